@@ -1,0 +1,40 @@
+import type { SkipReason } from './reason.ts';
+
+/** Where metrics are. */
+export interface Endpoint {
+  /** Name of the container that serves it; empty where a label or an annotation names a port that nobody declares. */
+  readonly container: string;
+  /** Decimal TCP port, 1–65535. */
+  readonly port: number;
+  readonly path: string;
+  readonly scheme: 'http' | 'https';
+  /** Whether a container declares the port: VictoriaMetrics scrapes no other. */
+  readonly declared: boolean;
+}
+
+interface Common {
+  /** Sentences for the person who applied the pod: one line each, at most 256 characters, no control characters. */
+  readonly warnings: readonly string[];
+}
+
+/** The pod gets annotations. */
+export interface Annotate extends Common {
+  readonly outcome: 'annotate';
+  /** The rule that found the endpoint, or `annotation` or `label` where the user named it and no rule knows it. */
+  readonly rule: string;
+  /** What the rule found, in the order of the pod's containers and ports. `prometheus.io/*` can carry one: the first. */
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+  /** The annotations to add, none of which the pod has: scrape, port, path, perhaps scheme, and the marker. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The pod is left exactly as it is. */
+export interface Skip extends Common {
+  readonly outcome: 'skip';
+  readonly reason: SkipReason;
+  /** The rule that found the endpoint which is not annotated (reasons `https_endpoint`, `mesh_https`, `switched_off`). */
+  readonly rule?: string;
+}
+
+/** What is to be done with a pod: the contract between the core and everything that answers. */
+export type Decision = Annotate | Skip;
