@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { integer, nonEmpty, option, toggle } from './config.ts';
+import { UserError } from './user-error.ts';
+import { VERSION } from './version.ts';
+import type { ServeOptions } from './commands/serve.ts';
+
+// Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
+// only when it is called, so that `serve` never loads the Kubernetes client and `--help` loads nothing at all.
+// A command is an async function that returns its exit code: 0 fine, 1 a finding or an error that it has reported.
+
+let exitCode = 0;
+
+const program = new Command('autoscrape')
+  .description('Writes Prometheus scrape annotations onto pods as they are created, and explains why.')
+  .version(VERSION)
+  .configureHelp({ showGlobalOptions: true })
+  .showSuggestionAfterError()
+  .showHelpAfterError('(add --help to see what it takes)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    examples(
+      ['Why would this workload be annotated, or not?', 'autoscrape explain -f deployment.yaml'],
+      ['Is my rules file right?', 'autoscrape check rules.yaml'],
+      ['Run the admission webhook', 'autoscrape serve --cert-dir /tls'],
+    ),
+  );
+
+program
+  .command('serve')
+  .summary('run the admission webhook')
+  .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')
+  .addOption(
+    option('--cert-dir <dir>', 'folder with tls.crt and tls.key, reloaded when they change')
+      .makeOptionMandatory()
+      .argParser(nonEmpty),
+  )
+  .addOption(
+    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
+      nonEmpty,
+    ),
+  )
+  .addOption(
+    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
+  )
+  .addOption(
+    option('--port <number>', 'port for the API server (HTTPS); 0 picks a free one')
+      .default(10250)
+      .argParser(integer(0, 65535)),
+  )
+  .addOption(
+    option('--health-port <number>', 'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one')
+      .default(8080)
+      .argParser(integer(0, 65535)),
+  )
+  .addOption(
+    option('--log-level <level>', 'least important level to log')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  )
+  .addOption(
+    option('--tls-min-version <version>', 'oldest TLS version to accept').choices(['1.2', '1.3']).default('1.3'),
+  )
+  .addOption(
+    option('--drain-seconds <number>', 'how long to go on serving after SIGTERM, until no new call comes')
+      .default(10)
+      .argParser(integer(0, 300)),
+  )
+  .addOption(toggle('--observe', 'decide, log and count, but patch nothing'))
+  .addHelpText(
+    'after',
+    examples(
+      ['As the chart runs it', 'autoscrape serve --cert-dir /tls --rules /etc/autoscrape/rules.yaml'],
+      [
+        'Try rules on a live cluster without touching a pod',
+        'autoscrape serve --cert-dir /tls --rules rules.yaml --observe',
+      ],
+    ),
+  )
+  .action(async (options: ServeOptions) => {
+    const { serve } = await import('./commands/serve.ts');
+    exitCode = await serve(options);
+  });
+
+/** Help text with one command a line, each below what it is good for. */
+function examples(...lines: readonly (readonly [what: string, command: string])[]): string {
+  return ['', 'Examples:', ...lines.map(([what, command]) => `  # ${what}\n  ${command}`)].join('\n');
+}
+
+/** The exit code for whatever a command threw, after telling the user: 2 usage, 1 a user's error or a bug. */
+function report(error: unknown): number {
+  // commander has printed its own message already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UserError) console.error(`autoscrape: ${error.message}`);
+  else console.error(error);
+  return 1;
+}
+
+// `autoscrape explain … | head` closes the pipe early: that is the reader's choice and no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  exitCode = report(error);
+}
+// Pipes are written asynchronously on some systems; exit only when everything before this empty write is out.
+process.stdout.write('', () => process.exit(exitCode));
