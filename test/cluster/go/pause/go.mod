@@ -1,0 +1,3 @@
+module autoscrape.test/pause
+
+go 1.26.0
