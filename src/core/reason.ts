@@ -1,17 +1,20 @@
 /** Why a pod was left alone: a stable key (metric label, log field, test expectation) with its one sentence. */
 export const REASONS = {
-  unreadable: 'The object is not a pod that can be read (metadata, spec.containers or a value in them has the wrong type).',
+  unreadable:
+    'The object is not a pod that can be read (metadata, spec.containers or a value in them has the wrong type).',
   mirror_pod: 'The pod is a mirror of a static pod: the kubelet owns it, and changes to it have no effect.',
   opted_out: 'The pod carries the label autoscrape.io/inject with a value other than "enabled".',
   already_injected: 'autoscrape has annotated this pod before, and its values are still there.',
   declined: 'The scrape annotation says something other than "true", so the pod is not to be scraped.',
   conflicting_keys: 'Two spellings of one annotation have different values, and Prometheus would pick one at random.',
-  istio_merged: "Istio's injector came first and points Prometheus at its own port 15020; it merges the pod's metrics there.",
+  istio_merged:
+    "Istio's injector came first and points Prometheus at its own port 15020; it merges the pod's metrics there.",
   already_annotated: 'The pod already says that and where it is to be scraped.',
   bad_port_annotation: 'The port annotation is not a decimal port that can be scraped.',
   bad_rule_label: 'The label autoscrape.io/rule names no rule, or a rule that finds no port in this pod.',
   bad_port_label: 'The label autoscrape.io/port names no port of this pod that can be scraped.',
-  switched_off: 'A rule found the endpoint, and the pod itself says that it is switched off or only listens on loopback.',
+  switched_off:
+    'A rule found the endpoint, and the pod itself says that it is switched off or only listens on loopback.',
   https_endpoint: 'The endpoint speaks https, and annotating https endpoints is not switched on in the rules.',
   mesh_https: 'The endpoint speaks https and the pod is in an Istio mesh, whose agent scrapes over http only.',
   no_candidate: 'No rule finds a metrics endpoint in this pod.',

@@ -1,0 +1,66 @@
+/** The annotation keys that scrapers read, as the rules file configures them. */
+export interface AnnotationKeys {
+  readonly scrape: string;
+  readonly port: string;
+  readonly path: string;
+  readonly scheme: string;
+}
+
+/** What Prometheus' community rules and most other scrapers read. */
+export const DEFAULT_KEYS: AnnotationKeys = {
+  scrape: 'prometheus.io/scrape',
+  port: 'prometheus.io/port',
+  path: 'prometheus.io/path',
+  scheme: 'prometheus.io/scheme',
+};
+
+/** Returns the key as Prometheus' discovery names its label: two keys with one name are one key to a scraper. */
+export function sanitised(key: string): string {
+  return key.replaceAll(/[^A-Za-z0-9]/g, '_');
+}
+
+/** Returns the key that puts a pod into the community chart's slow job: the scrape key with `-slow`. */
+export function slowKey(keys: AnnotationKeys): string {
+  return `${keys.scrape}-slow`;
+}
+
+/** What a pod already says to scrapers, under whatever spelling. */
+export interface Stated {
+  readonly scrape: string | undefined;
+  readonly slow: string | undefined;
+  readonly port: string | undefined;
+  readonly path: string | undefined;
+  readonly scheme: string | undefined;
+  /** Keys of which two spellings have different values. */
+  readonly conflicts: readonly string[];
+  /** Every value of the scrape key that is not "true". */
+  readonly refusals: readonly string[];
+}
+
+/** Returns what the annotations say, in any spelling that Prometheus takes for the same key. */
+export function readStated(keys: AnnotationKeys, annotations: ReadonlyMap<string, string>): Stated {
+  const conflicts: string[] = [];
+  const valuesOf = (key: string): string[] => {
+    const name = sanitised(key);
+    const values: string[] = [];
+    for (const [other, value] of annotations) {
+      // Sanitising keeps the length, so most annotations need no second look.
+      if (other.length === key.length && (other === key || sanitised(other) === name)) values.push(value);
+    }
+    return values;
+  };
+  const valueOf = (key: string): string | undefined => {
+    const values = valuesOf(key);
+    if (new Set(values).size > 1) conflicts.push(key);
+    return values[0];
+  };
+  return {
+    scrape: valueOf(keys.scrape),
+    slow: valueOf(slowKey(keys)),
+    port: valueOf(keys.port),
+    path: valueOf(keys.path),
+    scheme: valueOf(keys.scheme),
+    conflicts,
+    refusals: valuesOf(keys.scrape).filter((value) => value !== 'true'),
+  };
+}

@@ -1,0 +1,107 @@
+import type { Pattern } from './pattern.ts';
+import type { Container } from './pod.ts';
+import { candidatePorts, readAddress } from './port.ts';
+
+/** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
+export interface ImageEntry {
+  /** Names as they end: one segment, or two; `*` stands for any characters within a segment. */
+  readonly images: readonly string[];
+  /** The default; several where versions differ, of which then only a declared one is taken. */
+  readonly ports: readonly number[];
+  readonly path: string;
+  readonly scheme: 'http' | 'https';
+  /** Flags and variables whose value is the port or address instead. */
+  readonly movedBy: readonly string[];
+  readonly switchedOnBy: Pattern | undefined;
+  readonly switchedOffBy: Pattern | undefined;
+  readonly declared: boolean;
+  readonly container: Pattern | undefined;
+}
+
+/** The entries, found by an image's last segment. */
+export interface Catalogue {
+  readonly find: (container: Container) => ImageEntry | undefined;
+}
+
+/** What an entry says of a container. */
+export type Known =
+  | { readonly kind: 'found'; readonly port: number; readonly path: string; readonly scheme: 'http' | 'https' }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'unknown' };
+
+/** Returns the image's repository: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
+export function repositoryOf(image: string): string {
+  const digest = image.indexOf('@');
+  const named = digest < 0 ? image : image.slice(0, digest);
+  const tag = named.lastIndexOf(':');
+  return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
+}
+
+/** Returns the catalogue of the entries; of two that match a container, the earlier wins. */
+export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
+  const byName = new Map<string, { order: number; entry: ImageEntry; above: string | undefined }[]>();
+  const wild: { order: number; entry: ImageEntry; matches: RegExp }[] = [];
+  for (const [order, entry] of entries.entries()) {
+    for (const image of entry.images) {
+      const segments = image.split('/');
+      const last = segments.at(-1) ?? '';
+      if (image.includes('*')) wild.push({ order, entry, matches: wildcard(image) });
+      else byName.set(last, [...(byName.get(last) ?? []), { order, entry, above: segments.at(-2) }]);
+    }
+  }
+  return {
+    find(container) {
+      const repository = repositoryOf(container.image).toLowerCase();
+      const segments = repository.split('/');
+      const named = (byName.get(segments.at(-1) ?? '') ?? []).filter(
+        ({ above }) => above === undefined || above === segments.at(-2),
+      );
+      const globbed = wild.filter(({ matches }) => matches.test(repository));
+      return [...named, ...globbed]
+        .filter(({ entry }) => entry.container === undefined || entry.container.matches(container.name))
+        .toSorted((a, b) => a.order - b.order)[0]?.entry;
+    },
+  };
+}
+
+/** `*` becomes `[^/]*`; a name has one or two of them over short segments, so backtracking stays linear in practice. */
+function wildcard(image: string): RegExp {
+  const escaped = image.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '[^/]*');
+  return new RegExp(`(?:^|/)${escaped}$`);
+}
+
+/**
+ * Returns where the entry puts the container's metrics. The pod's own words win over the catalogue: a flag that moves the
+ * port is followed, one that switches metrics off or binds loopback is believed, and where the container declares ports
+ * of which none is the default, the default has been moved in a way that the pod doesn't show, so nothing is known.
+ */
+export function consult(entry: ImageEntry, container: Container): Known {
+  const { path, scheme } = entry;
+  const says = (pattern: Pattern): boolean => statements(container).some((statement) => pattern.matches(statement));
+  if (entry.switchedOffBy !== undefined && says(entry.switchedOffBy)) return { kind: 'off' };
+  if (entry.switchedOnBy !== undefined && !says(entry.switchedOnBy)) return { kind: 'unknown' };
+  for (const value of entry.movedBy.flatMap((name) => statedValues(container, name))) {
+    const address = readAddress(value);
+    return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
+  }
+  const declared = candidatePorts(container).map((port) => port.number);
+  const [port, ...more] = entry.ports.filter((number) => declared.includes(number));
+  if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
+  const [only, ...others] = entry.ports;
+  const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
+  return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
+}
+
+function statements(container: Container): string[] {
+  return [...container.words(), ...[...container.environment()].map(([name, value]) => `${name}=${value}`)];
+}
+
+/** The values that a flag (`--web.listen-address`) or a variable (`METRICS_PORT`) is given. */
+function statedValues(container: Container, name: string): string[] {
+  if (!name.startsWith('-')) {
+    const value = container.environment().get(name);
+    return value === undefined ? [] : [value];
+  }
+  const beginning = `-${name.startsWith('--') ? name.slice(1) : name}=`;
+  return container.words().flatMap((word) => (word.startsWith(beginning) ? [word.slice(beginning.length)] : []));
+}

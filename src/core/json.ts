@@ -1,0 +1,17 @@
+/** A JSON object whose values nobody has looked at yet. */
+export interface JsonObject {
+  readonly [key: string]: unknown;
+}
+
+/** Returns whether a value is a JSON object (not null, not an array). */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Returns an object's own property, or undefined: `constructor` and `__proto__` are keys like any other in a pod, and must
+ * never reach what JavaScript objects inherit.
+ */
+export function own(object: JsonObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}

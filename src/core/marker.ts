@@ -1,0 +1,34 @@
+import { isObject, own } from './json.ts';
+
+/** The annotation that says what autoscrape added, so that exactly that can be taken back. */
+export const MARKER_KEY = 'autoscrape.io/injected';
+
+/** What the marker holds: a public format. */
+export interface Marker {
+  readonly rule: string;
+  /** The annotations that were added, key and value, without the marker itself. */
+  readonly added: Readonly<Record<string, string>>;
+}
+
+/** Returns the marker's text. */
+export function renderMarker({ rule, added }: Marker): string {
+  return JSON.stringify({ rule, added });
+}
+
+/** Returns what the marker says, or undefined where it is absent or not one that autoscrape wrote. */
+export function readMarker(value: string | undefined): Marker | undefined {
+  if (value === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(parsed)) return undefined;
+  const rule = own(parsed, 'rule');
+  const added = own(parsed, 'added');
+  if (typeof rule !== 'string' || !isObject(added)) return undefined;
+  const entries = Object.entries(added).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  if (entries.length === 0 || entries.length < Object.keys(added).length) return undefined;
+  return { rule, added: Object.fromEntries(entries) };
+}

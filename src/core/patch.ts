@@ -1,0 +1,33 @@
+import type { Decision } from './decision.ts';
+import { isObject, own } from './json.ts';
+
+/** The only JSON Patch operation (RFC 6902) that autoscrape ever sends for a pod that is being created. */
+export interface AddOperation {
+  readonly op: 'add';
+  readonly path: string;
+  readonly value: string | Readonly<Record<string, string>>;
+}
+
+/**
+ * Returns the operations that carry out the decision on the very object that was decided on; none for a skip. They apply by
+ * construction: a patch that doesn't apply rejects the pod, even under failurePolicy Ignore, so the only parent that is not
+ * created here is one that was seen to exist, and no path that exists is named.
+ */
+export function renderPatch(object: unknown, decision: Decision): AddOperation[] {
+  if (decision.outcome === 'skip') return [];
+  const metadata = isObject(object) ? own(object, 'metadata') : undefined;
+  if (!isObject(metadata)) return [];
+  const existing = own(metadata, 'annotations');
+  if (existing === undefined || existing === null) {
+    return [{ op: 'add', path: '/metadata/annotations', value: decision.annotations }];
+  }
+  if (!isObject(existing)) return [];
+  return Object.entries(decision.annotations)
+    .filter(([key]) => !Object.hasOwn(existing, key))
+    .map(([key, value]) => ({ op: 'add', path: `/metadata/annotations/${escapePointer(key)}`, value }));
+}
+
+/** RFC 6901: `~` first, or the tilde of `~1` would be escaped again. */
+function escapePointer(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+}

@@ -1,0 +1,159 @@
+import { isObject, own } from './json.ts';
+import type { JsonObject } from './json.ts';
+import { statedWords } from './words.ts';
+
+/** What the decision reads of a pod. Admission comes before validation, so nothing of the object is taken for granted. */
+export interface Pod {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  /** Regular containers, in declared order. */
+  readonly containers: readonly Container[];
+  /** Init containers that keep running beside the others (KEP-753: restartPolicy Always). */
+  readonly sidecars: readonly Container[];
+}
+
+/** One container, as far as it can tell where metrics are. */
+export interface Container {
+  readonly name: string;
+  /** The image as the pod names it. */
+  readonly image: string;
+  readonly ports: readonly Port[];
+  readonly probes: readonly Probe[];
+  /** Command and arguments as single statements: see {@link statedWords}. */
+  readonly words: () => readonly string[];
+  /** Environment variables with a literal value; `valueFrom` is not visible in the pod. */
+  readonly environment: () => ReadonlyMap<string, string>;
+}
+
+/** A declared container port, usable or not. */
+export interface Port {
+  readonly name: string;
+  readonly number: number;
+  readonly protocol: string;
+}
+
+/** An HTTP probe: the port as the pod gives it, a number or a port's name. */
+export interface Probe {
+  readonly port: number | string;
+  readonly path: string;
+}
+
+/** Returns what can be read of the object, or undefined where a value that matters has the wrong type. Never throws. */
+export function readPod(object: unknown): Pod | undefined {
+  if (!isObject(object)) return undefined;
+  const metadata = own(object, 'metadata');
+  const spec = own(object, 'spec');
+  if (!isObject(metadata) || !isObject(spec)) return undefined;
+  const labels = own(metadata, 'labels');
+  const annotations = own(metadata, 'annotations');
+  const containers = own(spec, 'containers');
+  const initContainers = own(spec, 'initContainers');
+  if (!isStringMap(labels) || !isStringMap(annotations)) return undefined;
+  if (!isContainerList(containers) || !isContainerList(initContainers) || objects(containers).length === 0)
+    return undefined;
+  return {
+    labels: readStrings(labels),
+    annotations: readStrings(annotations),
+    containers: objects(containers).map(readContainer),
+    sidecars: objects(initContainers)
+      .filter((container) => own(container, 'restartPolicy') === 'Always')
+      .map(readContainer),
+  };
+}
+
+function readContainer(container: JsonObject): Container {
+  let words: readonly string[] | undefined;
+  let environment: ReadonlyMap<string, string> | undefined;
+  // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
+  const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
+  return {
+    name: readString(own(container, 'name')),
+    image: readString(own(container, 'image')),
+    ports: objects(own(container, 'ports')).map(readPort),
+    probes: ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((key) => readProbe(own(container, key))),
+    words: () =>
+      (words ??= statedWords(
+        [...strings(own(container, 'command')), ...strings(own(container, 'args'))],
+        readEnvironment(),
+      )),
+    environment: readEnvironment,
+  };
+}
+
+function readPort(port: JsonObject): Port {
+  const number = own(port, 'containerPort');
+  return {
+    name: readString(own(port, 'name')),
+    // A port of another type is none: the API server refuses it after us.
+    number: typeof number === 'number' ? number : Number.NaN,
+    protocol: readString(own(port, 'protocol')) || 'TCP',
+  };
+}
+
+function readProbe(probe: unknown): Probe[] {
+  const get = isObject(probe) ? own(probe, 'httpGet') : undefined;
+  if (!isObject(get)) return [];
+  const port = own(get, 'port');
+  const path = own(get, 'path');
+  return typeof port === 'number' || typeof port === 'string'
+    ? [{ port, path: typeof path === 'string' ? path : '/' }]
+    : [];
+}
+
+function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> {
+  const variables = new Map<string, string>();
+  for (const variable of objects(own(container, 'env'))) {
+    const name = own(variable, 'name');
+    const value = own(variable, 'value');
+    if (typeof name === 'string' && typeof value === 'string') variables.set(name, value);
+  }
+  return variables;
+}
+
+/** Absent and null are the same, as they are for Go's decoder: an empty list, an empty map, the empty string. */
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+function isText(value: unknown): boolean {
+  return isAbsent(value) || typeof value === 'string';
+}
+
+function isStringMap(value: unknown): value is JsonObject | null | undefined {
+  return isAbsent(value) || (isObject(value) && Object.values(value).every(isText));
+}
+
+function isObjectList(value: unknown): boolean {
+  return isAbsent(value) || (Array.isArray(value) && value.every(isObject));
+}
+
+function isContainerList(value: unknown): boolean {
+  return (
+    isObjectList(value) &&
+    objects(value).every((container) => {
+      const ports = own(container, 'ports');
+      return (
+        isText(own(container, 'name')) &&
+        isText(own(container, 'image')) &&
+        isObjectList(ports) &&
+        objects(ports).every((port) => isText(own(port, 'name')) && isText(own(port, 'protocol')))
+      );
+    })
+  );
+}
+
+function objects(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+function readStrings(map: JsonObject | null | undefined): ReadonlyMap<string, string> {
+  return new Map(Object.entries(map ?? {}).map(([key, value]) => [key, readString(value)]));
+}
+
+function readString(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,60 @@
+import type { Container, Pod } from './pod.ts';
+
+/** Ports that Istio keeps for itself: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
+const ISTIO_PORTS: ReadonlySet<number> = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090]);
+
+/** The port and path that Istio's injector writes when it merges a pod's metrics with its own. */
+export const ISTIO_MERGED_PORT = '15020';
+
+/** A declared port that can be scraped. */
+export interface CandidatePort {
+  readonly container: Container;
+  readonly name: string;
+  readonly number: number;
+}
+
+/** Returns whether the number is a TCP port that an annotation may name. */
+export function isScrapable(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65535 && !ISTIO_PORTS.has(port);
+}
+
+/** Returns the port of a decimal text without sign or leading zero, or undefined: every scraper reads exactly these. */
+export function readPortNumber(text: string): number | undefined {
+  return /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
+}
+
+/** Returns the container's ports that can be scraped, in declared order. UDP and SCTP carry no metrics. */
+export function candidatePorts(container: Container): CandidatePort[] {
+  return container.ports
+    .filter((port) => port.protocol === 'TCP' && isScrapable(port.number))
+    .map(({ name, number }) => ({ container, name, number }));
+}
+
+/** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
+export function isOtherProtocol(pod: Pod, number: number): boolean {
+  const declarations = [...pod.containers, ...pod.sidecars].flatMap((c) => c.ports).filter((p) => p.number === number);
+  return declarations.length > 0 && declarations.every((port) => port.protocol !== 'TCP');
+}
+
+/** Where a process listens, as a flag or a variable says it. */
+export type Address =
+  { readonly kind: 'port'; readonly port: number } | { readonly kind: 'off' } | { readonly kind: 'unknown' };
+
+const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\]]*)?(?::(?<port>[0-9]{1,6}))?\/?$/i;
+
+/**
+ * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port that can be scraped; `off` for
+ * loopback, for port 0 and for nothing at all (how controller-runtime and others switch metrics off); `unknown` for the rest.
+ */
+export function readAddress(text: string): Address {
+  const value = text.trim();
+  if (value === '' || /^:?0$/.test(value)) return { kind: 'off' };
+  const bare = readPortNumber(value);
+  const groups = bare === undefined ? ADDRESS.exec(value)?.groups : { host: '', port: value };
+  const host = groups?.['host'] ?? '';
+  if (groups?.['port'] === undefined) return { kind: 'unknown' };
+  if (/^(?:127\.[0-9.]+|localhost|\[::1\])$/i.test(host)) return { kind: 'off' };
+  const port = Number(groups['port']);
+  if (port === 0) return { kind: 'off' };
+  return isScrapable(port) ? { kind: 'port', port } : { kind: 'unknown' };
+}

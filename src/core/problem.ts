@@ -1,0 +1,55 @@
+import type { Document, LineCounter } from 'yaml';
+import { isMap, isNode, isPair, isScalar } from 'yaml';
+
+/** One thing that is wrong with a file: where, and what to do about it. */
+export interface Problem {
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+  /** Such as `rules[0].when.portName`; empty for the whole file. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Returns the problems as text, one a line, in the form that editors and terminals link: `FILE:LINE:COLUMN path: message`. */
+export function renderProblems(file: string, problems: readonly Problem[]): string {
+  return problems
+    .map(({ line, column, path, message }) => `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`)
+    .join('\n');
+}
+
+/** Returns the problem with the position of the value at `path`, or of what is nearest above it that the file holds. */
+export function problemAt(
+  document: Document,
+  lines: LineCounter,
+  path: readonly PropertyKey[],
+  message: string,
+): Problem {
+  const offset = offsetOf(document, path);
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1), path: renderPath(path), message };
+}
+
+function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+  let offset = 0;
+  for (let depth = 0; depth <= path.length; depth += 1) {
+    const parent: unknown = document.getIn(path.slice(0, depth), true);
+    if (!isNode(parent)) break;
+    offset = parent.range?.[0] ?? offset;
+    // Point at the key rather than at its value: for a long mapping that is the line a reader looks for.
+    const next = path[depth];
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === next);
+      if (isScalar(pair?.key)) offset = pair.key.range?.[0] ?? offset;
+    }
+  }
+  return offset;
+}
+
+function renderPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '');
+}

@@ -1,0 +1,228 @@
+import * as z from 'zod';
+import { DEFAULT_KEYS, sanitised, slowKey } from './annotation-keys.ts';
+import { MARKER_KEY } from './marker.ts';
+import { compilePattern } from './pattern.ts';
+import { isScrapable } from './port.ts';
+import { contradiction } from './selector.ts';
+import { didYouMean } from './suggest.ts';
+
+// The form of a rules file. Its JSON Schema goes into the chart's values.schema.json, so a field is described once, here.
+
+/** An object whose unknown fields are refused, each with the field that was probably meant. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') {
+        const keys = (issue as { keys?: readonly string[] }).keys ?? [];
+        return keys
+          .map((key) => `unknown field "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`)
+          .join('; ');
+      }
+      return issue.code === 'invalid_type' ? `must be a mapping with ${known.join(', ')}` : undefined;
+    },
+  });
+}
+
+const Pattern = z
+  .string()
+  .min(1, 'must not be empty')
+  .superRefine((source, context) => {
+    const compiled = compilePattern(source);
+    if (typeof compiled === 'string') context.addIssue({ code: 'custom', message: compiled });
+  })
+  .meta({ description: 'RE2, anchored at both ends' });
+
+const PortNumber = z
+  .int('must be a whole number')
+  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself');
+const PortNumbers = z.union([PortNumber, z.array(PortNumber).min(1)], {
+  error: 'must be a port number or a list of them',
+});
+const Path = z
+  .string()
+  .startsWith('/', 'must begin with "/"')
+  .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
+const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
+
+const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
+const PREFIX = String.raw`([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?`;
+const QualifiedName = z
+  .string()
+  .max(317)
+  .regex(
+    new RegExp(`^${PREFIX}${NAME}$`),
+    'must be a qualified name such as "example.com/port": Kubernetes refuses every pod with another',
+  );
+const LabelValue = z
+  .string()
+  .regex(new RegExp(`^(${NAME})?$`), 'must be a label value: at most 63 letters, digits, "-", "_", "."');
+
+const LabelSelector = strict({
+  matchLabels: z.record(QualifiedName, LabelValue).optional(),
+  matchExpressions: z
+    .array(
+      strict({
+        key: QualifiedName,
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], {
+          error: 'must be In, NotIn, Exists or DoesNotExist',
+        }),
+        values: z.array(LabelValue).optional(),
+      }).superRefine(({ operator, values = [] }, context) => {
+        const wantsValues = operator === 'In' || operator === 'NotIn';
+        if (wantsValues && values.length === 0)
+          context.addIssue({ code: 'custom', path: ['values'], message: `${operator} needs at least one value` });
+        if (!wantsValues && values.length > 0)
+          context.addIssue({ code: 'custom', path: ['values'], message: `${operator} takes no values` });
+      }),
+    )
+    .optional(),
+}).superRefine((selector, context) => {
+  const message = contradiction(selector);
+  if (message !== undefined) context.addIssue({ code: 'custom', message: `can never hold: ${message}` });
+});
+
+const When = strict({
+  podLabels: LabelSelector.optional().describe('a Kubernetes label selector on the pod'),
+  container: Pattern.optional().describe("the container's name"),
+  image: Pattern.optional().describe("the container's image without tag and digest, registry included as written"),
+  portName: Pattern.optional().describe("a declared port's name"),
+  portNumber: PortNumbers.optional().describe('a declared port, or one that another condition states'),
+  probePath: Pattern.optional().describe("an HTTP probe's path; the port is the probe's"),
+  argument: Pattern.optional().describe(
+    'one word of command and args; "--flag value" is read as "--flag=value"; (?P<port>…) states the port',
+  ),
+  env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) states the port'),
+  catalogue: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('an entry under images knows the image; it gives port, path and scheme'),
+}).refine((when) => Object.keys(when).length > 0, 'must hold at least one condition');
+
+const ruleName = z
+  .string()
+  .regex(
+    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+    'must be lower-case letters, digits and "-", at most 63: pods name it in a label',
+  )
+  .refine(
+    (name) => name !== 'annotation' && name !== 'label',
+    'means something else in metrics and logs: choose another name',
+  );
+
+const Rule = strict({
+  name: ruleName,
+  when: When,
+  scrape: strict({
+    port: PortNumber.optional().describe('the port, whatever the conditions say'),
+    path: Path.optional().describe(
+      'default: what the catalogue says of that port, else /metrics; ${name} is a named group of argument, env or probePath',
+    ),
+    scheme: Scheme.optional(),
+  })
+    .optional()
+    .describe('what to write when the rule finds an endpoint'),
+  abstain: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe("the container's metrics are switched off: no later rule looks at it"),
+}).superRefine(({ abstain, scrape, when }, context) => {
+  if (abstain && scrape !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['abstain'],
+      message: "abstain and scrape can't stand together: a rule either finds an endpoint or stops the search",
+    });
+  const groups = [when.argument, when.env, when.probePath].flatMap((source) => {
+    const compiled = source === undefined ? undefined : compilePattern(source);
+    return compiled === undefined || typeof compiled === 'string' ? [] : compiled.groupNames;
+  });
+  for (const [reference, name = ''] of (scrape?.path ?? '').matchAll(/\$\{(\w*)\}/g)) {
+    if (!groups.includes(name))
+      context.addIssue({
+        code: 'custom',
+        path: ['scrape', 'path'],
+        message: `${reference} names no group of the rule's patterns${didYouMean(name, groups)}`,
+      });
+  }
+});
+
+const ImageName = z
+  .string()
+  .regex(
+    /^[a-z0-9*._-]+(\/[a-z0-9*._-]+)?$/,
+    'must be the last one or two segments of an image, without registry, tag and digest, such as "prom/prometheus"',
+  )
+  .regex(/[a-z0-9]/, 'must hold a letter or a digit');
+
+const Image = strict({
+  images: z.array(ImageName).min(1),
+  port: PortNumbers.describe('the default; of several only a declared one is taken'),
+  path: Path.optional().describe('default: /metrics'),
+  scheme: Scheme.optional().describe('default: http'),
+  movedBy: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
+          'must be a flag such as "--web.listen-address" or a variable\'s name',
+        ),
+    )
+    .min(1)
+    .optional()
+    .describe('flags and variables whose value is the port or address of the metrics'),
+  switchedOnBy: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
+  switchedOffBy: Pattern.optional().describe('an argument or NAME=value with which there are none'),
+  declared: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('only where the container declares the port'),
+  container: Pattern.optional().describe("the container's name, for images with several roles"),
+  source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
+});
+
+const Annotations = strict({
+  scrape: QualifiedName.default(DEFAULT_KEYS.scrape),
+  port: QualifiedName.default(DEFAULT_KEYS.port),
+  path: QualifiedName.default(DEFAULT_KEYS.path),
+  scheme: QualifiedName.default(DEFAULT_KEYS.scheme),
+}).superRefine((keys, context) => {
+  const taken = new Map([
+    [sanitised(MARKER_KEY), MARKER_KEY],
+    [sanitised(slowKey(keys)), slowKey(keys)],
+  ]);
+  for (const [field, key] of Object.entries(keys)) {
+    const other = taken.get(sanitised(key));
+    if (other !== undefined)
+      context.addIssue({
+        code: 'custom',
+        path: [field],
+        message: `"${key}" and "${other}" are one key to Prometheus, which reads every character but letters and digits as "_"`,
+      });
+    taken.set(sanitised(key), key);
+  }
+});
+
+/** The schema of a rules file: the user's, and the shipped ones too. */
+export const RulesFile = strict({
+  extends: z
+    .enum(['default', 'none'], { error: 'must be "default" or "none"' })
+    .default('default')
+    .describe('whether the shipped rules come after these'),
+  disabled: z.array(z.string()).default([]).describe('shipped rules to leave out, by name'),
+  https: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe("annotate https endpoints, where the cluster's Prometheus can scrape them"),
+  ignoreContainers: z
+    .array(Pattern)
+    .default([])
+    .describe('names of containers that others inject, added to the shipped list'),
+  rules: z.array(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
+  images: z.array(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
+  annotations: Annotations.prefault({}).describe('the keys to write and to respect'),
+});
+
+/** A rules file as it is after validation, with defaults filled in. */
+export type RulesFile = z.output<typeof RulesFile>;
