@@ -12,8 +12,8 @@ export interface ImageEntry {
   readonly scheme: 'http' | 'https';
   /** Flags and variables whose value is the port or address instead. */
   readonly movedBy: readonly string[];
-  readonly switchedOnBy: Pattern | undefined;
-  readonly switchedOffBy: Pattern | undefined;
+  readonly needs: Pattern | undefined;
+  readonly unless: Pattern | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
 }
@@ -78,8 +78,8 @@ function wildcard(image: string): RegExp {
 export function consult(entry: ImageEntry, container: Container): Known {
   const { path, scheme } = entry;
   const says = (pattern: Pattern): boolean => statements(container).some((statement) => pattern.matches(statement));
-  if (entry.switchedOffBy !== undefined && says(entry.switchedOffBy)) return { kind: 'off' };
-  if (entry.switchedOnBy !== undefined && !says(entry.switchedOnBy)) return { kind: 'unknown' };
+  if (entry.unless !== undefined && says(entry.unless)) return { kind: 'off' };
+  if (entry.needs !== undefined && !says(entry.needs)) return { kind: 'unknown' };
   for (const value of entry.movedBy.flatMap((name) => statedValues(container, name))) {
     const address = readAddress(value);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;

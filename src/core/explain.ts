@@ -107,6 +107,10 @@ function inWords(by: Refusal, { when }: Rule): string {
       return `no variable says ${when.env?.source ?? ''}`;
     case 'catalogue':
       return "the catalogue doesn't know the image, or not with these ports and arguments";
+    case 'declared':
+      return "the container doesn't declare the port that the rule finds";
+    case 'unless':
+      return "the rule's own exception holds";
     case 'which_port':
       return 'it fits the container, but leaves open which port';
   }

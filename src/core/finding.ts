@@ -7,7 +7,7 @@ import type { Conditions, Rule, Rules } from './rules.ts';
 import { selects } from './selector.ts';
 
 /** Why a rule found nothing in a container: the condition that failed, or that it fits but names no single port. */
-export type Refusal = keyof Conditions | 'which_port';
+export type Refusal = keyof Conditions | 'unless' | 'which_port';
 
 /** What one rule says of one container. */
 export type Finding =
@@ -26,46 +26,68 @@ interface NamedPort {
 
 const refused = (by: Refusal): Finding => ({ kind: 'refused', by });
 
-/** Returns what the rule finds in the container. Conditions that name ports narrow one another. */
+/** Returns what the rule finds in the container. */
 export function findIn(rule: Rule, container: Container, pod: Pod, rules: Rules): Finding {
-  const { when } = rule;
-  if (when.podLabels !== undefined && !selects(when.podLabels, pod.labels)) return refused('podLabels');
-  if (when.container !== undefined && !when.container.matches(container.name)) return refused('container');
-  if (when.image !== undefined && !when.image.matches(repositoryOf(container.image))) return refused('image');
+  const match = matchIn(rule.when, container, pod, rules);
+  if (match === 'off') return { kind: 'off' };
+  if (typeof match === 'string') return refused(match);
+  const exception = rule.unless === undefined ? undefined : matchIn(rule.unless, container, pod, rules);
+  const excepted = (port: number): boolean =>
+    typeof exception === 'object' &&
+    (exception.named === undefined || exception.named.some((other) => other.port === port));
+  if (rule.abstain) return excepted(Number.NaN) ? refused('unless') : { kind: 'off' };
 
+  const named =
+    rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
+  const left = named.filter(({ port }) => !excepted(port));
+  const [first, ...others] = left
+    .filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port))
+    .map((port) =>
+      endpointOf(rule, container, { ...port, groups: new Map([...match.groups, ...(port.groups ?? [])]) }, rules),
+    );
+  if (first !== undefined) return { kind: 'endpoints', endpoints: [first, ...others] };
+  return refused(left.length < named.length ? 'unless' : 'which_port');
+}
+
+/** The ports that conditions name; undefined where they hold and name none. */
+interface Match {
+  readonly named: readonly NamedPort[] | undefined;
+  readonly groups: ReadonlyMap<string, string>;
+}
+
+/** What the conditions match in the container, or the first that fails. Those that name ports narrow one another. */
+function matchIn(when: Conditions, container: Container, pod: Pod, rules: Rules): Match | keyof Conditions | 'off' {
+  if (when.podLabels !== undefined && !selects(when.podLabels, pod.labels)) return 'podLabels';
+  if (when.container !== undefined && !when.container.matches(container.name)) return 'container';
+  if (when.image !== undefined && !when.image.matches(repositoryOf(container.image))) return 'image';
   let named: readonly NamedPort[] | undefined;
   const groups = new Map<string, string>();
   for (const [condition, ports] of portConditions(when, container, rules)) {
-    if (ports === 'off') return { kind: 'off' };
-    if (ports === 'no') return refused(condition);
+    if (ports === 'off') return 'off';
+    if (ports === 'no') return condition;
     if ('groups' in ports) for (const [name, value] of ports.groups) groups.set(name, value);
     else {
       named = named === undefined ? ports.named : both(named, ports.named);
-      if (named.length === 0) return refused(condition);
+      if (named.length === 0) return condition;
     }
   }
+  const declared = (): NamedPort[] => candidatePorts(container).map(({ number }) => ({ port: number }));
   if (when.portNumber !== undefined) {
     const wanted = when.portNumber;
-    named = (named ?? candidatePorts(container).map(({ number }) => ({ port: number }))).filter(({ port }) =>
-      wanted.includes(port),
-    );
-    if (named.length === 0) return refused('portNumber');
+    named = (named ?? declared()).filter(({ port }) => wanted.includes(port));
+    if (named.length === 0) return 'portNumber';
   }
-  if (rule.abstain) return { kind: 'off' };
+  if (when.declared !== undefined && named !== undefined) {
+    named = both(named, declared());
+    if (named.length === 0) return 'declared';
+  }
+  return { named, groups };
+}
 
-  if (rule.port !== undefined) named = [{ ...named?.[0], port: rule.port }];
-  if (named === undefined) {
-    const only = new Set(candidatePorts(container).map(({ number }) => number));
-    if (only.size !== 1) return refused('which_port');
-    named = [...only].map((port) => ({ port }));
-  }
-  const endpoints = named
-    .filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port))
-    .map((port) =>
-      endpointOf(rule, container, { ...port, groups: new Map([...groups, ...(port.groups ?? [])]) }, rules),
-    );
-  const [first, ...others] = endpoints;
-  return first === undefined ? refused('which_port') : { kind: 'endpoints', endpoints: [first, ...others] };
+/** The container's one port, where it has just one: where a rule fits the container but names no port, it can only mean that. */
+function onlyPort(container: Container): NamedPort[] {
+  const numbers = new Set(candidatePorts(container).map(({ number }) => number));
+  return numbers.size === 1 ? [...numbers].map((port) => ({ port })) : [];
 }
 
 type Holds = 'no' | 'off' | { readonly named: readonly NamedPort[] } | { readonly groups: ReadonlyMap<string, string> };

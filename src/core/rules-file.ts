@@ -43,6 +43,9 @@ const Path = z
   .string()
   .startsWith('/', 'must begin with "/"')
   .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
+const PathTemplate = z.union([Path, z.string().regex(/^\$\{[^?#\s]*$/)], {
+  error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
+});
 const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
 
 const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
@@ -97,6 +100,10 @@ const When = strict({
     .literal(true, { error: 'must be true, or be left out' })
     .optional()
     .describe('an entry under images knows the image; it gives port, path and scheme'),
+  declared: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('the container declares the port that the other conditions state'),
 }).refine((when) => Object.keys(when).length > 0, 'must hold at least one condition');
 
 const ruleName = z
@@ -113,9 +120,10 @@ const ruleName = z
 const Rule = strict({
   name: ruleName,
   when: When,
+  unless: When.optional().describe('the same conditions; a port for which they hold is not taken'),
   scrape: strict({
     port: PortNumber.optional().describe('the port, whatever the conditions say'),
-    path: Path.optional().describe(
+    path: PathTemplate.optional().describe(
       'default: what the catalogue says of that port, else /metrics; ${name} is a named group of argument, env or probePath',
     ),
     scheme: Scheme.optional(),
@@ -172,8 +180,8 @@ const Image = strict({
     .min(1)
     .optional()
     .describe('flags and variables whose value is the port or address of the metrics'),
-  switchedOnBy: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
-  switchedOffBy: Pattern.optional().describe('an argument or NAME=value with which there are none'),
+  needs: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
+  unless: Pattern.optional().describe('an argument or NAME=value with which there are none'),
   declared: z
     .literal(true, { error: 'must be true, or be left out' })
     .optional()

@@ -25,12 +25,14 @@ export interface Conditions {
   readonly argument?: Pattern;
   readonly env?: Pattern;
   readonly catalogue?: true;
+  readonly declared?: true;
 }
 
 /** A compiled rule. */
 export interface Rule {
   readonly name: string;
   readonly when: Conditions;
+  readonly unless: Conditions | undefined;
   readonly port: number | undefined;
   readonly path: string | undefined;
   readonly scheme: 'http' | 'https' | undefined;
@@ -176,27 +178,15 @@ function shippedFile(name: string, text: string): RulesFile {
 }
 
 function compile(effective: RulesFile): Rules {
-  const rules = effective.rules.map((rule): Rule => {
-    const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue } = rule.when;
-    return {
-      name: rule.name,
-      when: {
-        ...(podLabels && { podLabels }),
-        ...(container !== undefined && { container: pattern(container) }),
-        ...(image !== undefined && { image: pattern(image) }),
-        ...(portName !== undefined && { portName: pattern(portName) }),
-        ...(portNumber !== undefined && { portNumber: [portNumber].flat() }),
-        ...(probePath !== undefined && { probePath: pattern(probePath) }),
-        ...(argument !== undefined && { argument: pattern(argument) }),
-        ...(env !== undefined && { env: pattern(env) }),
-        ...(catalogue && { catalogue }),
-      },
-      port: rule.scrape?.port,
-      path: rule.scrape?.path,
-      scheme: rule.scrape?.scheme,
-      abstain: rule.abstain ?? false,
-    };
-  });
+  const rules = effective.rules.map(({ name, when, unless, scrape, abstain }): Rule => ({
+    name,
+    when: compileConditions(when),
+    unless: unless && compileConditions(unless),
+    port: scrape?.port,
+    path: scrape?.path,
+    scheme: scrape?.scheme,
+    abstain: abstain ?? false,
+  }));
   return {
     rules,
     names: rules.map((rule) => rule.name),
@@ -208,6 +198,22 @@ function compile(effective: RulesFile): Rules {
   };
 }
 
+function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
+  const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
+  return {
+    ...(podLabels && { podLabels }),
+    ...(container !== undefined && { container: pattern(container) }),
+    ...(image !== undefined && { image: pattern(image) }),
+    ...(portName !== undefined && { portName: pattern(portName) }),
+    ...(portNumber !== undefined && { portNumber: [portNumber].flat() }),
+    ...(probePath !== undefined && { probePath: pattern(probePath) }),
+    ...(argument !== undefined && { argument: pattern(argument) }),
+    ...(env !== undefined && { env: pattern(env) }),
+    ...(catalogue && { catalogue }),
+    ...(declared && { declared }),
+  };
+}
+
 function compileImage(image: RulesFile['images'][number]): ImageEntry {
   return {
     images: image.images,
@@ -215,8 +221,8 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
     movedBy: image.movedBy ?? [],
-    switchedOnBy: image.switchedOnBy === undefined ? undefined : pattern(image.switchedOnBy),
-    switchedOffBy: image.switchedOffBy === undefined ? undefined : pattern(image.switchedOffBy),
+    needs: image.needs === undefined ? undefined : pattern(image.needs),
+    unless: image.unless === undefined ? undefined : pattern(image.unless),
     declared: image.declared ?? false,
     container: image.container === undefined ? undefined : pattern(image.container),
   };

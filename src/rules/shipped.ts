@@ -4,8 +4,11 @@ import type { Rules, Shipped } from '../core/rules.ts';
 
 /** Returns the texts of the data files beside this module. */
 export function readShipped(): Shipped {
-  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
   return { rules: read('default.yaml'), images: read('images.yaml') };
+}
+
+function read(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), 'utf8');
 }
 
 /** Returns the rules that hold where the user has none of their own. */
