@@ -1,0 +1,35 @@
+/** A part of a file that is read on its own, so that what is wrong with it leaves the others alone. */
+export interface Part {
+  readonly text: string;
+  /** The line of the file on which it begins, from 1. */
+  readonly line: number;
+}
+
+/** Returns the documents of a YAML text, cut at lines that begin with `---` as kubectl cuts them. */
+export function splitYaml(text: string): Part[] {
+  const starts = [0, ...[...text.matchAll(/^---(?=\s|$)/gm)].map((match) => match.index)];
+  return partsAt(text, starts);
+}
+
+/** Returns the values of a text of JSON values one after another, as `jq` prints them and kubectl accepts them. */
+export function splitJson(text: string): Part[] {
+  const starts = [0];
+  let depth = 0;
+  // A string is skipped as a whole: braces in it are text.
+  for (const { 0: token, index } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    else continue;
+    if (depth === 0) starts.push(index + 1);
+  }
+  return partsAt(text, starts);
+}
+
+function partsAt(text: string, starts: readonly number[]): Part[] {
+  let line = 1;
+  return starts.flatMap((start, i) => {
+    const part = { text: text.slice(start, starts[i + 1]), line };
+    line += part.text.split('\n').length - 1;
+    return part.text.trim() === '' ? [] : [part];
+  });
+}

@@ -1,0 +1,77 @@
+import { isObject, own } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
+
+/** An object of a manifest that makes pods, with the pod that it makes. */
+export interface Workload {
+  readonly kind: string;
+  /** Empty where the manifest leaves it to whoever applies it. */
+  readonly namespace: string;
+  readonly name: string;
+  /** The pod as admission would see it, of whatever shape it was written. */
+  readonly pod: unknown;
+}
+
+/** What a manifest's documents come to. */
+export interface Workloads {
+  readonly workloads: readonly Workload[];
+  /** How many objects of each kind make no pods; the kind is empty where there is none. */
+  readonly others: ReadonlyMap<string, number>;
+}
+
+/** Where each kind that makes pods keeps its pod template. */
+const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Deployment', ['spec', 'template']],
+  ['StatefulSet', ['spec', 'template']],
+  ['DaemonSet', ['spec', 'template']],
+  ['ReplicaSet', ['spec', 'template']],
+  ['ReplicationController', ['spec', 'template']],
+  ['Job', ['spec', 'template']],
+  ['CronJob', ['spec', 'jobTemplate', 'spec', 'template']],
+]);
+
+/** Returns the workloads among the values, in their order; lists are opened, however deep they stand in each other. */
+export function readWorkloads(values: readonly unknown[]): Workloads {
+  const workloads: Workload[] = [];
+  const others = new Map<string, number>();
+  // A stack instead of recursion: how deep lists stand is up to the input.
+  const waiting: { readonly value: unknown; readonly listKind: string }[] = [];
+  const put = (items: readonly unknown[], listKind: string): void => {
+    waiting.push(...items.map((value) => ({ value, listKind })).toReversed());
+  };
+  put(values, '');
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { value, listKind } = next;
+    const items = Array.isArray(value) ? value : isObject(value) ? own(value, 'items') : undefined;
+    // The API leaves the kind out of the items of a PodList.
+    const kind = isObject(value) ? text(own(value, 'kind')) || listKind : '';
+    const template = TEMPLATES.get(kind);
+    if (isObject(value) && kind === 'Pod') workloads.push({ ...identity(value, kind), pod: value });
+    else if (isObject(value) && template !== undefined)
+      workloads.push({ ...identity(value, kind), pod: podOf(value, template) });
+    else if (Array.isArray(items)) put(items, kind.replace(/List$/, ''));
+    else others.set(kind, (others.get(kind) ?? 0) + 1);
+  }
+  return { workloads, others };
+}
+
+function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {
+  const metadata = own(object, 'metadata');
+  if (!isObject(metadata)) return { kind, namespace: '', name: '' };
+  return {
+    kind,
+    namespace: text(own(metadata, 'namespace')),
+    name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
+  };
+}
+
+/** The pod that a controller creates from its template: it always has metadata, even where the template has none. */
+function podOf(object: JsonObject, path: readonly string[]): unknown {
+  let template: unknown = object;
+  for (const key of path) template = isObject(template) ? own(template, key) : undefined;
+  if (!isObject(template)) return undefined;
+  return { apiVersion: 'v1', kind: 'Pod', metadata: own(template, 'metadata') ?? {}, spec: own(template, 'spec') };
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
