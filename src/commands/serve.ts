@@ -1,3 +1,26 @@
+import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { parseRules, renderProblems } from '../core/rules.ts';
+import type { Rules } from '../core/rules.ts';
+import { startHealth } from '../health.ts';
+import { VERSION } from '../version.ts';
+import { createLog, withoutMessage } from '../log.ts';
+import type { LogLevel } from '../log.ts';
+import { createRegistry } from '../metrics.ts';
+import { defaultRules, readShipped } from '../rules/shipped.ts';
+import { handleShutdown } from '../shutdown.ts';
+import { watchFiles } from '../watch.ts';
+import type { Watched } from '../watch.ts';
+import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
+import type { Pair } from '../webhook/certificate.ts';
+import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';
+import { answer } from '../webhook/handler.ts';
+import { createWebhookMetrics } from '../webhook/metrics.ts';
+import type { WebhookMetrics } from '../webhook/metrics.ts';
+import { createWebhookServer } from '../webhook/server.ts';
+import type { TlsVersion } from '../webhook/server.ts';
+
 /** What `autoscrape serve` was told by flags and environment. */
 export interface ServeOptions {
   readonly certDir: string;
@@ -5,14 +28,94 @@ export interface ServeOptions {
   readonly host?: string;
   readonly port: number;
   readonly healthPort: number;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
-  readonly tlsMinVersion: '1.2' | '1.3';
+  readonly logLevel: LogLevel;
+  readonly tlsMinVersion: TlsVersion;
   readonly drainSeconds: number;
   readonly observe: boolean;
 }
 
-/** The exit code of a webhook that has run until it was told to stop. */
+/**
+ * The exit code of a webhook that has run until it was told to stop: 0, or 1 after an uncaught error. Throws a
+ * UserError when it can't start: no usable certificate, wrong rules, a port that can't be had.
+ */
 export async function serve(options: ServeOptions): Promise<number> {
-  await Promise.resolve(options);
-  return 0;
+  const log = createLog(options.logLevel);
+  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'bug: stopping after an uncaught error'));
+  const registry = createRegistry();
+  const metrics = createWebhookMetrics(registry);
+
+  const rules = await followRules(options.rules, log, metrics);
+  const pair = await watchFiles<Pair>({
+    folder: options.certDir,
+    names: PAIR_FILES,
+    load: pairLoader(options.certDir),
+    onChange(changed) {
+      webhook.usePair(changed);
+      metrics.certificateNotAfter.set(changed.notAfter / 1000);
+      metrics.certificateReloads.inc({ result: 'success' });
+      log.info({ notAfter: new Date(changed.notAfter) }, 'certificate reloaded');
+    },
+    onFault(problem, isNews) {
+      metrics.certificateReloads.inc({ result: 'error' });
+      if (isNews) log.error({ problem }, 'certificate not reloaded: the last good one stays in use');
+    },
+  });
+  metrics.certificateNotAfter.set(pair.current().notAfter / 1000);
+
+  let stopping = false;
+  const handler = { rules: rules.current, observe: options.observe, log, metrics };
+  const webhook = createWebhookServer({
+    pair: pair.current(),
+    tlsMinVersion: options.tlsMinVersion,
+    answer: (call) => answer(handler, call),
+    isDraining: () => stopping,
+    log,
+    metrics,
+  });
+  const port = await webhook.listen(options.host, options.port);
+  const unready = (): string[] =>
+    [stopping ? 'stopping' : undefined, expiry(pair.current(), Date.now())].filter((reason) => reason !== undefined);
+  const health = await startHealth({ unready, registry }, options.host, options.healthPort);
+  log.info({ version: VERSION, port, healthPort: health.port, observe: options.observe }, 'serving');
+  if (unready().length > 0) log.error({ unready: unready() }, 'not ready');
+
+  const reason = await shutdown.requested;
+  stopping = true;
+  log.info({ reason }, 'stopping');
+  // Endpoints take a while to notice; until then calls come, and each answer asks its connection to go elsewhere.
+  if (reason !== 'SIGINT')
+    await sleep(options.drainSeconds * 1000, undefined, { signal: shutdown.hurry }).catch(() => {});
+  await webhook.close(AbortSignal.any([shutdown.hurry, AbortSignal.timeout(CLOSE_MILLISECONDS)]));
+  rules.close();
+  pair.close();
+  await health.close();
+  log.info('stopped');
+  return reason === 'failure' || shutdown.hurry.aborted ? 1 : 0;
+}
+
+/** The rules to decide by: those of the file as it changes, or the shipped ones. */
+async function followRules(file: string | undefined, log: Logger, metrics: WebhookMetrics): Promise<Watched<Rules>> {
+  if (file === undefined) {
+    const rules = defaultRules();
+    return { current: () => rules, close: () => {} };
+  }
+  const shipped = readShipped();
+  return watchFiles<Rules>({
+    folder: dirname(file),
+    names: [basename(file)],
+    load([content = Buffer.alloc(0)]) {
+      const parsed = parseRules(content.toString(), shipped);
+      return parsed.ok
+        ? { ok: true, value: parsed.rules }
+        : { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
+    },
+    onChange() {
+      metrics.rulesReloads.inc({ result: 'success' });
+      log.info({ file }, 'rules reloaded');
+    },
+    onFault(problem, isNews) {
+      metrics.rulesReloads.inc({ result: 'error' });
+      if (isNews) log.error({ problem }, 'rules not reloaded: the last good ones stay in use');
+    },
+  });
 }

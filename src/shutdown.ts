@@ -1,0 +1,34 @@
+/** The process's wish to stop. */
+export interface Shutdown {
+  /** Resolves when the process is to stop, with the signal that asked for it or `failure` after an uncaught error. */
+  readonly requested: Promise<StopReason>;
+  /** Aborted when it is to stop at once: by a second signal. */
+  readonly hurry: AbortSignal;
+}
+
+/** Why the process stops: the orchestrator asks (SIGTERM), a person does (SIGINT), or a bug made it. */
+export type StopReason = 'SIGTERM' | 'SIGINT' | 'failure';
+
+/**
+ * Takes over SIGTERM, SIGINT and uncaught errors, from now on: call it before any await, because process 1 of a
+ * container has no default action for a signal. `onFailure` is told of the error.
+ */
+export function handleShutdown(onFailure: (error: unknown) => void): Shutdown {
+  const { promise, resolve } = Promise.withResolvers<StopReason>();
+  const hurry = new AbortController();
+  let asked = false;
+  function ask(reason: StopReason): void {
+    if (asked) hurry.abort();
+    asked = true;
+    resolve(reason);
+  }
+  process.on('SIGTERM', () => ask('SIGTERM'));
+  process.on('SIGINT', () => ask('SIGINT'));
+  // Also the unhandled rejections: Node raises them as uncaught exceptions.
+  process.on('uncaughtException', (error) => {
+    onFailure(error);
+    asked = true;
+    resolve('failure');
+  });
+  return { requested: promise, hurry: hurry.signal };
+}

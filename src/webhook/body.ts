@@ -1,0 +1,93 @@
+import type { IncomingMessage } from 'node:http';
+import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MAX_DISCARDED_BYTES } from './limits.ts';
+import type { Refusal } from './refusal.ts';
+
+/** The bytes that all bodies together may hold. */
+export interface ByteBudget {
+  /** Whether so many more fit; if so, they are taken. */
+  readonly take: (bytes: number) => boolean;
+  readonly give: (bytes: number) => void;
+}
+
+/** A received body, whose bytes stay taken from the budget until `release` is called. */
+export interface Body {
+  readonly bytes: Buffer;
+  /** When its request's headers were there, in milliseconds of `performance.now()`. */
+  readonly start: number;
+  readonly release: () => void;
+}
+
+const TOO_LARGE: Refusal = {
+  status: 413,
+  message: `the body is larger than ${MAX_BODY_BYTES} bytes, more than any review of one object`,
+};
+const BUSY: Refusal = { status: 503, message: 'other reviews hold all the memory there is for bodies; try again' };
+const ABORTED: Refusal = { status: 400, message: 'the body ended before its time' };
+
+/** A budget of {@link MAX_BYTES_IN_FLIGHT}, unless told otherwise. */
+export function byteBudget(limit = MAX_BYTES_IN_FLIGHT): ByteBudget {
+  let taken = 0;
+  return {
+    take(bytes) {
+      if (taken + bytes > limit) return false;
+      taken += bytes;
+      return true;
+    },
+    give(bytes) {
+      taken -= bytes;
+    },
+  };
+}
+
+/**
+ * The whole body, or why not. Bytes are taken from the budget as they arrive and not as declared, so that nobody
+ * reserves all of it by a header and then sends nothing. Of a refused body the rest is read and dropped.
+ */
+export function readBody(request: IncomingMessage, budget: ByteBudget): Promise<Body | Refusal> {
+  const start = performance.now();
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let received = 0;
+    let taken = 0;
+    let refusal: Refusal | undefined;
+
+    function release(): void {
+      budget.give(taken);
+      taken = 0;
+    }
+    function refuse(reason: Refusal): void {
+      refusal = reason;
+      chunks = [];
+      release();
+    }
+
+    if (Number(request.headers['content-length'] ?? 0) > MAX_DISCARDED_BYTES) {
+      resolve(TOO_LARGE);
+      return;
+    }
+    request.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+      if (refusal !== undefined) {
+        if (received > MAX_DISCARDED_BYTES) resolve(refusal);
+      } else if (received > MAX_BODY_BYTES) {
+        refuse(TOO_LARGE);
+      } else if (budget.take(chunk.length)) {
+        taken += chunk.length;
+        chunks.push(chunk);
+      } else {
+        refuse(BUSY);
+      }
+    });
+    request.on('end', () => {
+      resolve(refusal ?? { bytes: Buffer.concat(chunks, received), start, release });
+      chunks = [];
+    });
+    // Without 'end' before: the client has gone, or took too long and got a 408 from Node.
+    request.on('close', () => {
+      if (request.complete) return;
+      refuse(ABORTED);
+      resolve(ABORTED);
+    });
+    request.on('error', () => {}); // 'close' follows
+  });
+}

@@ -1,0 +1,77 @@
+import { Counter, Gauge, Histogram } from '@prometheus-io/client';
+import type { Registry } from '@prometheus-io/client';
+
+/** How a request to the webhook ended. */
+export type Outcome =
+  /** A patch was sent. */
+  | 'annotate'
+  /** The pod was let through as it is. */
+  | 'skip'
+  /** A patch would have been sent, had the webhook not been told only to observe. */
+  | 'observe'
+  /** A bug was caught, and the pod let through as it is. */
+  | 'error'
+  /** It was no review that can be answered: a 4xx. */
+  | 'refuse'
+  /** It was asked to come again, because too much was going on: a 503. */
+  | 'shed';
+
+/** What the webhook counts and measures. */
+export type WebhookMetrics = ReturnType<typeof createWebhookMetrics>;
+
+/**
+ * The webhook's metrics, registered. No label takes a value from a request: rules come from the rules file, reasons
+ * from the program. So the number of series is bounded whatever is sent.
+ */
+export function createWebhookMetrics(registry: Registry) {
+  const registers = [registry];
+  const metrics = {
+    requests: new Counter({
+      name: 'autoscrape_admission_requests_total',
+      help: 'Requests to the webhook by how they ended (annotate, skip, observe, error, refuse, shed) and HTTP status.',
+      labelNames: ['outcome', 'code'] as const,
+      registers,
+    }),
+    decisions: new Counter({
+      name: 'autoscrape_admission_decisions_total',
+      help: 'Decisions about pods that are being created, by outcome, the reason of a skip, and the rule that found the endpoint.',
+      labelNames: ['outcome', 'reason', 'rule'] as const,
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'autoscrape_admission_duration_seconds',
+      help: 'Time from the headers of a request to its answer.',
+      // A review takes some 0.2 ms, and the API server's patience is measured in seconds.
+      buckets: [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registers,
+    }),
+    shed: new Counter({
+      name: 'autoscrape_shed_total',
+      help: 'Requests that were asked to come again, because the bodies being received held all the memory for them.',
+      registers,
+    }),
+    certificateNotAfter: new Gauge({
+      name: 'autoscrape_tls_certificate_not_after_timestamp_seconds',
+      help: 'Unix time at which the certificate in use expires.',
+      registers,
+    }),
+    certificateReloads: new Counter({
+      name: 'autoscrape_tls_reload_total',
+      help: 'Attempts to take over a changed certificate, by result; a fault counts again every ten seconds while it lasts.',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+    rulesReloads: new Counter({
+      name: 'autoscrape_config_reload_total',
+      help: 'Attempts to take over a changed rules file, by result; a fault counts again every ten seconds while it lasts.',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+  };
+  // A series that appears with its first failure hides that failure from increase(): begin at 0.
+  for (const result of ['success', 'error']) {
+    metrics.certificateReloads.inc({ result }, 0);
+    metrics.rulesReloads.inc({ result }, 0);
+  }
+  return metrics;
+}
