@@ -1,0 +1,45 @@
+{{/* The Secret with the pair that the webhook serves. */}}
+{{- define "autoscrape.certificateSecret" -}}
+{{- $certificates := .Values.certificates -}}
+{{- if eq $certificates.mode "existingSecret" -}}
+{{- required "\n\ncertificates.mode is existingSecret: name the Secret that holds tls.crt and tls.key in certificates.existingSecret.name." $certificates.existingSecret.name -}}
+{{- else if eq $certificates.mode "helm" -}}
+{{ include "autoscrape.fullname" . }}-helm-tls
+{{- else -}}
+{{ include "autoscrape.fullname" . }}-webhook-tls
+{{- end -}}
+{{- end -}}
+
+{{/* The names that the API server verifies, as a YAML list under `names`. */}}
+{{- define "autoscrape.dnsNames" -}}
+{{- $service := printf "%s-webhook.%s.svc" (include "autoscrape.fullname" .) .Release.Namespace -}}
+names:
+  - {{ $service }}
+  - {{ $service }}.cluster.local
+{{- end -}}
+
+{{/* Refuses to go on where cert-manager is needed and a live cluster lacks it. `lookup` finds nothing when a chart is
+rendered offline, and then nobody can tell. */}}
+{{- define "autoscrape.requireCertManager" -}}
+{{- if and (lookup "v1" "Namespace" "" "kube-system") (not (.Capabilities.APIVersions.Has "cert-manager.io/v1")) -}}
+{{- fail (printf "\n\ncertificates.mode is %q, and this cluster has no cert-manager: the API cert-manager.io/v1 isn't there.\nEither install cert-manager first (https://cert-manager.io/docs/installation/helm/),\nor let Helm make the certificate: --set certificates.mode=helm\nor bring your own: --set certificates.mode=existingSecret (see the chart's README)." .Values.certificates.mode) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How the API server learns the CA, as YAML: `annotation` and `value` for cert-manager's cainjector, or `caBundle`.
+A caBundle in the chart beside a cainjector would be a field with two owners: Helm 4 reports a conflict on each upgrade,
+and Helm 3 wipes it. */}}
+{{- define "autoscrape.trust" -}}
+{{- $certificates := .Values.certificates -}}
+{{- if $certificates.caBundle -}}
+caBundle: {{ $certificates.caBundle | b64enc }}
+{{- else if has $certificates.mode (list "cert-manager" "issuerRef") -}}
+annotation: cert-manager.io/inject-ca-from
+value: {{ .Release.Namespace }}/{{ include "autoscrape.fullname" . }}-webhook
+{{- else if and (eq $certificates.mode "existingSecret") $certificates.existingSecret.injectCA -}}
+annotation: cert-manager.io/inject-ca-from-secret
+value: {{ .Release.Namespace }}/{{ $certificates.existingSecret.name }}
+{{- else if and (eq $certificates.mode "existingSecret") (not .Values.webhook.annotations) -}}
+{{- fail "\n\ncertificates.mode is existingSecret, and nothing tells the API server which CA to trust: it would refuse every call, and no pod would be annotated.\nGive the CA's certificate (PEM) in certificates.caBundle, for example with --set-file certificates.caBundle=ca.crt,\nor set certificates.existingSecret.injectCA=true to let cert-manager's cainjector copy ca.crt out of the Secret\n(it must carry the annotation cert-manager.io/allow-direct-injection: \"true\"),\nor give the annotation of another injector in webhook.annotations." -}}
+{{- end -}}
+{{- end -}}

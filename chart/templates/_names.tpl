@@ -1,0 +1,63 @@
+{{/* The name that all objects begin with. It always begins with "autoscrape", whatever the release is called: the API
+server calls webhooks in the order of their configurations' names, and ours has to come before Istio's. */}}
+{{- define "autoscrape.fullname" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- $name = ternary $release (printf "autoscrape-%s" $release) (hasPrefix "autoscrape" $release) -}}
+{{- end -}}
+{{- if gt (len $name) 45 -}}
+{{- fail (printf "\n\nThe name %q has %d characters, and with endings such as -webhook-tls the names of objects would be longer than Kubernetes allows.\nChoose a shorter release name, or set fullnameOverride to at most 45 characters that begin with \"autoscrape\"." $name (len $name)) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{/* Labels that select pods. Call with (dict "root" $ "component" "webhook"). */}}
+{{- define "autoscrape.selectorLabels" -}}
+app.kubernetes.io/name: autoscrape
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Labels of an object. Call with (dict "root" $ "component" "webhook"). */}}
+{{- define "autoscrape.labels" -}}
+{{- with .root.Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+{{ include "autoscrape.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* metadata of an object in the release's namespace, complete. Call with root, component, name (what follows the full
+name, may be empty) and, if there are any, labels and annotations of the object's own; clusterScoped leaves the namespace out. */}}
+{{- define "autoscrape.metadata" -}}
+name: {{ include "autoscrape.fullname" .root }}{{ .name }}
+{{- if not .clusterScoped }}
+namespace: {{ .namespace | default .root.Release.Namespace }}
+{{- end }}
+labels:
+  {{- include "autoscrape.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The annotation keys that the rules configure: a YAML object with scrape, port, path and scheme. */}}
+{{- define "autoscrape.annotationKeys" -}}
+{{- $keys := .Values.rules.annotations | default dict -}}
+scrape: {{ $keys.scrape | default "prometheus.io/scrape" }}
+port: {{ $keys.port | default "prometheus.io/port" }}
+path: {{ $keys.path | default "prometheus.io/path" }}
+scheme: {{ $keys.scheme | default "prometheus.io/scheme" }}
+{{- end -}}
+
+{{/* "true" where the reconciler runs: who only wants to observe wants no pod patched by anybody. */}}
+{{- define "autoscrape.reconciles" -}}
+{{- if and .Values.reconciler.enabled (not .Values.observe) }}true{{ end -}}
+{{- end -}}

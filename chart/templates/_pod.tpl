@@ -1,0 +1,104 @@
+{{- define "autoscrape.image" -}}
+{{- $image := .Values.image -}}
+{{- $name := $image.repository -}}
+{{- if $image.registry }}{{ $name = printf "%s/%s" $image.registry $name }}{{ end -}}
+{{- if $image.digest -}}
+{{ $name }}@{{ $image.digest }}
+{{- else -}}
+{{ $name }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* metadata of a pod template. Call with root, component, values (of the component) and, where the pod serves metrics
+for Prometheus, metricsPort. Our own pods lie in a namespace that the webhook never handles, so they say it themselves. */}}
+{{- define "autoscrape.podMetadata" -}}
+labels:
+  {{- with .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- include "autoscrape.selectorLabels" . | nindent 2 }}
+{{- $annotations := dict -}}
+{{- if and .metricsPort .root.Values.monitoring.podAnnotations -}}
+{{- $keys := include "autoscrape.annotationKeys" .root | fromYaml -}}
+{{- $annotations = dict $keys.scrape "true" $keys.port (.metricsPort | toString) $keys.path "/metrics" -}}
+{{- end -}}
+{{- with merge (dict) (.values.podAnnotations | default dict) $annotations .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The part of a pod's spec that is the same for all: security, scheduling. Call with root, component and values. */}}
+{{- define "autoscrape.podSpec" -}}
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+{{- if .values.topologySpreadConstraints }}
+  {{- toYaml .values.topologySpreadConstraints | nindent 2 }}
+{{- else }}
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "autoscrape.selectorLabels" $ | nindent 8 }}
+    # Count only the pods of one revision, or a rolling update ends unevenly spread.
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The part of our container that is the same for all. Call with root and values. */}}
+{{- define "autoscrape.container" -}}
+image: {{ include "autoscrape.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .root.Values.securityContext | nindent 2 }}
+{{- with .values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Liveness and readiness on the health port. The event loop may be busy with one large body for a while: a restart
+comes after half a minute, not before. */}}
+{{- define "autoscrape.probes" -}}
+livenessProbe:
+  httpGet: { path: /livez, port: health }
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet: { path: /readyz, port: health }
+  periodSeconds: 3
+  timeoutSeconds: 3
+  failureThreshold: 2
+{{- end -}}

@@ -1,0 +1,77 @@
+import { copyFile, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { build } from 'rolldown';
+import type { OutputChunk } from 'rolldown';
+import { isObject, own } from '../src/core/json.ts';
+
+// `npm run build`: the program as dist/main.js and one chunk for each subcommand, so that `serve` loads no Kubernetes
+// client. Not minified: it gains nothing that can be measured, and stack traces stay readable.
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+await rm(dist, { recursive: true, force: true });
+const { output } = await build({
+  cwd: root,
+  input: { main: 'src/main.ts' },
+  platform: 'node',
+  output: {
+    dir: dist,
+    format: 'esm',
+    sourcemap: true,
+    minify: false,
+    entryFileNames: '[name].js',
+    // Flat, because the program looks for its data files beside the module that reads them. Without hashes, so that
+    // the same sources give the same names.
+    chunkFileNames: '[name].js',
+  },
+});
+
+// src/rules/shipped.ts reads these beside itself, and in the bundle that is here.
+for (const name of ['default.yaml', 'images.yaml']) await copyFile(join(root, 'src/rules', name), join(dist, name));
+
+// Outside a checkout nothing else says that these are ES modules.
+await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');
+
+const chunks = output.filter((file): file is OutputChunk => file.type === 'chunk');
+const licences = await collectLicences(chunks.flatMap((chunk) => chunk.moduleIds));
+await writeFile(join(dist, 'LICENSES.txt'), licences.text);
+
+const size = chunks.reduce((sum, { code }) => sum + Buffer.byteLength(code), 0);
+console.error(
+  `dist/: ${chunks.length} chunks, ${(size / 1e6).toFixed(1)} MB, with the code of ${licences.packages} packages (LICENSES.txt)`,
+);
+
+interface Licences {
+  readonly packages: number;
+  readonly text: string;
+}
+
+/** The licence texts of every package of which code went into the bundle: their licences ask that copies carry them. */
+async function collectLicences(modules: readonly string[]): Promise<Licences> {
+  const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
+  const sections: string[] = [];
+  for (const folder of [...folders].toSorted()) {
+    const title = packageTitle(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')));
+    const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).toSorted();
+    const texts = await Promise.all(files.map(async (file) => (await readFile(join(folder, file), 'utf8')).trim()));
+    if (texts.length === 0) texts.push('(The package ships no text of its licence.)');
+    sections.push([title, ...texts].join('\n\n'));
+  }
+  return { packages: folders.size, text: `${sections.join(`\n\n${'-'.repeat(80)}\n\n`)}\n` };
+}
+
+/** Name, version and licence, as a package.json states them. */
+function packageTitle(manifest: unknown): string {
+  const field = (name: string) => {
+    const value = isObject(manifest) ? own(manifest, name) : undefined;
+    return typeof value === 'string' ? value : 'not named';
+  };
+  return `${field('name')} ${field('version')} (${field('license')})`;
+}
+
+/** The folder of the package that a module of the bundle is from; undefined for our own and for rolldown's. */
+function packageFolder(id: string): string | undefined {
+  const path = relative(root, id.replace(/^\0/, '').replace(/\?.*$/, ''));
+  return /^.*node_modules\/(@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0].replace(/^/, `${root}/`);
+}

@@ -1,0 +1,139 @@
+import * as z from 'zod';
+import { RulesFile } from '../src/core/rules-file.ts';
+
+// The chart's values, and of the rules the very schema that the program reads its rules file with. Every field is
+// required, because values.yaml has a default for each: what is missing was taken away with `null`.
+
+const Text = z.string();
+const Labels = z.record(z.string(), z.string());
+const Port = z.int().min(1).max(65535);
+const Hours = z.string().regex(/^[0-9]+(\.[0-9]+)?(h|m|s)([0-9]+(m|s))*$/);
+const Interval = z.string().regex(/^([0-9]+(ms|[smhdwy]))*$/);
+const NamespaceName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+  .max(63);
+
+/** An object of Kubernetes' own, which the API server checks. */
+const KubernetesObject = z.record(z.string(), z.unknown());
+const KubernetesList = z.array(KubernetesObject);
+
+const pod = {
+  resources: KubernetesObject,
+  podLabels: Labels,
+  podAnnotations: Labels,
+  priorityClassName: Text,
+  nodeSelector: Labels,
+  tolerations: KubernetesList,
+  affinity: KubernetesObject,
+  topologySpreadConstraints: KubernetesList,
+  extraEnv: KubernetesList,
+};
+const process = {
+  ...pod,
+  extraArgs: z.array(Text),
+  extraVolumes: KubernetesList,
+  extraVolumeMounts: KubernetesList,
+};
+
+const LabelSelector = z.strictObject({
+  matchLabels: Labels.optional(),
+  matchExpressions: z
+    .array(
+      z.strictObject({
+        key: Text,
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: z.array(Text).optional(),
+      }),
+    )
+    .optional(),
+});
+
+const Monitor = z.strictObject({ enabled: z.boolean(), labels: Labels, interval: Interval });
+
+const Values = z.strictObject({
+  // Not in values.yaml: what a parent chart hands down to every subchart, and what it commonly names in `condition`.
+  global: KubernetesObject.optional(),
+  enabled: z.boolean().optional(),
+  image: z.strictObject({
+    registry: z.string().regex(/^([^\s/].*[^\s/])?$/),
+    repository: z.string().regex(/^[a-z0-9][a-z0-9._/-]*$/),
+    tag: z.string().regex(/^([\w][\w.-]{0,127})?$/),
+    digest: z.string().regex(/^(sha256:[0-9a-f]{64})?$/),
+    pullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']),
+  }),
+  imagePullSecrets: z.array(z.strictObject({ name: Text })),
+  fullnameOverride: z.string().regex(/^(autoscrape([-a-z0-9]*[a-z0-9])?)?$/),
+  commonLabels: Labels,
+  commonAnnotations: Labels,
+  podSecurityContext: KubernetesObject,
+  securityContext: KubernetesObject,
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']),
+  observe: z.boolean(),
+  rules: RulesFile,
+  webhook: z.strictObject({
+    replicas: z.int().min(0),
+    failurePolicy: z.enum(['Ignore', 'Fail']),
+    failurePolicyMeans: Text,
+    timeoutSeconds: z.int().min(1).max(30),
+    reinvocationPolicy: z.enum(['IfNeeded', 'Never']),
+    namespaceSelector: LabelSelector,
+    excludedNamespaces: z.array(NamespaceName),
+    objectSelector: LabelSelector,
+    matchConditions: z.array(z.strictObject({ name: Text, expression: Text })).max(62),
+    annotations: Labels,
+    port: Port,
+    healthPort: Port,
+    hostNetwork: z.boolean(),
+    tlsMinVersion: z.enum(['1.2', '1.3']),
+    drainSeconds: z.int().min(0).max(300),
+    service: z.strictObject({
+      annotations: Labels,
+      ipFamilyPolicy: z.enum(['', 'SingleStack', 'PreferDualStack', 'RequireDualStack']),
+      ipFamilies: z.array(z.enum(['IPv4', 'IPv6'])).max(2),
+    }),
+    podDisruptionBudget: z.strictObject({ enabled: z.boolean() }),
+    ...process,
+  }),
+  reconciler: z.strictObject({
+    enabled: z.boolean(),
+    replicas: z.int().min(0),
+    healthPort: Port,
+    ...process,
+  }),
+  certificates: z.strictObject({
+    mode: z.enum(['cert-manager', 'issuerRef', 'existingSecret', 'helm']),
+    caBundle: z.string().regex(/^(\s*-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*)?$/),
+    duration: Hours,
+    renewBefore: Hours,
+    caDuration: Hours,
+    issuerRef: z.strictObject({ name: Text, kind: Text, group: Text }),
+    existingSecret: z.strictObject({ name: Text, injectCA: z.boolean() }),
+    helm: z.strictObject({ renewal: Text }),
+  }),
+  sample: z.strictObject({ enabled: z.boolean(), namespace: NamespaceName, ...pod }),
+  monitoring: z.strictObject({
+    podAnnotations: z.boolean(),
+    podMonitor: Monitor,
+    serviceMonitor: Monitor,
+    prometheusRule: z.strictObject({ enabled: z.boolean(), labels: Labels }),
+    dashboard: z.strictObject({ enabled: z.boolean(), labels: Labels, annotations: Labels }),
+  }),
+  bridge: Monitor,
+  networkPolicy: z.strictObject({ enabled: z.boolean() }),
+  test: z.strictObject({ namespaceLabels: Labels }),
+});
+
+/** The JSON Schema (draft 7, the newest that every Helm 3 and 4 understands) of the chart's values. */
+export function valuesSchema(): Record<string, unknown> {
+  return z.toJSONSchema(Values, {
+    // What a user may leave out because the program has a default for it is not required.
+    io: 'input',
+    target: 'draft-7',
+    override: ({ jsonSchema }) => {
+      // zod means "a whole number that JavaScript can hold" by them.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  });
+}
