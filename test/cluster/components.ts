@@ -118,7 +118,7 @@ export async function component(name: ComponentName): Promise<string> {
   return cachedFile(join(cacheFolder(), `${folder}-${key}`, executable), (output) =>
     goBuild({
       directory,
-      what: version === undefined ? name : `${name} ${version.replace(/^v/, '')}`,
+      what: version === undefined ? name : `${executable} ${version.replace(/^v/, '')}`,
       package: `${module.of ?? ''}${path}`,
       ldflags,
       tags: module.tags ?? '',
