@@ -1,0 +1,196 @@
+// What `autoscrape reconcile` needs from the API server, as the chart grants it:
+//
+//   ClusterRole   ""                    namespaces  get, list, watch     (get: --once, and --remove-on-opt-out)
+//                 ""                    pods        get, list, watch, patch
+//   Role          coordination.k8s.io   leases      get, list, watch, create, update   (in its own namespace only)
+//
+// Nothing else: no events, no owners, no secrets. `reconcile --once` and `uninject` need no leases.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { startHealth } from '../health.ts';
+import { connect } from '../kube.ts';
+import { createLog, withoutMessage } from '../log.ts';
+import type { LogLevel } from '../log.ts';
+import { createRegistry } from '../metrics.ts';
+import { createComplaints } from '../reconcile/complaint.ts';
+import { lead } from '../reconcile/lease.ts';
+import { createReconcileMetrics } from '../reconcile/metrics.ts';
+import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import type { Namespace } from '../reconcile/namespace.ts';
+import { findNamespaces, pass } from '../reconcile/once.ts';
+import { createPace } from '../reconcile/pace.ts';
+import { annotatePlanner } from '../reconcile/plan.ts';
+import { showProgress } from '../reconcile/progress.ts';
+import { createReconciler } from '../reconcile/reconciler.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
+import { hasFailed, renderReport } from '../reconcile/report.ts';
+import type { ReportFormat } from '../reconcile/report.ts';
+import { followRules } from '../rules/follow.ts';
+import { loadRules } from '../rules/load.ts';
+import { handleShutdown } from '../shutdown.ts';
+import { UserError } from '../user-error.ts';
+import { VERSION } from '../version.ts';
+
+/** What `autoscrape reconcile` was told by flags and environment. */
+export interface ReconcileOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly excludeNamespaces?: string;
+  readonly rules?: string;
+  readonly once: boolean;
+  readonly dryRun: boolean;
+  readonly output: ReportFormat;
+  readonly removeOnOptOut: boolean;
+  readonly patchesPerSecond: number;
+  readonly leaseName: string;
+  readonly leaseNamespace?: string;
+  readonly host?: string;
+  readonly healthPort: number;
+  readonly logLevel: LogLevel;
+}
+
+/** Every list is made anew this often: 10 pages for 5,000 pods, to be right even if a watch ever lied. */
+const RELIST_MS = 30 * 60_000;
+
+/** How long a replica that says nothing keeps the lease: client-go's default. */
+const LEASE_MS = 15_000;
+
+/** The exit code: of one pass, or of a reconciler that has run until it was told to stop. */
+export async function reconcile(options: ReconcileOptions): Promise<number> {
+  return options.once || options.dryRun ? reconcileOnce(options) : reconcileOn(options);
+}
+
+/** 0 when there was nothing to do or all is done (or planned), 1 when something failed. */
+async function reconcileOnce(options: ReconcileOptions): Promise<number> {
+  const rules = await loadRules(options.rules);
+  const connection = await connect(options);
+  if (!connection.ok) throw new UserError(connection.message);
+  const { kube } = connection;
+  const { signal } = new AbortController();
+  try {
+    const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
+    const which = options.namespace === undefined ? 'opted in' : { name: options.namespace };
+    const found = await findNamespaces(kube, which, signal);
+    if (!found.ok) throw new UserError(`the namespaces can't be read: ${found.message}`);
+    const isWanted = (namespace: Namespace) =>
+      namespace.optedIn && !namespace.terminating && !excluded.has(namespace.name);
+    const namespaces = found.namespaces.filter(isWanted);
+    if (namespaces.length === 0) process.stderr.write(`${whyNone(options.namespace, excluded)}\n`);
+    const progress = showProgress('pods changed');
+    const report = await pass({
+      kube,
+      namespaces,
+      plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
+      isWanted,
+      pace: createPace(options.patchesPerSecond),
+      dryRun: options.dryRun,
+      onProgress: progress.show,
+      signal,
+    });
+    progress.end();
+    process.stdout.write(renderReport(report, options.output));
+    return hasFailed(report) ? 1 : 0;
+  } finally {
+    await kube.close();
+  }
+}
+
+/** 0 after SIGTERM or SIGINT, 1 after an uncaught error. */
+async function reconcileOn(options: ReconcileOptions): Promise<number> {
+  const log = createLog(options.logLevel);
+  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'bug: stopping after an uncaught error'));
+  const stop = new AbortController();
+  const stopped = shutdown.requested.then((reason) => {
+    log.info({ reason }, 'stopping');
+    stop.abort();
+    return reason;
+  });
+
+  const registry = createRegistry();
+  let reconciler: Reconciler | undefined;
+  let isConnected = false;
+  const metrics = createReconcileMetrics(registry, {
+    namespaces: () => reconciler?.namespaces() ?? 0,
+    pods: () => reconciler?.pods() ?? new Map<string, number>(),
+  });
+  const rules = await followRules(options.rules, { log, registry, onChange: () => reconciler?.reload() });
+  const connection = await connect({
+    ...options,
+    onAnswer(method, status) {
+      isConnected ||= status >= 200 && status < 300;
+      metrics.answer(method, status);
+    },
+  });
+  if (!connection.ok) throw new UserError(connection.message);
+  const { kube } = connection;
+  const complaints = createComplaints(log);
+  const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
+  const pace = createPace(options.patchesPerSecond);
+
+  const health = await startHealth({ unready, registry }, options.host, options.healthPort);
+  const lease = { namespace: options.leaseNamespace ?? kube.namespace, name: options.leaseName };
+  log.info({ version: VERSION, server: kube.server, lease, healthPort: health.port }, 'reconciling');
+  await lead(
+    {
+      kube,
+      ...lease,
+      identity: `${hostname()}_${randomUUID()}`,
+      durationMs: LEASE_MS,
+      signal: stop.signal,
+      onLeader(isLeader) {
+        metrics.leading(isLeader);
+        complaints.settle('lease');
+        log.info(lease, isLeader ? 'this replica works now' : 'this replica has stopped working');
+      },
+      onFailure(failure) {
+        metrics.failed('lease', failure);
+        complaints.raise('lease', failure);
+      },
+    },
+    async (term) => {
+      reconciler = createReconciler(
+        {
+          kube,
+          rules: rules.current,
+          metrics,
+          complaints,
+          log,
+          pace,
+          excluded,
+          only: options.namespace,
+          relistMs: RELIST_MS,
+          removeOnOptOut: options.removeOnOptOut,
+        },
+        term,
+      );
+      await reconciler.run();
+      reconciler = undefined;
+    },
+  );
+  rules.close();
+  await kube.close();
+  await health.close();
+  log.info('stopped');
+  return (await stopped) === 'failure' ? 1 : 0;
+
+  function unready(): string[] {
+    if (!isConnected) return ['the API server has not answered yet'];
+    if (reconciler?.hasListed() === false) return ['not every opted-in namespace has been listed yet'];
+    return [];
+  }
+}
+
+function excludedNamespaces(options: ReconcileOptions, own: string | undefined): ReadonlySet<string> {
+  const named = (options.excludeNamespaces ?? '').split(',').map((name) => name.trim());
+  return new Set([...SYSTEM_NAMESPACES, ...(own === undefined ? [] : [own]), ...named].filter((name) => name !== ''));
+}
+
+function whyNone(namespace: string | undefined, excluded: ReadonlySet<string>): string {
+  if (namespace === undefined) {
+    return 'No namespace is opted in. Opt one in with: kubectl label namespace NAME autoscrape.io/inject=enabled';
+  }
+  return excluded.has(namespace)
+    ? `The namespace ${namespace} is never worked on.`
+    : `The namespace ${namespace} is not opted in. Opt it in with: kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;
+}

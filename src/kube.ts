@@ -1,0 +1,221 @@
+import type { KubeconfigChoice } from './kubeconfig.ts';
+
+/** Longest time for one call, in milliseconds: the library has none. A page of a list may take three times as long. */
+const CALL_MS = 10_000;
+
+/** One call to the API server. */
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path from the root, such as `/api/v1/namespaces/shop/pods`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly timeoutMs?: number;
+  /** The answer is given up when it is longer than this many bytes, and comes back with `cut: true`. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What the API server answered, whatever the status. */
+export interface Answer {
+  readonly status: number;
+  /** The JSON as it came, unknown fields included; a string where it was not JSON. */
+  readonly body: unknown;
+  /** Seconds that the server asks to be left alone. */
+  readonly retryAfter?: number;
+  readonly cut: boolean;
+}
+
+/** An open watch: the status of its start, and one JSON value a line until it ends. */
+export interface WatchStream {
+  readonly status: number;
+  readonly lines: AsyncIterable<unknown>;
+}
+
+/** One cluster. Calls reject only when there was no answer: no connection, or none in time. */
+export interface Kube {
+  readonly server: string;
+  /** Namespace of the context, or of the pod that this runs in. */
+  readonly namespace: string;
+  readonly inCluster: boolean;
+  call(call: Call): Promise<Answer>;
+  /** Opens a watch; it ends by itself, by the signal, or when nothing comes for `silenceMs`. */
+  watch(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    silenceMs: number,
+    signal: AbortSignal,
+  ): Promise<WatchStream>;
+  /** Ends every connection. */
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions extends KubeconfigChoice {
+  /** Told of each answer (status 0: none came), watches included. */
+  readonly onAnswer?: (method: string, status: number) => void;
+}
+
+export type Connection = { readonly ok: true; readonly kube: Kube } | { readonly ok: false; readonly message: string };
+
+/**
+ * A cluster to talk to, or the message that says what is missing; nothing is sent yet. The Kubernetes library is loaded
+ * here and not before: it costs 340 ms and 70 MB, which the webhook must never pay.
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Connection> {
+  const { loadKubeconfig } = await import('./kubeconfig.ts');
+  const loaded = loadKubeconfig(options);
+  if (!loaded.ok) return loaded;
+  const { IsomorphicFetchHttpLibrary, RequestContext } = await import('@kubernetes/client-node');
+  const { config, server, inCluster } = loaded;
+  const http = new IsomorphicFetchHttpLibrary();
+  const answered = options.onAnswer ?? (() => undefined);
+
+  async function send(call: Call, signal: AbortSignal) {
+    const context = new RequestContext(server + call.path, call.method);
+    for (const [name, value] of Object.entries(call.query ?? {})) context.setQueryParam(name, value);
+    context.setHeaderParam('Accept', 'application/json');
+    context.setHeaderParam('User-Agent', 'autoscrape');
+    if (call.body !== undefined) {
+      context.setHeaderParam('Content-Type', call.contentType ?? 'application/json');
+      context.setBody(JSON.stringify(call.body));
+    }
+    context.setSignal(signal);
+    try {
+      await config.applySecurityAuthentication(context);
+      const response = await http.send(context).toPromise();
+      answered(call.method, response.httpStatusCode);
+      return response;
+    } catch (error) {
+      answered(call.method, 0);
+      throw new Error(`no answer from ${server}: ${innermostMessage(signal.aborted ? signal.reason : error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  const kube: Kube = {
+    server,
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default',
+    inCluster,
+
+    async call(call) {
+      const limit = limitTime(call.timeoutMs ?? CALL_MS, call.signal);
+      try {
+        const response = await send(call, limit.signal);
+        const text = await readText(response.body.stream(), call.maxBytes ?? Infinity);
+        if (text === undefined) limit.abort('the answer is longer than wanted');
+        const retryAfter = Number(response.headers['retry-after']);
+        return {
+          status: response.httpStatusCode,
+          body: text === undefined ? undefined : parseJson(text),
+          cut: text === undefined,
+          ...(retryAfter > 0 ? { retryAfter } : {}),
+        };
+      } finally {
+        limit.clear();
+      }
+    },
+
+    async watch(path, query, silenceMs, signal) {
+      const limit = limitTime(silenceMs, signal);
+      try {
+        const response = await send({ method: 'GET', path, query: { ...query, watch: 'true' } }, limit.signal);
+        return { status: response.httpStatusCode, lines: jsonLines(response.body.stream(), limit) };
+      } catch (error) {
+        limit.clear();
+        throw error;
+      }
+    },
+
+    close: () => config.destroyConnections(),
+  };
+  return { ok: true, kube };
+}
+
+/** The sentence of a Kubernetes Status, else what can be said without one. */
+export function statusMessage(answer: Answer): string {
+  const { body } = answer;
+  if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string')
+    return body.message;
+  return `HTTP status ${answer.status}`;
+}
+
+interface Limit {
+  readonly signal: AbortSignal;
+  /** Starts the time anew. */
+  touch(): void;
+  abort(why: string): void;
+  clear(): void;
+}
+
+/** A signal that fires after a time or with its parent. `AbortSignal.any` on a long-lived parent would keep every child. */
+function limitTime(milliseconds: number, parent?: AbortSignal): Limit {
+  const controller = new AbortController();
+  const stop = () => controller.abort(parent?.reason);
+  if (parent?.aborted === true) stop();
+  parent?.addEventListener('abort', stop, { once: true });
+  const timer = setTimeout(
+    () => controller.abort(new Error(`nothing came for ${milliseconds / 1000} s`)),
+    milliseconds,
+  );
+  return {
+    signal: controller.signal,
+    touch: () => timer.refresh(),
+    abort: (why) => controller.abort(new Error(why)),
+    clear: () => {
+      clearTimeout(timer);
+      parent?.removeEventListener('abort', stop);
+    },
+  };
+}
+
+type Bytes = ReadableStream<Uint8Array> | null;
+
+/** The whole body as text; undefined when it is longer than allowed, and then the rest is not read. */
+async function readText(stream: Bytes, maxBytes: number): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of stream ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** One value for each line. A half line at the end is dropped: the connection broke, and the next list brings it. */
+async function* jsonLines(stream: Bytes, limit: Limit): AsyncGenerator<unknown, void> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for await (const chunk of stream ?? []) {
+      limit.touch();
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') yield parseJson(line);
+    }
+  } finally {
+    limit.abort('the watch is over');
+    limit.clear();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // a proxy's error page: the caller looks at the status first
+  }
+}
+
+/** The message at the bottom: fetch says "fetch failed" and keeps the reason in its causes. */
+function innermostMessage(error: unknown): string {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error && current.cause !== undefined; depth += 1)
+    current = current.cause;
+  if (current instanceof AggregateError && current.errors.length > 0) return innermostMessage(current.errors[0]);
+  return current instanceof Error ? current.message : String(current);
+}

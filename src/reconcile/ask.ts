@@ -1,0 +1,34 @@
+import { statusMessage } from '../kube.ts';
+import type { Call, Kube } from '../kube.ts';
+
+/** Why a call brought nothing: the HTTP status (0: there was no answer) and a sentence. */
+export interface Failure {
+  readonly status: number;
+  readonly message: string;
+  /** Milliseconds that the API server asks to be left alone. */
+  readonly retryAfterMs?: number;
+}
+
+export type Asked =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly failure: Failure; readonly cut: boolean };
+
+/** The answer's JSON, or why there is none: no connection, no answer in time, any status outside 200–299, or too long. */
+export async function ask(kube: Kube, call: Call): Promise<Asked> {
+  try {
+    const answer = await kube.call(call);
+    if (answer.status >= 200 && answer.status < 300 && !answer.cut) return { ok: true, body: answer.body };
+    const failure = {
+      status: answer.status,
+      message: answer.cut ? 'the answer is too long' : statusMessage(answer),
+      ...(answer.retryAfter === undefined ? {} : { retryAfterMs: answer.retryAfter * 1000 }),
+    };
+    return { ok: false, failure, cut: answer.cut };
+  } catch (error) {
+    return {
+      ok: false,
+      failure: { status: 0, message: error instanceof Error ? error.message : String(error) },
+      cut: false,
+    };
+  }
+}

@@ -1,0 +1,26 @@
+import type { Logger } from 'pino';
+import type { Failure } from './ask.ts';
+
+/** Failures, told once when they begin and once when they end, however often they happen in between. */
+export interface Complaints {
+  /** Logs the failure unless the same thing has been failing in the same way. */
+  raise(what: string, failure: Failure, fields?: Readonly<Record<string, string>>): void;
+  /** Logs that it works again, if it had been failing. */
+  settle(what: string): void;
+}
+
+/** A record of what is failing, empty at first. */
+export function createComplaints(log: Logger): Complaints {
+  const failing = new Map<string, number>();
+  return {
+    raise(what, failure, fields = {}) {
+      if (failing.get(what) === failure.status) return;
+      failing.set(what, failure.status);
+      const line = { what, code: failure.status, reason: failure.message, ...fields };
+      log.warn(line, 'the API server does not do what it is asked; trying again');
+    },
+    settle(what) {
+      if (failing.delete(what)) log.info({ what }, 'works again');
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { isObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Call, Kube } from '../kube.ts';
+import { ask } from './ask.ts';
+import type { Failure } from './ask.ts';
+import { createBell } from './bell.ts';
+import { follow } from './follow.ts';
+import { durationOf, holderOf, newLease, noteOf, versionOf, withHolding } from './lease-object.ts';
+import { linked } from './linked.ts';
+import { pause } from './pause.ts';
+
+/** The Lease for which the replicas compete. */
+export interface LeaseOptions {
+  readonly kube: Kube;
+  readonly namespace: string;
+  readonly name: string;
+  /** Who asks: another one for each process. */
+  readonly identity: string;
+  /** How long a holder who says nothing keeps the lease, in milliseconds. */
+  readonly durationMs: number;
+  readonly signal: AbortSignal;
+  readonly onLeader: (isLeader: boolean) => void;
+  readonly onFailure: (failure: Failure) => void;
+}
+
+/** One time of holding the lease. */
+export interface Term {
+  /** Fires when the lease is lost or could not be renewed in time: stop at once. */
+  readonly signal: AbortSignal;
+  /** The note that the last holder left: the lease carries it from one to the next. */
+  readonly note: string | undefined;
+  /** Replaces the note, and writes it down at once. */
+  leave(note: string): void;
+}
+
+/**
+ * Resolves when the signal fires; until then runs `work` whenever this process holds the lease, with the rules of client-go's
+ * leader election: another's lease is timed by the own clock since it was last seen to change, so clocks need not agree. Who
+ * stands by watches the lease and asks for nothing. At the end the lease is given back, so that another takes over at once.
+ */
+export async function lead(options: LeaseOptions, work: (term: Term) => Promise<void>): Promise<void> {
+  while (!options.signal.aborted) {
+    const lease = await standBy(options);
+    if (lease === undefined) return;
+    options.onLeader(true);
+    await hold(options, lease, work);
+    options.onLeader(false);
+  }
+}
+
+/** The Lease as it is when it has become ours; undefined when the signal fires first. */
+async function standBy(options: LeaseOptions): Promise<JsonObject | undefined> {
+  const { kube, signal, identity, name, durationMs, onFailure } = options;
+  const bell = createBell();
+  const stop = linked(signal);
+  let lease: JsonObject | undefined;
+  let isKnown = false;
+  let changedAt = 0;
+  const see = (object: unknown) => {
+    isKnown = true;
+    // Listed again unchanged, the lease is as old as it was.
+    if (versionOf(object) !== versionOf(lease)) changedAt = performance.now();
+    lease = isObject(object) ? object : undefined;
+    bell.ring();
+  };
+  const watching = follow(
+    kube,
+    { path: leasesPath(options), query: { fieldSelector: `metadata.name=${name}` } },
+    {
+      list() {
+        let found: unknown;
+        return {
+          object: (object) => {
+            found = object;
+          },
+          done: () => see(found),
+        };
+      },
+      changed: see,
+      deleted: () => see(undefined),
+      failed: (_, failure) => onFailure(failure),
+    },
+    { signal: stop.signal, relistMs: 1_800_000 },
+  );
+  try {
+    while (!stop.signal.aborted) {
+      const isFree = lease === undefined || ['', identity].includes(holderOf(lease));
+      const left = isFree ? 0 : changedAt + (durationOf(lease ?? {}) ?? durationMs) - performance.now();
+      if (!isKnown || left > 0) {
+        await bell.wait(isKnown ? left : Infinity, stop.signal);
+        continue;
+      }
+      const taken = await take(options, lease);
+      if (taken !== undefined) return taken;
+      await pause(500 + Math.random() * 500, stop.signal); // another was quicker, or the API server is away
+    }
+    return undefined;
+  } finally {
+    stop.abort();
+    await watching;
+  }
+}
+
+/** The Lease as the API server took it from us; undefined when another was quicker or the call failed. */
+async function take(options: LeaseOptions, lease: JsonObject | undefined): Promise<JsonObject | undefined> {
+  const { identity, durationMs, namespace, name, signal } = options;
+  const holding = { holder: identity, durationMs, note: undefined, acquired: true };
+  const written = await write(
+    options,
+    lease === undefined
+      ? { method: 'POST', path: leasesPath(options), body: withHolding(newLease(namespace, name), holding), signal }
+      : { method: 'PUT', path: leasePath(options), body: withHolding(lease, holding), signal },
+  );
+  if (written.ok) return written.lease;
+  if (written.failure.status !== 409) options.onFailure(written.failure);
+  return undefined;
+}
+
+/** Works and renews until either ends; then gives the lease back. */
+async function hold(options: LeaseOptions, first: JsonObject, work: (term: Term) => Promise<void>): Promise<void> {
+  const { signal, identity, durationMs, onFailure, kube } = options;
+  const stop = linked(signal);
+  const bell = createBell();
+  let lease = first;
+  let note = noteOf(first);
+  let renewedAt = performance.now();
+  const leave = (text: string) => {
+    if (text === note) return;
+    note = text;
+    bell.ring();
+  };
+  const working = work({ signal: stop.signal, note, leave }).finally(() => stop.abort());
+
+  const path = leasePath(options);
+  let wait = durationMs / 3;
+  for (;;) {
+    await bell.wait(wait, stop.signal);
+    if (stop.signal.aborted) break;
+    const holding = { holder: identity, durationMs, note, acquired: false };
+    const written = await write(options, {
+      method: 'PUT',
+      path,
+      body: withHolding(lease, holding),
+      signal: stop.signal,
+    });
+    if (written.ok) {
+      lease = written.lease;
+      renewedAt = performance.now();
+      wait = durationMs / 3;
+      continue;
+    }
+    if (stop.signal.aborted) break;
+    onFailure(written.failure);
+    wait = Math.min(1000, durationMs / 10);
+    if (written.failure.status === 404) stop.abort();
+    if (written.failure.status === 409) {
+      // Perhaps our own write, whose answer was lost, or somebody's annotation; else another holds it now.
+      const asked = await ask(kube, { method: 'GET', path, signal: stop.signal });
+      if (asked.ok && isObject(asked.body) && holderOf(asked.body) === identity) lease = asked.body;
+      else if (asked.ok) stop.abort();
+    }
+    // A third of the time is left to stop in before another may begin.
+    if (performance.now() - renewedAt > (durationMs * 2) / 3) stop.abort();
+  }
+  await working;
+  const released = { holder: '', durationMs: 1000, note, acquired: false };
+  await write(options, { method: 'PUT', path, body: withHolding(lease, released), timeoutMs: 2000 });
+}
+
+type Written = { readonly ok: true; readonly lease: JsonObject } | { readonly ok: false; readonly failure: Failure };
+
+async function write({ kube }: LeaseOptions, call: Call): Promise<Written> {
+  const asked = await ask(kube, { timeoutMs: 5000, ...call });
+  if (!asked.ok) return asked;
+  if (isObject(asked.body)) return { ok: true, lease: asked.body };
+  return { ok: false, failure: { status: 200, message: 'the answer is not a Lease' } };
+}
+
+function leasesPath({ namespace }: LeaseOptions): string {
+  return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+}
+
+function leasePath(options: LeaseOptions): string {
+  return `${leasesPath(options)}/${encodeURIComponent(options.name)}`;
+}

@@ -1,0 +1,88 @@
+import { Counter, Gauge } from '@prometheus-io/client';
+import type { Registry } from '@prometheus-io/client';
+import type { Applied } from './apply.ts';
+import type { Failure } from './ask.ts';
+
+/** What the reconciler counts. Labels are few and bounded: never a namespace's or a pod's name. */
+export interface ReconcileMetrics {
+  answer(method: string, status: number): void;
+  failed(operation: string, failure: Failure): void;
+  applied(action: 'annotate' | 'take_back', result: Applied['result']): void;
+  missed(): void;
+  leading(isLeader: boolean): void;
+  fullPass(unixSeconds: number): void;
+}
+
+/** What is true now, asked for at each scrape. */
+export interface ReconcileState {
+  namespaces(): number;
+  /** Pods by what is to be done with them: `annotate`, or the reason why they are left alone. */
+  pods(): ReadonlyMap<string, number>;
+}
+
+/** The reconciler's metrics, registered. */
+export function createReconcileMetrics(registry: Registry, state: ReconcileState): ReconcileMetrics {
+  const registers = [registry];
+  const namespaces = new Gauge({
+    name: 'autoscrape_reconcile_namespaces',
+    help: 'Opted-in namespaces that are watched.',
+    registers: [],
+    collect() {
+      this.set(state.namespaces());
+    },
+  });
+  const pods = new Gauge({
+    name: 'autoscrape_reconcile_pods',
+    help: 'Pods in opted-in namespaces, by what is to be done: annotate, or the reason why they are left alone.',
+    labelNames: ['plan'],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [plan, count] of state.pods()) this.set({ plan }, count);
+    },
+  });
+  const requests = new Counter({
+    name: 'autoscrape_reconcile_api_requests_total',
+    help: 'Calls to the API server, by HTTP status; code 0: there was no answer.',
+    labelNames: ['method', 'code'],
+    registers,
+  });
+  const failures = new Counter({
+    name: 'autoscrape_reconcile_failures_total',
+    help: 'Calls that failed and will be made again, by what they were for; code 0: there was no answer.',
+    labelNames: ['operation', 'code'],
+    registers,
+  });
+  const changes = new Counter({
+    name: 'autoscrape_reconcile_changes_total',
+    help: 'Changes of pods that were tried, by what became of them.',
+    labelNames: ['action', 'result'],
+    registers,
+  });
+  for (const result of ['done', 'superseded', 'gone', 'refused', 'failed'])
+    changes.inc({ action: 'annotate', result }, 0);
+  const missed = new Counter({
+    name: 'autoscrape_reconcile_missed_by_webhook_total',
+    help: 'Pods created in an opted-in namespace while it was watched, which the webhook should have annotated.',
+    registers,
+  });
+  const leader = new Gauge({
+    name: 'autoscrape_reconcile_leader',
+    help: '1 for the replica that works, 0 for one that stands by.',
+    registers,
+  });
+  const lastPass = new Gauge({
+    name: 'autoscrape_reconcile_last_full_pass_timestamp_seconds',
+    help: 'Unix time since which every opted-in namespace has been listed and nothing was left to do; 0: not yet.',
+    registers,
+  });
+  for (const metric of [namespaces, pods]) registry.registerMetric(metric);
+  return {
+    answer: (method, status) => requests.inc({ method, code: String(status) }),
+    failed: (operation, { status }) => failures.inc({ operation, code: String(status) }),
+    applied: (action, result) => changes.inc({ action, result }),
+    missed: () => missed.inc(),
+    leading: (isLeader) => leader.set(isLeader ? 1 : 0),
+    fullPass: (unixSeconds) => lastPass.set(unixSeconds),
+  };
+}

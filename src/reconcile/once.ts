@@ -1,0 +1,129 @@
+import type { Kube } from '../kube.ts';
+import type { Applied, ChangePlan } from './apply.ts';
+import { ask } from './ask.ts';
+import { listAll } from './list.ts';
+import { OPT_IN, readNamespace } from './namespace.ts';
+import type { Namespace } from './namespace.ts';
+import type { Pace } from './pace.ts';
+import { applyAll, planNamespace } from './pass.ts';
+import type { PodPlan, Planner } from './plan.ts';
+
+/** One pod of a pass: what was to be done with it, and what became of that (nothing in a dry run). */
+export interface PodOutcome {
+  readonly plan: PodPlan;
+  readonly applied?: Applied | { readonly result: 'unwanted' };
+}
+
+/** What a pass found and did. */
+export interface PassReport {
+  readonly dryRun: boolean;
+  readonly namespaces: readonly Namespace[];
+  readonly pods: readonly PodOutcome[];
+  /** Namespaces that could not be worked on: one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** One pass over some namespaces. */
+export interface PassOptions {
+  readonly kube: Kube;
+  readonly namespaces: readonly Namespace[];
+  readonly plannerFor: (namespace: Namespace) => Planner;
+  /** Whether the namespace, read again, is still to be worked on. */
+  readonly isWanted: (namespace: Namespace) => boolean;
+  readonly pace: Pace;
+  readonly dryRun: boolean;
+  /** Told now and then how many changes of how many are through. */
+  readonly onProgress: (done: number, of: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export type Found =
+  { readonly ok: true; readonly namespaces: readonly Namespace[] } | { readonly ok: false; readonly message: string };
+
+/** The one namespace, or all of them, or those that are opted in; or why they could not be read. */
+export async function findNamespaces(
+  kube: Kube,
+  which: { readonly name: string } | 'all' | 'opted in',
+  signal: AbortSignal,
+): Promise<Found> {
+  if (typeof which === 'object') {
+    const asked = await ask(kube, { method: 'GET', path: namespacePath(which.name), signal });
+    const namespace = asked.ok ? readNamespace(asked.body) : undefined;
+    if (namespace !== undefined) return { ok: true, namespaces: [namespace] };
+    return { ok: false, message: asked.ok ? 'the answer is not a namespace' : asked.failure.message };
+  }
+  const namespaces: Namespace[] = [];
+  const source = { path: '/api/v1/namespaces', query: which === 'all' ? {} : { labelSelector: OPT_IN } };
+  const onObject = (object: unknown) => {
+    const namespace = readNamespace(object);
+    if (namespace !== undefined) namespaces.push(namespace);
+  };
+  const listed = await listAll(kube, source, onObject, signal);
+  return listed.ok ? { ok: true, namespaces } : { ok: false, message: listed.failure.message };
+}
+
+/** How old the knowledge of a namespace's label may be when a pod in it is changed, in milliseconds. */
+const LABEL_AGE_MS = 5000;
+
+/** What was found and done: everything is planned first, and then carried out unless it is a dry run. */
+export async function pass(options: PassOptions): Promise<PassReport> {
+  const { kube, namespaces, plannerFor, isWanted, pace, dryRun, onProgress, signal } = options;
+  const problems: string[] = [];
+  const planned: { namespace: Namespace; plans: readonly PodPlan[] }[] = [];
+  for (const namespace of namespaces) {
+    const result = await planNamespace(kube, namespace.name, plannerFor(namespace), signal);
+    if (result.ok) planned.push({ namespace, plans: result.plans });
+    else problems.push(`namespace ${namespace.name}: its pods could not be listed: ${result.failure.message}`);
+  }
+  const report = { dryRun, namespaces, problems };
+  if (dryRun) return { ...report, pods: planned.flatMap(({ plans }) => plans.map((plan) => ({ plan }))) };
+
+  const of = planned.flatMap(({ plans }) => plans.filter(isChange)).length;
+  const pods: PodOutcome[] = [];
+  let done = 0;
+  for (const { namespace, plans } of planned) {
+    const outcomes = new Map<PodPlan, PodOutcome>();
+    const applying = applyAll(plans.filter(isChange), {
+      kube,
+      planner: plannerFor(namespace),
+      pace,
+      isWanted: stillWanted(kube, namespace, isWanted, signal),
+      signal,
+    });
+    for await (const { change, applied } of applying) {
+      outcomes.set(change, { plan: change, applied });
+      done += 1;
+      onProgress(done, of);
+    }
+    pods.push(...plans.map((plan) => outcomes.get(plan) ?? { plan }));
+  }
+  return { ...report, pods };
+}
+
+/** Reads the namespace again when it was last read too long ago: a pass over thousands of pods takes minutes. */
+function stillWanted(
+  kube: Kube,
+  namespace: Namespace,
+  isWanted: PassOptions['isWanted'],
+  signal: AbortSignal,
+): () => Promise<boolean> {
+  let readAt = -Infinity;
+  let wanted = true;
+  return async () => {
+    if (wanted && performance.now() - readAt > LABEL_AGE_MS) {
+      const asked = await ask(kube, { method: 'GET', path: namespacePath(namespace.name), signal });
+      const fresh = asked.ok ? readNamespace(asked.body) : undefined;
+      wanted = fresh !== undefined && isWanted(fresh);
+      readAt = performance.now();
+    }
+    return wanted;
+  };
+}
+
+function isChange(plan: PodPlan): plan is ChangePlan {
+  return plan.action !== 'leave';
+}
+
+function namespacePath(name: string): string {
+  return `/api/v1/namespaces/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,261 @@
+import type { Logger } from 'pino';
+import type { Rules } from '../core/rules.ts';
+import type { Kube } from '../kube.ts';
+import { apply } from './apply.ts';
+import type { Applied, ChangePlan } from './apply.ts';
+import type { Failure } from './ask.ts';
+import type { Complaints } from './complaint.ts';
+import { follow } from './follow.ts';
+import type { Term } from './lease.ts';
+import type { ReconcileMetrics } from './metrics.ts';
+import { OPT_IN, readNamespace } from './namespace.ts';
+import type { Namespace } from './namespace.ts';
+import type { Pace } from './pace.ts';
+import { createBackoff } from './pause.ts';
+import { annotatePlanner } from './plan.ts';
+import { createQueue } from './queue.ts';
+import { takeBack } from './take-back.ts';
+import { watchNamespace } from './watched-namespace.ts';
+import type { WatchedNamespace } from './watched-namespace.ts';
+
+/** What one term of reconciling needs. */
+export interface ReconcilerOptions {
+  readonly kube: Kube;
+  readonly rules: () => Rules;
+  readonly metrics: ReconcileMetrics;
+  readonly complaints: Complaints;
+  readonly log: Logger;
+  readonly pace: Pace;
+  /** Namespaces that are left alone whatever their labels. */
+  readonly excluded: ReadonlySet<string>;
+  /** The only namespace to work on, instead of every one. */
+  readonly only: string | undefined;
+  readonly relistMs: number;
+  readonly removeOnOptOut: boolean;
+}
+
+/** One term's work. */
+export interface Reconciler {
+  /** Resolves when the term ends; until then keeps the pods of every opted-in namespace annotated. */
+  run(): Promise<void>;
+  /** Looks at everything again: the rules have changed. */
+  reload(): void;
+  /** Whether every opted-in namespace has been listed. */
+  hasListed(): boolean;
+  namespaces(): number;
+  /** Number of pods by plan. */
+  pods(): ReadonlyMap<string, number>;
+}
+
+/** How long a pod waits for its next try, by the number of tries: nobody shall draw us into a fight of patches. */
+function retryDelayMs(tries: number): number {
+  return tries === 0 ? 0 : Math.min(60_000, 1000 * 2 ** (tries - 1));
+}
+
+/** What keeps annotating while the lease is held. It starts from nothing but the API server's state and the lease's note. */
+export function createReconciler(options: ReconcilerOptions, term: Term): Reconciler {
+  const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, removeOnOptOut } = options;
+  const { signal } = term;
+  const watched = new Map<string, WatchedNamespace>();
+  /** Namespaces where pods may have been annotated, and that are opted in or not yet cleared. */
+  const remembered = new Set(removeOnOptOut ? readNames(term.note) : []);
+  const takingBack = new Map<string, Promise<void>>();
+  const queue = createQueue();
+  const outage = createBackoff();
+  let changing = Promise.resolve();
+  let namespacesListedAt: number | undefined;
+
+  function watch(name: string, mesh: boolean): void {
+    const onChange = (pod: string, isMissed: boolean) => {
+      if (isMissed) {
+        metrics.missed();
+        log.info({ namespace: name, pod }, 'the webhook has not annotated this pod');
+      }
+      queue.add(`${name}/${pod}`, retryDelayMs(watched.get(name)?.pods.waiting(pod)?.tries ?? 0));
+    };
+    const onListed = () => {
+      complaints.settle(`pods of ${name}`);
+      notePass();
+    };
+    const onFailure = (verb: string, failure: Failure) => raise(`${verb} pods`, `pods of ${name}`, failure);
+    watched.get(name)?.stop();
+    watched.set(
+      name,
+      watchNamespace({ kube, name, mesh, rules: rules(), relistMs, signal, onChange, onListed, onFailure }),
+    );
+  }
+
+  function admit({ name, optedIn, terminating, mesh }: Namespace): void {
+    if (!optedIn || terminating || excluded.has(name)) return leave(name);
+    if (watched.get(name)?.mesh === mesh) return undefined;
+    log.info({ namespace: name, mesh }, 'watching the pods of this namespace');
+    if (removeOnOptOut) remembered.add(name);
+    remember();
+    return watch(name, mesh);
+  }
+
+  /** The namespace is not opted in, or not any more. */
+  function leave(name: string): void {
+    watched.get(name)?.stop();
+    if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
+    if (!remembered.has(name) || takingBack.has(name)) return;
+    takingBack.set(
+      name,
+      clear(name).finally(() => takingBack.delete(name)),
+    );
+  }
+
+  async function clear(name: string): Promise<void> {
+    await changing; // a patch under way must not land after the pods have been listed
+    const isOptedIn = () => watched.has(name);
+    const onFailure = (failure: Failure) => raise('list pods', `pods of ${name}`, failure);
+    if (!excluded.has(name)) {
+      const isDone = await takeBack(name, { kube, rules, pace, isOptedIn, signal, onApplied: tell, onFailure });
+      if (!isDone || isOptedIn()) return;
+    }
+    complaints.settle(`pods of ${name}`);
+    remembered.delete(name);
+    remember();
+  }
+
+  function remember(): void {
+    if (!removeOnOptOut && term.note === undefined) return;
+    const text = JSON.stringify([...remembered].toSorted());
+    if (text.length < 200_000)
+      term.leave(text); // 256 KiB is all that annotations may have
+    else log.warn({ namespaces: remembered.size }, 'too many namespaces to remember which ones opt out');
+  }
+
+  function raise(
+    operation: string,
+    what: string,
+    failure: Failure,
+    fields: Readonly<Record<string, string>> = {},
+  ): void {
+    metrics.failed(operation, failure);
+    complaints.raise(what, failure, fields);
+  }
+
+  function tell({ action, namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
+    metrics.applied(action, applied.result);
+    if (applied.result === 'done') {
+      log.info({ namespace, pod, rule }, action === 'annotate' ? 'annotated' : 'took back what was added');
+      complaints.settle('patch pods');
+    }
+    if (applied.result === 'failed') raise('patch pods', 'patch pods', applied.failure, { namespace, pod });
+    if (applied.result === 'refused') {
+      metrics.failed('patch pods', applied.failure);
+      log.warn({ namespace, pod, reason: applied.failure.message }, 'the API server refuses this change');
+    }
+  }
+
+  async function work(): Promise<void> {
+    for (;;) {
+      const key = await queue.next(signal);
+      if (key === undefined) return;
+      const [namespace = '', pod = ''] = key.split('/');
+      if (watched.get(namespace)?.pods.waiting(pod) !== undefined) {
+        await pace.turn(signal);
+        changing = change(namespace, pod);
+        await changing;
+      }
+      notePass();
+    }
+  }
+
+  async function change(namespace: string, pod: string): Promise<void> {
+    // Looked up only now: while it waited for its turn the pod may have changed, or the namespace lost its label.
+    const entry = watched.get(namespace);
+    const waiting = entry?.pods.waiting(pod);
+    if (entry === undefined || waiting === undefined || signal.aborted) return;
+    const { pods, mesh } = entry;
+    const applied = await apply(kube, waiting.change, annotatePlanner(rules(), mesh), signal);
+    if (signal.aborted) return;
+    tell(waiting.change, applied);
+    pods.tried(pod);
+    if (applied.result === 'done' || applied.result === 'superseded') pods.see(applied.pod);
+    if (applied.result === 'gone' && pods.waiting(pod)?.change.uid === waiting.change.uid) pods.forgetName(pod);
+    if (applied.result === 'failed' && isOutage(applied.failure)) {
+      pace.hold(Math.max(outage.next(), applied.failure.retryAfterMs ?? 0));
+    } else {
+      outage.reset();
+    }
+    const still = pods.waiting(pod);
+    if (still !== undefined) queue.add(`${namespace}/${pod}`, retryDelayMs(still.tries));
+  }
+
+  function notePass(): void {
+    const times = [namespacesListedAt, ...[...watched.values()].map((entry) => entry.listedAt())];
+    const done = times.filter((time) => time !== undefined);
+    if (queue.isEmpty() && done.length === times.length) metrics.fullPass(Math.min(...done) / 1000);
+  }
+
+  const namespaceFollower = {
+    list() {
+      const gone = new Set([...watched.keys(), ...remembered]);
+      return {
+        object: onNamespace((namespace) => {
+          gone.delete(namespace.name);
+          admit(namespace);
+        }),
+        done() {
+          for (const name of gone) leave(name);
+          namespacesListedAt = Date.now();
+          complaints.settle('namespaces');
+          notePass();
+        },
+      };
+    },
+    changed: onNamespace(admit),
+    deleted: onNamespace(({ name }) => leave(name)),
+    failed: (verb: string, failure: Failure) => raise(`${verb} namespaces`, 'namespaces', failure),
+  };
+
+  return {
+    async run() {
+      remember();
+      const working = work();
+      const query = {
+        labelSelector: OPT_IN,
+        ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
+      };
+      await follow(kube, { path: '/api/v1/namespaces', query }, namespaceFollower, { signal, relistMs });
+      await working;
+      await Promise.all(takingBack.values());
+      queue.clear();
+    },
+    reload() {
+      for (const [name, { mesh }] of watched) watch(name, mesh);
+    },
+    hasListed: () =>
+      namespacesListedAt !== undefined && [...watched.values()].every((entry) => entry.listedAt() !== undefined),
+    namespaces: () => watched.size,
+    pods() {
+      const counts = new Map<string, number>();
+      for (const { pods } of watched.values()) pods.count(counts);
+      return counts;
+    },
+  };
+}
+
+/** What reads the namespace and hands it on. */
+function onNamespace(act: (namespace: Namespace) => void): (object: unknown) => void {
+  return (object) => {
+    const namespace = readNamespace(object);
+    if (namespace !== undefined) act(namespace);
+  };
+}
+
+/** No answer, too many requests, or the API server's own trouble: everybody's problem, not this pod's. */
+function isOutage({ status }: Failure): boolean {
+  return status === 0 || status === 429 || status >= 500;
+}
+
+function readNames(note: string | undefined): string[] {
+  try {
+    const names: unknown = JSON.parse(note ?? '[]');
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
+  }
+}
