@@ -16,11 +16,16 @@ export interface ImageEntry {
   readonly unless: Pattern | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
+  /** Ports that the image has for other things: declaring only these doesn't mean that the default has moved. */
+  readonly beside: readonly number[];
+  /** The name of the port that metrics are on, where the default port is not declared. */
+  readonly portName: Pattern | undefined;
 }
 
 /** The entries, found by an image's last segment. */
 export interface Catalogue {
-  readonly find: (container: Container) => ImageEntry | undefined;
+  /** The entries for a container's image, in order: versions or roles of one image may differ. */
+  readonly find: (container: Container) => readonly ImageEntry[];
 }
 
 /** What an entry says of a container. */
@@ -37,7 +42,7 @@ export function repositoryOf(image: string): string {
   return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
 }
 
-/** Returns the catalogue of the entries; of two that match a container, the earlier wins. */
+/** Returns the catalogue of the entries. */
 export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
   const byName = new Map<string, { order: number; entry: ImageEntry; above: string | undefined }[]>();
   const wild: { order: number; entry: ImageEntry; matches: RegExp }[] = [];
@@ -59,7 +64,8 @@ export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
       const globbed = wild.filter(({ matches }) => matches.test(repository));
       return [...named, ...globbed]
         .filter(({ entry }) => entry.container === undefined || entry.container.matches(container.name))
-        .toSorted((a, b) => a.order - b.order)[0]?.entry;
+        .toSorted((a, b) => a.order - b.order)
+        .map(({ entry }) => entry);
     },
   };
 }
@@ -70,12 +76,21 @@ function wildcard(image: string): RegExp {
   return new RegExp(`(?:^|/)${escaped}$`);
 }
 
+/** Returns where the catalogue puts the container's metrics: the first entry that knows decides. */
+export function consult(catalogue: Catalogue, container: Container): Known {
+  for (const entry of catalogue.find(container)) {
+    const known = consultEntry(entry, container);
+    if (known.kind !== 'unknown') return known;
+  }
+  return { kind: 'unknown' };
+}
+
 /**
- * Returns where the entry puts the container's metrics. The pod's own words win over the catalogue: a flag that moves the
- * port is followed, one that switches metrics off or binds loopback is believed, and where the container declares ports
- * of which none is the default, the default has been moved in a way that the pod doesn't show, so nothing is known.
+ * The pod's own words win over the catalogue: a flag that moves the port is followed, one that switches metrics off or binds
+ * loopback is believed, and where the container declares ports of which none is the default, the default has been moved in
+ * a way that the pod doesn't show: then only a port of the name that the entry gives will do.
  */
-export function consult(entry: ImageEntry, container: Container): Known {
+function consultEntry(entry: ImageEntry, container: Container): Known {
   const { path, scheme } = entry;
   const says = (pattern: Pattern): boolean => statements(container).some((statement) => pattern.matches(statement));
   if (entry.unless !== undefined && says(entry.unless)) return { kind: 'off' };
@@ -84,9 +99,11 @@ export function consult(entry: ImageEntry, container: Container): Known {
     const address = readAddress(value);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
   }
-  const declared = candidatePorts(container).map((port) => port.number);
-  const [port, ...more] = entry.ports.filter((number) => declared.includes(number));
+  const declared = candidatePorts(container).filter(({ number }) => !entry.beside.includes(number));
+  const [port, ...more] = entry.ports.filter((number) => declared.some((candidate) => candidate.number === number));
   if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
+  const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name) === true);
+  if (port === undefined && named !== undefined) return { kind: 'found', port: named.number, path, scheme };
   const [only, ...others] = entry.ports;
   const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
   return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };

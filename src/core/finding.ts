@@ -148,9 +148,7 @@ function variables(pattern: Pattern, container: Container): string[] {
 }
 
 function byCatalogue(container: Container, rules: Rules): Holds {
-  const entry = rules.catalogue.find(container);
-  if (entry === undefined) return 'no';
-  const known = consult(entry, container);
+  const known = consult(rules.catalogue, container);
   switch (known.kind) {
     case 'found':
       return { named: [known] };
@@ -192,8 +190,7 @@ function catalogueAt(
   rules: Rules,
 ): { path: string; scheme: 'http' | 'https' } | undefined {
   if (found.path !== undefined) return { path: found.path, scheme: found.scheme ?? 'http' };
-  const entry = rules.catalogue.find(container);
-  return entry !== undefined && entry.ports.includes(found.port) ? entry : undefined;
+  return rules.catalogue.find(container).find((entry) => entry.ports.includes(found.port));
 }
 
 /** `${name}` becomes what the pattern's group took from the pod, if that leaves a path; anything else is not to be written. */

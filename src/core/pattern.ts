@@ -17,8 +17,21 @@ export interface Pattern {
 /** Patterns are names, flags and paths. RE2 compiles in time linear to this bound, whatever a rules file holds. */
 const LONGEST_PATTERN = 1024;
 
+/** What has been compiled, since a rules file is checked first and compiled then. Cleared when full: reloads bring others. */
+const compiled = new Map<string, Pattern | string>();
+const MOST_COMPILED = 2000;
+
 /** Returns the compiled pattern, or a sentence that says what is wrong with it. */
 export function compilePattern(source: string): Pattern | string {
+  const known = compiled.get(source);
+  if (known !== undefined) return known;
+  if (compiled.size >= MOST_COMPILED) compiled.clear();
+  const pattern = compile(source);
+  compiled.set(source, pattern);
+  return pattern;
+}
+
+function compile(source: string): Pattern | string {
   if (source.length > LONGEST_PATTERN) return `the pattern is longer than ${LONGEST_PATTERN} characters`;
   let regex: RE2JS;
   try {

@@ -187,6 +187,10 @@ const Image = strict({
     .optional()
     .describe('only where the container declares the port'),
   container: Pattern.optional().describe("the container's name, for images with several roles"),
+  portName: Pattern.optional().describe(
+    'where the default is not declared: the name of the port that metrics are on, for images with one HTTP listener',
+  ),
+  beside: z.array(PortNumber).min(1).optional().describe('ports that the image has for other things'),
   source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
 });
 

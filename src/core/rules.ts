@@ -53,10 +53,17 @@ export interface Rules {
   readonly effective: RulesFile;
 }
 
-/** The texts of the data files that are shipped with the program. */
+/** The shipped data, checked: read it once and pass it to every {@link parseRules}. */
 export interface Shipped {
-  readonly rules: string;
-  readonly images: string;
+  /** The shipped rules, and the containers that others inject. */
+  readonly defaults: RulesFile;
+  /** The catalogue of images. */
+  readonly images: RulesFile['images'];
+}
+
+/** Returns the shipped data of the contents of default.yaml and images.yaml. A fault in them is a bug, so it throws. */
+export function checkShipped(defaults: unknown, images: unknown): Shipped {
+  return { defaults: RulesFile.parse(defaults), images: RulesFile.parse(images).images };
 }
 
 /** The rules, or everything that is wrong with the file. */
@@ -70,8 +77,7 @@ export type ParsedRules =
 export function parseRules(text: string, shipped: Shipped): ParsedRules {
   const own = readFile(text);
   if (!own.ok) return own;
-  const defaults = shippedFile('default.yaml', shipped.rules);
-  const known = shippedFile('images.yaml', shipped.images);
+  const { defaults } = shipped;
   const problems = nameProblems(own, defaults);
   if (problems.length > 0) return { ok: false, problems };
 
@@ -83,7 +89,7 @@ export function parseRules(text: string, shipped: Shipped): ParsedRules {
       file.extends === 'none'
         ? file.rules
         : [...file.rules, ...defaults.rules.filter((rule) => !disabled.has(rule.name))],
-    images: [...file.images, ...known.images],
+    images: [...file.images, ...shipped.images],
     ignoreContainers: [...file.ignoreContainers, ...defaults.ignoreContainers],
   };
   return { ok: true, rules: compile(effective) };
@@ -168,15 +174,6 @@ function nameProblems({ file, document, lines }: ReadFile, defaults: RulesFile):
   return problems;
 }
 
-/** The shipped data is part of the program: a fault in it is a bug. */
-function shippedFile(name: string, text: string): RulesFile {
-  const read = readFile(text);
-  if (read.ok) return read.file;
-  throw new Error(
-    `${name} is broken: ${read.problems.map(({ line, path, message }) => `line ${line}, ${path}: ${message}`).join('; ')}`,
-  );
-}
-
 function compile(effective: RulesFile): Rules {
   const rules = effective.rules.map(({ name, when, unless, scrape, abstain }): Rule => ({
     name,
@@ -225,6 +222,8 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     unless: image.unless === undefined ? undefined : pattern(image.unless),
     declared: image.declared ?? false,
     container: image.container === undefined ? undefined : pattern(image.container),
+    beside: image.beside ?? [],
+    portName: image.portName === undefined ? undefined : pattern(image.portName),
   };
 }
 

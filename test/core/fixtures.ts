@@ -10,7 +10,10 @@ const FOLDER = new URL('../fixtures/', import.meta.url);
 /** A case of test/fixtures: one pod, perhaps rules of its own, and what is to be decided. */
 export interface Fixture {
   readonly name: string;
-  readonly pod: { readonly metadata: { readonly name: string; readonly annotations?: Record<string, string> }; readonly [key: string]: unknown };
+  readonly pod: {
+    readonly metadata: { readonly name: string; readonly annotations?: Record<string, string> };
+    readonly [key: string]: unknown;
+  };
   /** The text of the case's own rules file; empty for the defaults. */
   readonly rulesText: string;
   readonly rules: Rules;
@@ -29,12 +32,13 @@ export interface Want {
 
 /** Returns every fixture, in the order of their names. */
 export function readFixtures(): Fixture[] {
+  const shipped = readShipped();
   return readdirSync(FOLDER)
     .toSorted()
     .map((name) => {
       const file = (base: string): URL => new URL(`${name}/${base}`, FOLDER);
       const rulesText = existsSync(file('rules.yaml')) ? readFileSync(file('rules.yaml'), 'utf8') : '';
-      const parsed = parseRules(rulesText, readShipped());
+      const parsed = parseRules(rulesText, shipped);
       if (!parsed.ok) throw new Error(renderProblems(`${name}/rules.yaml`, parsed.problems));
       const { mesh = false, ...want }: Want & { mesh?: boolean } = JSON.parse(readFileSync(file('want.json'), 'utf8'));
       const pod: Fixture['pod'] = parse(readFileSync(file('pod.yaml'), 'utf8'));
