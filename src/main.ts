@@ -1,8 +1,11 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { integer, nonEmpty, option, toggle } from './config.ts';
 import { UserError } from './user-error.ts';
 import { VERSION } from './version.ts';
+import type { CheckOptions } from './commands/check.ts';
+import type { ExplainOptions } from './commands/explain.ts';
+import type { SampleOptions } from './commands/sample.ts';
 import type { ServeOptions } from './commands/serve.ts';
 
 // Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
@@ -82,6 +85,89 @@ program
     const { serve } = await import('./commands/serve.ts');
     exitCode = await serve(options);
   });
+
+program
+  .command('explain')
+  .summary('say what would be done with a workload, and why')
+  .description(
+    'Says for each workload in the files what the webhook would do with its pods, and why. Needs no cluster.',
+  )
+  .addOption(
+    new Option(
+      '-f, --filename <file>',
+      'file, folder or - for standard input; YAML or JSON; can be given several times',
+    )
+      .argParser(several)
+      .makeOptionMandatory(),
+  )
+  .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too').default(false))
+  .addOption(
+    new Option('-o, --output <format>', 'text for people; json: one object a line; yaml: one document each')
+      .choices(['text', 'json', 'yaml'])
+      .default('text'),
+  )
+  .addOption(option('--rules <file>', 'rules file; without it the shipped rules apply').argParser(nonEmpty))
+  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects its proxy').default(false))
+  .addHelpText(
+    'after',
+    examples(
+      ['A file, or a folder of them', 'autoscrape explain -f deployment.yaml -f k8s/'],
+      ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
+      ['What runs in a cluster', 'kubectl get pods -A -o json | autoscrape explain -f - -o json'],
+    ),
+  )
+  .action(async (options: ExplainOptions) => {
+    const { explain } = await import('./commands/explain.ts');
+    exitCode = await explain(options);
+  });
+
+program
+  .command('check')
+  .summary('find what is wrong with a rules file')
+  .description('Checks a rules file and lists everything that is wrong with it, each with its line and the way out.')
+  .argument('[file]', 'rules file, or - for standard input')
+  .addOption(new Option('-f, --filename <file>', 'the same, as kubectl would have it').argParser(nonEmpty))
+  .addOption(
+    new Option('--print', 'show the rules that hold, in their order: yours, then the shipped ones').default(false),
+  )
+  .addOption(
+    new Option('-o, --output <format>', 'text for people; json for machines').choices(['text', 'json']).default('text'),
+  )
+  .addHelpText(
+    'after',
+    examples(
+      ['Is it right?', 'autoscrape check rules.yaml'],
+      ['Which rules hold, and in which order?', 'autoscrape check rules.yaml --print'],
+      ['What is shipped?', "echo 'extends: default' | autoscrape check - --print"],
+    ),
+  )
+  .action(async (file: string | undefined, options: CheckOptions) => {
+    const { check } = await import('./commands/check.ts');
+    exitCode = await check(file, options);
+  });
+
+program
+  .command('sample')
+  .summary('run a small app with metrics')
+  .description('Runs a small app with one metric of its own, the counter count_total, on /metrics.')
+  .addOption(
+    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
+  )
+  .addOption(
+    option('--port <number>', 'port for /metrics (HTTP); 0 picks a free one')
+      .default(8000)
+      .argParser(integer(0, 65535)),
+  )
+  .addHelpText('after', examples(['Look at it in a browser', 'autoscrape sample --port 8000']))
+  .action(async (options: SampleOptions) => {
+    const { sample } = await import('./commands/sample.ts');
+    exitCode = await sample(options);
+  });
+
+/** A parser of a flag that can be given several times. */
+function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, nonEmpty(value)];
+}
 
 /** Help text with one command a line, each below what it is good for. */
 function examples(...lines: readonly (readonly [what: string, command: string])[]): string {

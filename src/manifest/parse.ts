@@ -3,17 +3,10 @@ import type { Problem } from '../core/problem.ts';
 import { splitJson, splitYaml } from './split.ts';
 import type { Part } from './split.ts';
 
-/** What a file of manifests holds: the values that could be read, and what is wrong with the rest. */
+/** What a file of manifests holds: the values that could be read, of any shape, and what is wrong with the rest. */
 export interface Manifest {
-  readonly values: readonly ManifestValue[];
+  readonly values: readonly unknown[];
   readonly problems: readonly Problem[];
-}
-
-/** One document of a manifest, as yet of any shape. */
-export interface ManifestValue {
-  readonly value: unknown;
-  /** The line of the file on which the document begins, from 1. */
-  readonly line: number;
 }
 
 /**
@@ -32,14 +25,14 @@ function parseJson(text: string): Manifest {
 
 function parseParts(parts: readonly Part[]): Manifest | undefined {
   try {
-    return { values: parts.map(({ text, line }) => ({ value: JSON.parse(text), line })), problems: [] };
+    return { values: parts.map(({ text }): unknown => JSON.parse(text)), problems: [] };
   } catch {
     return undefined;
   }
 }
 
 function parseYaml(parts: readonly Part[]): Manifest {
-  const values: ManifestValue[] = [];
+  const values: unknown[] = [];
   const problems: Problem[] = [];
   for (const part of parts) {
     const read = readPart(part);
@@ -71,12 +64,10 @@ function readPart({ text, line: firstLine }: Part): Manifest {
         );
   }
   try {
-    const values = documents.flatMap((document) => {
-      const value: unknown = document.toJS({ maxAliasCount: 100 });
-      const { line } = lines.linePos(document.contents?.range?.[0] ?? 0);
-      // A comment alone, or `---` twice in a row, is a document that holds null.
-      return value === null ? [] : [{ value, line: firstLine + Math.max(line, 1) - 1 }];
-    });
+    // A comment alone, or `---` twice in a row, is a document that holds null.
+    const values = documents
+      .map((document): unknown => document.toJS({ maxAliasCount: 100 }))
+      .filter((value) => value !== null);
     return { values, problems: [] };
   } catch (error) {
     return problem(0, `not YAML: ${lowerFirst(error instanceof Error ? error.message : 'it cannot be read')}`);

@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { parseRules, renderProblems } from '../core/rules.ts';
+import { effectiveRules, renderEffective } from '../rules/effective.ts';
+import type { Effective } from '../rules/effective.ts';
+import { readShipped } from '../rules/shipped.ts';
+import { UserError } from '../user-error.ts';
+
+/** What `autoscrape check` was told by flags. */
+export interface CheckOptions {
+  readonly filename?: string;
+  readonly print: boolean;
+  readonly output: 'text' | 'json';
+}
+
+/** The exit code after checking a rules file: 1 where something is wrong with it, else 0. */
+export async function check(argument: string | undefined, { filename, print, output }: CheckOptions): Promise<number> {
+  const file = argument ?? filename;
+  if (file === undefined || (argument !== undefined && filename !== undefined)) {
+    throw new UserError('give one rules file: autoscrape check rules.yaml');
+  }
+  const name = file === '-' ? 'standard input' : file;
+  const shipped = readShipped();
+  const parsed = parseRules(await read(file), shipped);
+  if (!parsed.ok) {
+    if (output === 'json') writeJson({ file: name, ok: false, problems: parsed.problems });
+    else process.stderr.write(`${renderProblems(name, parsed.problems)}\n`);
+    return 1;
+  }
+  const effective = effectiveRules(parsed.rules, shipped);
+  if (output === 'json') writeJson(print ? effective.file : { file: name, ok: true, problems: [] });
+  else process.stdout.write(print ? renderEffective(effective) : `${name} is right. ${inWords(effective)}\n`);
+  return 0;
+}
+
+async function read(file: string): Promise<string> {
+  if (file === '-') return await text(process.stdin);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });
+  }
+}
+
+function writeJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function inWords({ own, shipped, file }: Effective): string {
+  const https = file['https'] === true ? 'annotated, too' : 'left alone';
+  return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.`;
+}

@@ -1,0 +1,37 @@
+import type { Candidate, Explanation } from '../core/explain.ts';
+import type { Workload } from '../manifest/workload.ts';
+
+/** What `explain` answers for one workload, for machines: every key is always there. */
+export interface ExplainRecord {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly outcome: 'annotate' | 'skip';
+  /** The rule that found the endpoint; null where none did. */
+  readonly rule: string | null;
+  /** The stable key of the reason for a skip; null where there is something to annotate. */
+  readonly reason: string | null;
+  /** The annotations that would be added; empty where none would be. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+  readonly candidates: readonly CandidateRecord[];
+}
+
+type CandidateRecord = Omit<Candidate, 'excluded'> & { readonly excluded: string | null };
+
+/** Returns the explanation of a workload as plain data. */
+export function explainRecord({ kind, namespace, name }: Workload, explanation: Explanation): ExplainRecord {
+  const { decision, candidates } = explanation;
+  const isAnnotated = decision.outcome === 'annotate';
+  return {
+    kind,
+    namespace,
+    name,
+    outcome: decision.outcome,
+    rule: decision.rule ?? null,
+    reason: isAnnotated ? null : decision.reason,
+    annotations: isAnnotated ? decision.annotations : {},
+    warnings: decision.warnings,
+    candidates: candidates.map((candidate) => ({ ...candidate, excluded: candidate.excluded ?? null })),
+  };
+}

@@ -1,0 +1,102 @@
+import { styleText } from 'node:util';
+import type { Decision } from '../core/decision.ts';
+import type { Candidate, Explanation } from '../core/explain.ts';
+import { MARKER_KEY } from '../core/marker.ts';
+import { REASONS } from '../core/reason.ts';
+import type { Rules } from '../core/rules.ts';
+import type { Workload } from '../manifest/workload.ts';
+
+const COLUMNS = 100;
+const INDENT = ' '.repeat(6);
+
+/** Returns the explanation of a workload for a person: the decision, what it adds, warnings, and each port in words. */
+export function renderExplanation(workload: Workload, explanation: Explanation, rules: Rules): string {
+  const { decision, candidates } = explanation;
+  const lines = [headline(workload, decision)];
+  if (decision.outcome === 'annotate') {
+    for (const [key, value] of Object.entries(decision.annotations)) {
+      lines.push(styleText('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
+    }
+  } else lines.push(`  ${REASONS[decision.reason]}`);
+  for (const warning of decision.warnings) lines.push(styleText('yellow', `  ! ${warning}`));
+  if (candidates.length === 0 && decision.outcome === 'skip' && decision.reason === 'no_candidate') {
+    lines.push('  No container declares a port, and no rule finds one stated in arguments or variables.');
+  }
+
+  const about = candidates.map(
+    ({ port, name, container }) => `  port ${port}${name === '' ? '' : ` ${name}`}, container ${container}`,
+  );
+  const width = Math.max(0, ...about.map((text) => text.length));
+  for (const [i, candidate] of candidates.entries()) {
+    lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision)}`);
+    const refusals = renderRefusals(candidate, decision, rules);
+    const next = candidates[i + 1];
+    // Most rules speak of the container, and refuse its ports in one breath.
+    const isSaidBelow =
+      next?.container === candidate.container && renderRefusals(next, decision, rules).join() === refusals.join();
+    if (!isSaidBelow) lines.push(...refusals.map((line) => styleText('dim', line)));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function headline({ kind, namespace, name }: Workload, decision: Decision): string {
+  const path = [namespace, name].filter((part) => part !== '').join('/');
+  const title = styleText('bold', `${kind} ${path}`.trimEnd());
+  if (decision.outcome === 'annotate')
+    return `${title}: ${styleText('green', `annotated, by ${naming(decision.rule)}`)}`;
+  const rule = decision.rule === undefined ? '' : `, found by rule ${decision.rule}`;
+  return `${title}: ${styleText('cyan', `left alone (${decision.reason}${rule})`)}`;
+}
+
+function naming(rule: string): string {
+  return rule === 'annotation' || rule === 'label' ? `its own ${rule}` : `rule ${rule}`;
+}
+
+function verdict({ container, port, excluded, taken }: Candidate, decision: Decision): string {
+  if (excluded !== undefined) return styleText('dim', excluded);
+  const endpoint = decision.outcome === 'annotate' ? decision.endpoints[0] : undefined;
+  if (endpoint?.port === port && endpoint.container === container) {
+    return styleText('green', `taken by ${decision.rule ?? ''}: ${endpoint.scheme}, ${endpoint.path}`);
+  }
+  const [first] = taken;
+  if (first === undefined) return 'no rule takes it';
+  const found = `${first.rule} finds it (${first.scheme}, ${first.path})`;
+  if (endpoint === undefined) return found;
+  const because =
+    first.rule === decision.rule ? 'but only one port can be annotated' : `but ${decision.rule ?? ''} comes first`;
+  return `${found}, ${because}`;
+}
+
+/**
+ * Returns the rules that were asked before the decision fell and refused the port. Where nothing was found, each has its
+ * reason, which says what it looks for; where something was, their names tell that they were asked.
+ */
+function renderRefusals({ excluded, refused }: Candidate, decision: Decision, rules: Rules): string[] {
+  const isLost = decision.outcome === 'skip' && decision.reason === 'no_candidate';
+  if (excluded !== undefined || (!isLost && decision.rule === undefined)) return [];
+  const decider = rules.rules.findIndex(({ name }) => name === decision.rule);
+  const asked = isLost ? rules.rules : rules.rules.slice(0, Math.max(0, decider));
+  // A rule that only ever says "switched off" takes no port, so its silence explains nothing.
+  const finders = new Set(asked.filter(({ abstain }) => !abstain).map(({ name }) => name));
+  const shown = refused.filter(({ rule }) => finders.has(rule));
+  if (!isLost)
+    return shown.length === 0
+      ? []
+      : wrap(['asked before, and refused:', ...shown.map(({ rule }, i) => rule + (i + 1 < shown.length ? ',' : ''))]);
+  const width = Math.max(0, ...shown.map(({ rule }) => rule.length));
+  return shown.map(({ rule, because }) => cut(`${INDENT}${rule.padEnd(width)}  ${because}`));
+}
+
+function cut(line: string): string {
+  return line.length <= COLUMNS ? line : `${line.slice(0, COLUMNS - 1)}…`;
+}
+
+function wrap(words: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(INDENT + word);
+  }
+  return lines;
+}

@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import { parseRules, renderProblems } from '../core/rules.ts';
+import type { Rules } from '../core/rules.ts';
+import { UserError } from '../user-error.ts';
+import { defaultRules, readShipped } from './shipped.ts';
+
+/** The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. */
+export async function loadRules(file: string | undefined): Promise<Rules> {
+  if (file === undefined) return defaultRules();
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });
+  }
+  const parsed = parseRules(text, readShipped());
+  if (parsed.ok) return parsed.rules;
+  throw new UserError(`the rules file is wrong:\n${renderProblems(file, parsed.problems)}`);
+}

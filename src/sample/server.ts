@@ -1,0 +1,61 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { listen } from '../listen.ts';
+import { createRegistry } from '../metrics.ts';
+import { startCount } from './count.ts';
+import { renderPage } from './page.ts';
+
+/** How long a scrape under way may take to end once the app is told to stop; Prometheus' own limit is 10 s. */
+const STOP_LIMIT_MS = 5_000;
+
+/** A sample app that listens. */
+export interface Sample {
+  /** Where it listens: the port that was asked for, or the one that the system chose for port 0. */
+  readonly port: number;
+  /** Lets scrapes under way end, closes every connection and stops the counter. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Returns the sample app once it listens; rejects with a UserError where the port can't be had. */
+export async function startSample(at: { readonly host: string | undefined; readonly port: number }): Promise<Sample> {
+  const registry = createRegistry();
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
+    });
+  });
+  const port = await listen(server, { ...at, flag: '--port' });
+  const count = startCount(registry);
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const send = (status: number, type: string, body: string): void => {
+      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      return send(405, 'text/plain; charset=utf-8', 'This page can only be read.\n');
+    }
+    switch ((request.url ?? '').replace(/\?.*/s, '')) {
+      case '/':
+        return send(200, 'text/html; charset=utf-8', renderPage(count.value()));
+      case '/metrics':
+        return send(200, registry.contentType, await registry.metrics());
+      default:
+        return send(404, 'text/plain; charset=utf-8', 'There is only / and /metrics here.\n');
+    }
+  }
+
+  async function stop(): Promise<void> {
+    count.stop();
+    const closed = once(server, 'close');
+    server.close();
+    server.closeIdleConnections();
+    const limit = setTimeout(() => server.closeAllConnections(), STOP_LIMIT_MS);
+    await closed;
+    clearTimeout(limit);
+  }
+
+  return { port, stop };
+}
