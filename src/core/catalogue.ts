@@ -1,6 +1,6 @@
 import type { Pattern } from './pattern.ts';
 import type { Container } from './pod.ts';
-import { candidatePorts, readAddress } from './port.ts';
+import { readAddress } from './port.ts';
 
 /** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
 export interface ImageEntry {
@@ -34,17 +34,9 @@ export type Known =
   | { readonly kind: 'off' }
   | { readonly kind: 'unknown' };
 
-/** Returns the image's repository: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
-export function repositoryOf(image: string): string {
-  const digest = image.indexOf('@');
-  const named = digest < 0 ? image : image.slice(0, digest);
-  const tag = named.lastIndexOf(':');
-  return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
-}
-
 /** Returns the catalogue of the entries. */
 export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
-  const byName = new Map<string, { order: number; entry: ImageEntry; above: string | undefined }[]>();
+  const byName = new Map<string, { order: number; entry: ImageEntry; above?: string | undefined }[]>();
   const wild: { order: number; entry: ImageEntry; matches: RegExp }[] = [];
   for (const [order, entry] of entries.entries()) {
     for (const image of entry.images) {
@@ -56,13 +48,12 @@ export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
   }
   return {
     find(container) {
-      const repository = repositoryOf(container.image).toLowerCase();
-      const segments = repository.split('/');
-      const named = (byName.get(segments.at(-1) ?? '') ?? []).filter(
-        ({ above }) => above === undefined || above === segments.at(-2),
-      );
-      const globbed = wild.filter(({ matches }) => matches.test(repository));
-      return [...named, ...globbed]
+      const repository = container.repository.toLowerCase();
+      const slash = repository.lastIndexOf('/');
+      const above = repository.slice(repository.lastIndexOf('/', slash - 1) + 1, Math.max(slash, 0));
+      const found = (byName.get(repository.slice(slash + 1)) ?? []).filter((one) => (one.above ?? above) === above);
+      for (const one of wild) if (one.matches.test(repository)) found.push(one);
+      return found
         .filter(({ entry }) => entry.container === undefined || entry.container.matches(container.name))
         .toSorted((a, b) => a.order - b.order)
         .map(({ entry }) => entry);
@@ -99,7 +90,7 @@ function consultEntry(entry: ImageEntry, container: Container): Known {
     const address = readAddress(value);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
   }
-  const declared = candidatePorts(container).filter(({ number }) => !entry.beside.includes(number));
+  const declared = container.candidates.filter(({ number }) => !entry.beside.includes(number));
   const [port, ...more] = entry.ports.filter((number) => declared.some((candidate) => candidate.number === number));
   if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
   const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name) === true);

@@ -2,9 +2,9 @@ import { readStated } from './annotation-keys.ts';
 import type { Stated } from './annotation-keys.ts';
 import type { Decision, Endpoint } from './decision.ts';
 import { MARKER_KEY, readMarker, renderMarker } from './marker.ts';
-import { readPod } from './pod.ts';
+import { isOtherProtocol, readPod } from './pod.ts';
 import type { Pod } from './pod.ts';
-import { ISTIO_MERGED_PORT, isOtherProtocol, isScrapable, readPortNumber } from './port.ts';
+import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './port.ts';
 import type { SkipReason } from './reason.ts';
 import type { Rules } from './rules.ts';
 import { podCandidates, search, searchWith } from './search.ts';
@@ -12,7 +12,7 @@ import * as warning from './warning.ts';
 
 /** What the caller knows of the pod that the pod doesn't say. */
 export interface Surroundings {
-  /** Istio will inject its proxy: the namespace says so. The pod's own label `sidecar.istio.io/inject` overrides. */
+  /** Istio will inject its proxy: the namespace says so. The pod's own labels `sidecar.istio.io/inject` and `istio.io/rev` override. */
   readonly mesh?: boolean;
 }
 
@@ -86,7 +86,8 @@ function skipFound(reason: SkipReason, rule: string): Decision {
 function isMeshed(pod: Pod, byNamespace: boolean): boolean {
   if ([...pod.containers, ...pod.sidecars].some(({ name }) => name === 'istio-proxy')) return true;
   const label = pod.labels.get('sidecar.istio.io/inject');
-  return label === 'true' || (byNamespace && label !== 'false');
+  // Istio's webhooks also select pods by their own revision label, in namespaces that say nothing.
+  return label === 'true' || ((byNamespace || pod.labels.has('istio.io/rev')) && label !== 'false');
 }
 
 /** Rows 5 to 11. */

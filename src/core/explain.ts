@@ -3,9 +3,9 @@ import type { Surroundings } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { findIn } from './finding.ts';
 import type { Refusal } from './finding.ts';
-import { readPod } from './pod.ts';
+import { isOtherProtocol, readPod } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
-import { isOtherProtocol, isScrapable } from './port.ts';
+import { isScrapable } from './port.ts';
 import type { Rule, Rules } from './rules.ts';
 import { ownContainers } from './search.ts';
 
@@ -104,7 +104,7 @@ function inWords(by: Refusal, { when }: Rule): string {
     case 'argument':
       return `no argument says ${when.argument?.source ?? ''}`;
     case 'env':
-      return `no variable says ${when.env?.source ?? ''}`;
+      return `no variable says ${when.env?.pattern.source ?? ''}`;
     case 'catalogue':
       return "the catalogue doesn't know the image, or not with these ports and arguments";
     case 'declared':

@@ -1,5 +1,6 @@
 import { isObject, own } from './json.ts';
 import type { JsonObject } from './json.ts';
+import { isScrapable } from './port.ts';
 import { statedWords } from './words.ts';
 
 /** What the decision reads of a pod. Admission comes before validation, so nothing of the object is taken for granted. */
@@ -15,9 +16,11 @@ export interface Pod {
 /** One container, as far as it can tell where metrics are. */
 export interface Container {
   readonly name: string;
-  /** The image as the pod names it. */
-  readonly image: string;
+  /** The image without tag and digest: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
+  readonly repository: string;
   readonly ports: readonly Port[];
+  /** The ports that can be scraped, in declared order: UDP and SCTP carry no metrics. */
+  readonly candidates: readonly Port[];
   readonly probes: readonly Probe[];
   /** Command and arguments as single statements: see {@link statedWords}. */
   readonly words: () => readonly string[];
@@ -61,15 +64,32 @@ export function readPod(object: unknown): Pod | undefined {
   };
 }
 
+/** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
+export function isOtherProtocol(pod: Pod, number: number): boolean {
+  let declared = false;
+  for (const group of [pod.containers, pod.sidecars]) {
+    for (const { ports } of group) {
+      for (const port of ports) {
+        if (port.number !== number) continue;
+        if (port.protocol === 'TCP') return false;
+        declared = true;
+      }
+    }
+  }
+  return declared;
+}
+
 function readContainer(container: JsonObject): Container {
   let words: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
+  const ports = objects(own(container, 'ports')).map(readPort);
   return {
     name: readString(own(container, 'name')),
-    image: readString(own(container, 'image')),
-    ports: objects(own(container, 'ports')).map(readPort),
+    repository: repositoryOf(readString(own(container, 'image'))),
+    ports,
+    candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
     probes: ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((key) => readProbe(own(container, key))),
     words: () =>
       (words ??= statedWords(
@@ -78,6 +98,13 @@ function readContainer(container: JsonObject): Container {
       )),
     environment: readEnvironment,
   };
+}
+
+function repositoryOf(image: string): string {
+  const digest = image.indexOf('@');
+  const named = digest < 0 ? image : image.slice(0, digest);
+  const tag = named.lastIndexOf(':');
+  return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
 }
 
 function readPort(port: JsonObject): Port {

@@ -1,17 +1,8 @@
-import type { Container, Pod } from './pod.ts';
-
 /** Ports that Istio keeps for itself: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
 const ISTIO_PORTS: ReadonlySet<number> = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090]);
 
 /** The port and path that Istio's injector writes when it merges a pod's metrics with its own. */
 export const ISTIO_MERGED_PORT = '15020';
-
-/** A declared port that can be scraped. */
-export interface CandidatePort {
-  readonly container: Container;
-  readonly name: string;
-  readonly number: number;
-}
 
 /** Returns whether the number is a TCP port that an annotation may name. */
 export function isScrapable(port: number): boolean {
@@ -21,19 +12,6 @@ export function isScrapable(port: number): boolean {
 /** Returns the port of a decimal text without sign or leading zero, or undefined: every scraper reads exactly these. */
 export function readPortNumber(text: string): number | undefined {
   return /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
-}
-
-/** Returns the container's ports that can be scraped, in declared order. UDP and SCTP carry no metrics. */
-export function candidatePorts(container: Container): CandidatePort[] {
-  return container.ports
-    .filter((port) => port.protocol === 'TCP' && isScrapable(port.number))
-    .map(({ name, number }) => ({ container, name, number }));
-}
-
-/** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
-export function isOtherProtocol(pod: Pod, number: number): boolean {
-  const declarations = [...pod.containers, ...pod.sidecars].flatMap((c) => c.ports).filter((p) => p.number === number);
-  return declarations.length > 0 && declarations.every((port) => port.protocol !== 'TCP');
 }
 
 /** Where a process listens, as a flag or a variable says it. */

@@ -23,7 +23,7 @@ export interface Conditions {
   readonly portNumber?: readonly number[];
   readonly probePath?: Pattern;
   readonly argument?: Pattern;
-  readonly env?: Pattern;
+  readonly env?: { readonly pattern: Pattern; readonly names: readonly string[] | undefined };
   readonly catalogue?: true;
   readonly declared?: true;
 }
@@ -205,10 +205,16 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     ...(portNumber !== undefined && { portNumber: [portNumber].flat() }),
     ...(probePath !== undefined && { probePath: pattern(probePath) }),
     ...(argument !== undefined && { argument: pattern(argument) }),
-    ...(env !== undefined && { env: pattern(env) }),
+    ...(env !== undefined && { env: { pattern: pattern(env), names: variableNames(pattern(env)) } }),
     ...(catalogue && { catalogue }),
     ...(declared && { declared }),
   };
+}
+
+/** The variables that a pattern can match, where its beginnings hold whole names: a pod may have hundreds of others. */
+function variableNames({ prefixes }: Pattern): readonly string[] | undefined {
+  if (prefixes === undefined || !prefixes.every((prefix) => prefix.includes('='))) return undefined;
+  return [...new Set(prefixes.map((prefix) => prefix.slice(0, prefix.indexOf('='))))];
 }
 
 function compileImage(image: RulesFile['images'][number]): ImageEntry {

@@ -1,8 +1,6 @@
 import type { Endpoint } from './decision.ts';
 import { findIn } from './finding.ts';
-import type { Container, Pod } from './pod.ts';
-import { candidatePorts } from './port.ts';
-import type { CandidatePort } from './port.ts';
+import type { Container, Pod, Port } from './pod.ts';
 import type { Rule, Rules } from './rules.ts';
 
 /** What the rules say of a whole pod. */
@@ -16,9 +14,16 @@ export function ownContainers(containers: readonly Container[], rules: Rules): C
   return containers.filter(({ name }) => !rules.ignoreContainers.some((ignored) => ignored.matches(name)));
 }
 
+/** A declared port that can be scraped, and who declares it. */
+export interface CandidatePort extends Port {
+  readonly container: Container;
+}
+
 /** Returns every port of the pod that can be scraped, regular containers first. */
 export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
-  return ownContainers([...pod.containers, ...pod.sidecars], rules).flatMap(candidatePorts);
+  return ownContainers([...pod.containers, ...pod.sidecars], rules).flatMap((container) =>
+    container.candidates.map((port) => ({ ...port, container })),
+  );
 }
 
 /**
