@@ -5,8 +5,10 @@ import { UserError } from './user-error.ts';
 import { VERSION } from './version.ts';
 import type { CheckOptions } from './commands/check.ts';
 import type { ExplainOptions } from './commands/explain.ts';
+import type { ReconcileOptions } from './commands/reconcile.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { ServeOptions } from './commands/serve.ts';
+import type { UninjectOptions } from './commands/uninject.ts';
 
 // Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
 // only when it is called, so that `serve` never loads the Kubernetes client and `--help` loads nothing at all.
@@ -144,6 +146,97 @@ program
   .action(async (file: string | undefined, options: CheckOptions) => {
     const { check } = await import('./commands/check.ts');
     exitCode = await check(file, options);
+  });
+
+program
+  .command('reconcile')
+  .summary('annotate the pods that were there first')
+  .description(
+    'Annotates pods that exist already in opted-in namespaces, as the webhook would have: for as long as it runs, or once.',
+  )
+  .addOption(new Option('--once', 'do it once and end').default(false))
+  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
+  .addOption(
+    new Option('-o, --output <format>', 'how --once and --dry-run report')
+      .choices(['text', 'json', 'yaml'])
+      .default('text'),
+  )
+  .addOption(new Option('-n, --namespace <name>', 'work on this namespace only').argParser(nonEmpty))
+  .addOption(new Option('--kubeconfig <file>', 'kubeconfig file; else as kubectl finds it').argParser(nonEmpty))
+  .addOption(new Option('--context <name>', 'context in the kubeconfig').argParser(nonEmpty))
+  .addOption(
+    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
+      nonEmpty,
+    ),
+  )
+  .addOption(
+    option(
+      '--exclude-namespaces <names>',
+      'never work on these, besides kube-system and the like; with commas between',
+    ),
+  )
+  .addOption(
+    toggle('--remove-on-opt-out', 'take back what was added when a namespace loses its label, instead of leaving it'),
+  )
+  .addOption(
+    option('--patches-per-second <number>', 'most pods to change in a second').default(20).argParser(integer(1, 1000)),
+  )
+  .addOption(
+    option('--lease-name <name>', 'Lease by which one of several replicas works').default('autoscrape-reconciler'),
+  )
+  .addOption(option('--lease-namespace <name>', 'namespace of the Lease; else the own one').argParser(nonEmpty))
+  .addOption(
+    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
+  )
+  .addOption(
+    option('--health-port <number>', 'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one')
+      .default(8080)
+      .argParser(integer(0, 65535)),
+  )
+  .addOption(
+    option('--log-level <level>', 'least important level to log')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  )
+  .addHelpText(
+    'after',
+    examples(
+      ['What would happen?', 'autoscrape reconcile --once --dry-run'],
+      ['Do it for one namespace', 'autoscrape reconcile --once -n shop'],
+      ['As the chart runs it', 'autoscrape reconcile --rules /etc/autoscrape/rules.yaml'],
+    ),
+  )
+  .action(async (options: ReconcileOptions) => {
+    const { reconcile } = await import('./commands/reconcile.ts');
+    exitCode = await reconcile(options);
+  });
+
+program
+  .command('uninject')
+  .summary('take back what was added to pods')
+  .description(
+    "Removes from a namespace's pods exactly the annotations that autoscrape added and nobody has changed since.",
+  )
+  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
+  .addOption(new Option('-o, --output <format>', 'how to report').choices(['text', 'json', 'yaml']).default('text'))
+  .addOption(new Option('-n, --namespace <name>', "namespace; else the context's").argParser(nonEmpty))
+  .addOption(new Option('-A, --all-namespaces', 'all namespaces but kube-system and the like').default(false))
+  .addOption(new Option('--kubeconfig <file>', 'kubeconfig file; else as kubectl finds it').argParser(nonEmpty))
+  .addOption(new Option('--context <name>', 'context in the kubeconfig').argParser(nonEmpty))
+  .addOption(option('--rules <file>', 'rules file that was in use, if it sets annotation keys').argParser(nonEmpty))
+  .addOption(
+    option('--patches-per-second <number>', 'most pods to change in a second').default(20).argParser(integer(1, 1000)),
+  )
+  .addHelpText(
+    'after',
+    examples(
+      ['What would be taken back?', 'autoscrape uninject -n shop --dry-run'],
+      ['Opt out for good', 'kubectl label namespace shop autoscrape.io/inject- && autoscrape uninject -n shop'],
+    ),
+  )
+  .action(async (options: UninjectOptions) => {
+    const { uninject } = await import('./commands/uninject.ts');
+    exitCode = await uninject(options);
   });
 
 program
