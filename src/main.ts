@@ -8,6 +8,7 @@ import type { ExplainOptions } from './commands/explain.ts';
 import type { ReconcileOptions } from './commands/reconcile.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { ServeOptions } from './commands/serve.ts';
+import type { VerifyOptions } from './commands/verify.ts';
 import type { UninjectOptions } from './commands/uninject.ts';
 
 // Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
@@ -255,6 +256,27 @@ program
   .action(async (options: SampleOptions) => {
     const { sample } = await import('./commands/sample.ts');
     exitCode = await sample(options);
+  });
+
+program
+  .command('verify')
+  .summary('show that new pods in a namespace come out annotated')
+  .description(
+    'Sends a pod to the API server as a dry run and checks that it comes back with annotations: what `helm test` runs.',
+  )
+  .addOption(
+    new Option('-n, --namespace <name>', 'an opted-in namespace; without it that of the context').argParser(nonEmpty),
+  )
+  .addOption(
+    option('--rules <file>', 'rules file that the webhook has; without it the shipped rules').argParser(nonEmpty),
+  )
+  .addOption(option('--timeout-seconds <number>', 'how long to try').default(30).argParser(integer(1, 600)))
+  .addOption(new Option('--kubeconfig <file>', 'without it $KUBECONFIG, ~/.kube/config, or the pod it runs in'))
+  .addOption(new Option('--context <name>', 'context of the kubeconfig'))
+  .addHelpText('after', examples(['Are new pods annotated here?', 'autoscrape verify -n shop']))
+  .action(async (options: VerifyOptions) => {
+    const { verify } = await import('./commands/verify.ts');
+    exitCode = await verify(options);
   });
 
 /** A parser of a flag that can be given several times. */

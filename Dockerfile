@@ -1,0 +1,41 @@
+# One file for linux/amd64 and linux/arm64: `docker buildx build --platform linux/amd64,linux/arm64 .`
+# A release pins both bases by digest (--build-arg RUNTIME_IMAGE=…@sha256:…).
+ARG BUILD_IMAGE=docker.io/library/node:26-trixie-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot
+# Where the bundle comes from: the stage below, or an image that holds one at /src/dist (scripts/build-image.ts).
+ARG BUNDLE=build
+
+# The bundle is the same for every platform, so it is built once, on the builder's own.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+COPY scripts/build.ts scripts/build.ts
+COPY src src
+RUN ["node", "scripts/build.ts"]
+
+FROM ${BUNDLE} AS bundle
+
+# Node keeps the code that it has compiled for the next start, by version, flags, CPU features and user: hence in the
+# runtime image, as its user, with its flags. Elsewhere (OpenShift's user, another CPU) Node compiles as ever.
+FROM ${RUNTIME_IMAGE} AS app
+COPY --from=bundle --chown=65532:65532 /src/dist /app
+COPY --chown=65532:65532 LICENSE /app/LICENSE
+USER 65532:65532
+WORKDIR /app
+ENV NODE_COMPILE_CACHE=/app/compile-cache
+RUN ["/nodejs/bin/node", "--max-old-space-size=64", "--max-semi-space-size=2", "--disable-proto=throw", "/app/main.js", "--version"]
+RUN ["/nodejs/bin/node", "--max-old-space-size=64", "--max-semi-space-size=2", "--disable-proto=throw", "--input-type=module", "--eval", "for (const name of ['serve', 'reconcile', 'sample', 'verify']) await import(`/app/${name}.js`)"]
+
+FROM ${RUNTIME_IMAGE}
+LABEL org.opencontainers.image.title="autoscrape" \
+      org.opencontainers.image.description="Writes Prometheus scrape annotations onto pods as they are created" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# Owned by root: the process can't change its own code.
+COPY --from=app --chown=0:0 /app /app
+WORKDIR /app
+USER 65532:65532
+ENV NODE_COMPILE_CACHE=/app/compile-cache
+# No shell, no npm, no node_modules. Why these flags: scripts/node-flags.ts.
+ENTRYPOINT ["/nodejs/bin/node", "--max-old-space-size=64", "--max-semi-space-size=2", "--disable-proto=throw", "--enable-source-maps", "/app/main.js"]
+CMD ["--help"]

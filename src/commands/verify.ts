@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decide } from '../core/decide.ts';
+import { isObject, own } from '../core/json.ts';
+import { connect, statusMessage } from '../kube.ts';
+import type { Kube } from '../kube.ts';
+import { loadRules } from '../rules/load.ts';
+import { UserError } from '../user-error.ts';
+
+/** What `autoscrape verify` was told by flags and environment. */
+export interface VerifyOptions {
+  readonly namespace?: string;
+  readonly rules?: string;
+  readonly timeoutSeconds: number;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+const PAUSE_MS = 1_000;
+
+// The label makes every rules file annotate it: what is tested is the installation, not the rules. It keeps to the
+// "restricted" pod security standard and states resources, as admission policies commonly ask.
+const POD = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { generateName: 'autoscrape-verify-', labels: { 'autoscrape.io/port': 'metrics' } },
+  spec: {
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [
+      {
+        name: 'main',
+        image: 'registry.k8s.io/pause:3.10',
+        ports: [{ name: 'metrics', containerPort: 9464 }],
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '10m', memory: '8Mi' } },
+      },
+    ],
+  },
+};
+
+/**
+ * Exit code 0 when a pod created in the namespace, as a dry run, comes back from the API server with the annotations that
+ * these rules give it; 1, and why, when it doesn't within the time. A namespace made a moment ago has no service account
+ * yet, and the API server takes seconds to notice its label: so every failure is tried again.
+ */
+export async function verify(options: VerifyOptions): Promise<number> {
+  const decision = decide(POD, await loadRules(options.rules));
+  if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test's pod: ${decision.reason}`);
+  const connection = await connect(options);
+  if (!connection.ok) throw new UserError(connection.message);
+  const { kube } = connection;
+  const namespace = options.namespace ?? kube.namespace;
+  const deadline = performance.now() + options.timeoutSeconds * 1000;
+  try {
+    for (;;) {
+      const fault = await createPod(kube, namespace, decision.annotations);
+      if (fault === undefined) {
+        console.log(`A pod created in namespace ${namespace} gets:`);
+        for (const [key, value] of Object.entries(decision.annotations)) console.log(`  ${key}: ${value}`);
+        return 0;
+      }
+      if (performance.now() + PAUSE_MS > deadline) {
+        console.error(`autoscrape: after ${options.timeoutSeconds} s: ${fault}`);
+        return 1;
+      }
+      await sleep(PAUSE_MS);
+    }
+  } finally {
+    await kube.close();
+  }
+}
+
+/** What is wrong with a pod that the API server would create, in a sentence; undefined when it is as it should be. */
+async function createPod(
+  kube: Kube,
+  namespace: string,
+  expected: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  try {
+    const answer = await kube.call({ method: 'POST', path, query: { dryRun: 'All' }, body: POD });
+    if (answer.status !== 201) return `the API server refuses the pod: ${statusMessage(answer)}`;
+    return findFault(answer.body, expected);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** What is wrong with the annotations of a pod that came back, in a sentence; undefined when none is missing or differs. */
+export function findFault(pod: unknown, expected: Readonly<Record<string, string>>): string | undefined {
+  const metadata = isObject(pod) ? own(pod, 'metadata') : undefined;
+  const found = isObject(metadata) ? own(metadata, 'annotations') : undefined;
+  const annotations = isObject(found) ? found : {};
+  const wrong = Object.entries(expected).filter(([key, value]) => own(annotations, key) !== value);
+  if (wrong.length === 0) return undefined;
+  if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => own(annotations, key) === undefined)) {
+    return [
+      'the pod comes back without annotations, so the API server did not ask the webhook, got no answer, or the webhook only observes.',
+      'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), whether the',
+      'namespace has the label autoscrape.io/inject=enabled, and whether caBundle is filled in',
+      '(kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml).',
+    ].join('\n');
+  }
+  const differences = wrong.map(([key, value]) => {
+    const actual = own(annotations, key);
+    return `${key} is ${actual === undefined ? 'missing' : JSON.stringify(actual)}, not ${JSON.stringify(value)}`;
+  });
+  return `the annotations are not those of these rules: ${differences.join('; ')}`;
+}

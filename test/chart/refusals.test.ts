@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { HELMS, refusal } from './render.ts';
+
+// What the chart refuses, and that its words say where the fault is and what to do.
+
+const cases: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [
+  ['a value that it does not know', ['--set', 'webhook.replica=3'], /webhook.*[aA]dditional propert.*replica/s],
+  [
+    'a value of the wrong type',
+    ['--set-string', 'webhook.replicas=many'],
+    /webhook.*replicas.*(got string, want integer|Expected: integer)/s,
+  ],
+  [
+    'a value that is not among those allowed',
+    ['--set', 'certificates.mode=none'],
+    /mode.*cert-manager.*existingSecret/s,
+  ],
+  ['an unknown field in the rules', ['--set', 'rules.rulez=1'], /rules.*rulez/s],
+  [
+    'a rule without a condition known',
+    ['--set', 'rules.rules[0].name=a,rules.rules[0].when.portNmae=x'],
+    /rules.*0.*when.*portNmae/s,
+  ],
+  ['an annotation key that Kubernetes would refuse', ['--set', 'rules.annotations.port=a b'], /annotations.*port/s],
+  ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
+  ['a port that is none', ['--set', 'webhook.port=70000'], /webhook.*port/s],
+  ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],
+  ['a value taken away with null', ['--set', 'webhook.resources=null'], /webhook.*resources/s],
+  [
+    'failurePolicy Fail without the words',
+    ['--set', 'webhook.failurePolicy=Fail'],
+    /able to stop workloads.*failurePolicyMeans="pods of opted-in namespaces cannot be created while autoscrape is down"/s,
+  ],
+  [
+    "the kubelet's port on the node's network",
+    ['--set', 'webhook.hostNetwork=true'],
+    /port 10250 of every node.*webhook\.port=/s,
+  ],
+  ['one port for two servers', ['--set', 'webhook.port=8080'], /both 8080/],
+  ['an issuer without a name', ['--set', 'certificates.mode=issuerRef'], /certificates\.issuerRef\.name/],
+  [
+    'a Secret without a name',
+    ['--set', 'certificates.mode=existingSecret,certificates.existingSecret.injectCA=true'],
+    /certificates\.existingSecret\.name/,
+  ],
+  [
+    'a Secret without a CA',
+    ['--set', 'certificates.mode=existingSecret,certificates.existingSecret.name=tls'],
+    /which CA to trust.*certificates\.caBundle.*injectCA/s,
+  ],
+  [
+    "the sample in autoscrape's own namespace",
+    ['--set', 'sample.enabled=true,sample.namespace=autoscrape'],
+    /never handles pods there/,
+  ],
+  ['an older Kubernetes', ['--kube-version', '1.32.0'], />=1\.33\.0-0/],
+];
+
+for (const helm of HELMS) {
+  suite(`${helm} refuses`, () => {
+    for (const [what, args, says] of cases) {
+      test(what, async () => assert.match(await refusal(args, helm), says));
+    }
+
+    test('a release name that makes names too long', async () => {
+      assert.match(await refusal([], helm, 'r'.repeat(53)), /64 characters.*shorter release name.*fullnameOverride/s);
+    });
+
+    test("nothing of a vendor's version suffix, of `global` or of a parent chart's `enabled`", async () => {
+      assert.equal(await refusal(['--kube-version', '1.35.4-gke.100', '--set', 'global.x=1,enabled=true'], helm), '');
+    });
+  });
+}

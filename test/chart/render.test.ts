@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { parseRules } from '../../src/core/rules.ts';
+import { readShipped } from '../../src/rules/shipped.ts';
+import { at, ciFiles, list, one, render } from './render.ts';
+
+// What single values do, on the objects that `helm template` makes.
+
+const set = (...values: readonly string[]): string[] => values.flatMap((value) => ['--set', value]);
+const ci = async (name: string): Promise<string[]> => ['-f', (await ciFiles()).get(name) ?? `no values file ${name}`];
+
+const container = (deployment: unknown): unknown => at(deployment, 'spec', 'template', 'spec', 'containers', 0);
+const args = (deployment: unknown): readonly unknown[] => list(container(deployment), 'args');
+const configuration = 'MutatingWebhookConfiguration';
+
+const podAnnotations = async (from: readonly string[]) =>
+  at(one(await render(from), 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'metadata', 'annotations');
+
+const deployments = async (from: readonly string[]) =>
+  (await render(from)).filter(({ kind }) => kind === 'Deployment').map(({ object }) => at(object, 'spec'));
+
+suite('names', () => {
+  test('a release called autoscrape gives its name to everything, another is put behind it', async () => {
+    assert.equal(at(one(await render([]), configuration), 'metadata', 'name'), 'autoscrape');
+    assert.equal(at(one(await render([], 'helm', 'prod'), configuration), 'metadata', 'name'), 'autoscrape-prod');
+    assert.equal(
+      at(one(await render([], 'helm', 'autoscrape-eu'), configuration), 'metadata', 'name'),
+      'autoscrape-eu',
+    );
+    assert.equal(at(one(await render([], 'helm', 'a.b'), 'Service'), 'metadata', 'name'), 'autoscrape-a-b-webhook');
+  });
+
+  test('the certificate is for the name of the Service that the webhooks call', async () => {
+    const objects = await render(['-n', 'ops'], 'helm', 'prod');
+    const service = at(one(objects, 'Service'), 'metadata', 'name');
+    for (const hook of list(one(objects, configuration), 'webhooks')) {
+      assert.equal(at(hook, 'clientConfig', 'service', 'name'), service);
+      assert.equal(at(hook, 'clientConfig', 'service', 'namespace'), 'ops');
+    }
+    const leaf = one(objects, 'Certificate', 'autoscrape-prod-webhook');
+    assert.ok(list(leaf, 'spec', 'dnsNames').includes(`${String(service)}.ops.svc`));
+  });
+});
+
+// How the API server comes to trust the webhook.
+const trust = (objects: Awaited<ReturnType<typeof render>>) => ({
+  annotations: at(one(objects, configuration), 'metadata', 'annotations'),
+  caBundle: at(one(objects, configuration), 'webhooks', 0, 'clientConfig', 'caBundle'),
+  secret: at(one(objects, 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'spec', 'volumes', 0, 'secret'),
+});
+
+suite('certificates', () => {
+  test('cert-manager: a long CA that keeps its key, a short leaf that never does, and the CA injected from the leaf', async () => {
+    const objects = await render([]);
+    const ca = at(one(objects, 'Certificate', 'autoscrape-ca'), 'spec');
+    const leaf = at(one(objects, 'Certificate', 'autoscrape-webhook'), 'spec');
+    assert.equal(at(ca, 'isCA'), true);
+    assert.equal(at(ca, 'privateKey', 'rotationPolicy'), 'Never');
+    assert.equal(at(leaf, 'privateKey', 'rotationPolicy'), 'Always');
+    assert.deepEqual(at(leaf, 'privateKey', 'algorithm'), 'ECDSA');
+    assert.deepEqual(at(leaf, 'issuerRef'), { name: 'autoscrape-ca', kind: 'Issuer', group: 'cert-manager.io' });
+    assert.deepEqual(at(one(objects, 'Issuer', 'autoscrape-ca'), 'spec'), { ca: { secretName: at(ca, 'secretName') } });
+    assert.deepEqual(trust(objects), {
+      annotations: { 'cert-manager.io/inject-ca-from': 'autoscrape/autoscrape-webhook' },
+      caBundle: undefined,
+      secret: { secretName: at(leaf, 'secretName') },
+    });
+  });
+
+  test('issuerRef: one leaf from the issuer given, no issuer of our own', async () => {
+    const objects = await render(await ci('issuer'));
+    assert.deepEqual(
+      objects.filter(({ kind }) => kind === 'Issuer'),
+      [],
+    );
+    assert.deepEqual(at(one(objects, 'Certificate'), 'spec', 'issuerRef'), {
+      name: 'company-ca',
+      kind: 'ClusterIssuer',
+      group: 'cert-manager.io',
+    });
+    assert.equal(trust(objects).caBundle, undefined);
+  });
+
+  test("existingSecret: the Secret given, and the CA as caBundle or by somebody's injector", async () => {
+    const bundle = trust(await render(await ci('existing-secret-bundle')));
+    assert.deepEqual(bundle.secret, { secretName: 'my-webhook-tls' });
+    assert.equal(bundle.annotations, undefined);
+    assert.match(Buffer.from(String(bundle.caBundle), 'base64').toString(), /^-----BEGIN CERTIFICATE-----\n/);
+    assert.deepEqual(trust(await render(await ci('existing-secret-cainjector'))).annotations, {
+      'cert-manager.io/inject-ca-from-secret': 'autoscrape/my-webhook-tls',
+    });
+    assert.deepEqual(trust(await render(await ci('existing-secret-other-injector'))).annotations, {
+      'service.beta.openshift.io/inject-cabundle': 'true',
+    });
+  });
+
+  test('helm: a CA and a leaf under it, for the name that is called, with P-256 keys', async () => {
+    const objects = await render(await ci('helm-certificate'));
+    const pem = (name: string) =>
+      new X509Certificate(Buffer.from(String(at(one(objects, 'Secret', name), 'data', 'tls.crt')), 'base64'));
+    const [ca, leaf] = [pem('autoscrape-helm-ca'), pem('autoscrape-helm-tls')];
+    assert.ok(ca.ca);
+    assert.ok(leaf.verify(ca.publicKey));
+    assert.ok(leaf.checkHost('autoscrape-webhook.autoscrape.svc'));
+    assert.equal(leaf.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
+    assert.equal(
+      Buffer.from(String(trust(objects).caBundle), 'base64')
+        .toString()
+        .trim(),
+      ca.toString().trim(),
+    );
+    assert.deepEqual(trust(objects).secret, { secretName: 'autoscrape-helm-tls' });
+    assert.ok(!objects.some(({ object }) => String(at(object, 'apiVersion')).startsWith('cert-manager.io')));
+  });
+});
+
+suite('the webhook', () => {
+  test('rolls out without a moment with fewer pods, and drains longer than endpoints take to spread', async () => {
+    const spec = at(one(await render([]), 'Deployment', 'autoscrape-webhook'), 'spec');
+    assert.deepEqual(at(spec, 'strategy', 'rollingUpdate'), { maxUnavailable: 0, maxSurge: 1 });
+    assert.equal(at(spec, 'template', 'spec', 'terminationGracePeriodSeconds'), 45);
+    assert.ok(args(one(await render([]), 'Deployment', 'autoscrape-webhook')).includes('--drain-seconds=10'));
+  });
+
+  test('on the network of its nodes it never needs two ports on one node', async () => {
+    const deployment = one(await render(await ci('host-network')), 'Deployment', 'autoscrape-webhook');
+    assert.equal(at(deployment, 'spec', 'template', 'spec', 'hostNetwork'), true);
+    assert.deepEqual(at(deployment, 'spec', 'strategy', 'rollingUpdate'), { maxUnavailable: 1, maxSurge: 0 });
+    assert.deepEqual(list(container(deployment), 'ports'), [
+      { name: 'webhook', containerPort: 10450 },
+      { name: 'health', containerPort: 18080 },
+    ]);
+    assert.ok(args(deployment).includes('--port=10450') && args(deployment).includes('--health-port=18080'));
+  });
+
+  test('is told of its own metrics by annotations with the configured keys', async () => {
+    assert.deepEqual(await podAnnotations([]), {
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': '8080',
+      'prometheus.io/path': '/metrics',
+    });
+    assert.deepEqual(Object.keys((await podAnnotations(await ci('rules'))) ?? {}).toSorted(), [
+      'metrics.example.com/path',
+      'metrics.example.com/port',
+      'metrics.example.com/scrape',
+    ]);
+    assert.equal(await podAnnotations(set('monitoring.podAnnotations=false')), undefined);
+  });
+
+  test('calls nobody: its network policy lets nothing out', async () => {
+    const policy = at(one(await render([]), 'NetworkPolicy', 'autoscrape-webhook'), 'spec');
+    assert.deepEqual(at(policy, 'policyTypes'), ['Ingress', 'Egress']);
+    assert.deepEqual(at(policy, 'egress'), []);
+    assert.deepEqual(
+      list(policy, 'ingress', 0, 'ports').map((port) => at(port, 'port')),
+      [10250, 8080],
+    );
+  });
+
+  test('takes the knobs that are usual', async () => {
+    const objects = await render(await ci('knobs'));
+    for (const name of ['autoscrape-platform-webhook', 'autoscrape-platform-reconciler']) {
+      const deployment = one(objects, 'Deployment', name);
+      const spec = at(deployment, 'spec', 'template', 'spec');
+      const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+      assert.equal(at(container(deployment), 'image'), `registry.example.com/mirror/autoscrape@${digest}`);
+      assert.equal(at(container(deployment), 'imagePullPolicy'), 'Always');
+      assert.ok(args(deployment).includes('--host=0.0.0.0'));
+      assert.deepEqual(at(container(deployment), 'env', 0, 'name'), 'NODE_OPTIONS');
+      assert.ok(list(spec, 'volumes').some((volume) => at(volume, 'name') === 'scratch'));
+      assert.ok(list(container(deployment), 'volumeMounts').some((mount) => at(mount, 'name') === 'scratch'));
+      assert.equal(at(spec, 'priorityClassName'), 'system-cluster-critical');
+      assert.deepEqual(at(spec, 'nodeSelector'), { 'kubernetes.io/os': 'linux' });
+      assert.equal(list(spec, 'tolerations').length, 1);
+      assert.deepEqual(at(spec, 'topologySpreadConstraints', 0, 'topologyKey'), 'example.com/rack');
+      assert.deepEqual(at(spec, 'imagePullSecrets'), [{ name: 'registry' }]);
+      assert.equal(at(deployment, 'spec', 'template', 'metadata', 'labels', 'example.com/tier'), 'infra');
+    }
+    for (const { kind, object } of objects) {
+      assert.equal(at(object, 'metadata', 'labels', 'team'), 'platform', kind);
+      if (kind !== 'Namespace')
+        assert.equal(at(object, 'metadata', 'annotations', 'example.com/contact'), 'platform', kind);
+    }
+    const tag = one(await render(await ci('tag')), 'Deployment', 'autoscrape-webhook');
+    assert.equal(at(container(tag), 'image'), 'autoscrape:dev');
+  });
+});
+
+suite('rules', () => {
+  test('reach the pods as a file that the program accepts', async () => {
+    const text = at(one(await render(await ci('rules')), 'ConfigMap', 'autoscrape-rules'), 'data', 'rules.yaml');
+    const parsed = parseRules(String(text), readShipped());
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.rules.names.slice(0, 2), ['our-metrics', 'team-batch']);
+    assert.equal(parsed.rules.annotationKeys.port, 'metrics.example.com/port');
+  });
+
+  test('change no pod template, so that no restart follows', async () => {
+    assert.deepEqual(await deployments([]), await deployments(set('rules.https=true', 'rules.disabled={spring-boot}')));
+  });
+
+  test('give their annotation keys to the conditions of the webhook, the guard and the bridge', async () => {
+    const objects = await render(await ci('rules'));
+    const texts = [
+      JSON.stringify(at(one(objects, configuration), 'webhooks', 0, 'matchConditions')),
+      JSON.stringify(one(objects, 'ValidatingAdmissionPolicy')),
+    ];
+    for (const text of texts) {
+      assert.match(text, /'metrics\.example\.com\/scrape'/);
+      assert.doesNotMatch(text, /prometheus\.io/);
+    }
+    assert.match(
+      JSON.stringify(one(objects, 'ScrapeConfig')),
+      /__meta_kubernetes_pod_annotation_metrics_example_com_port/,
+    );
+  });
+});
+
+suite('the reconciler', () => {
+  test('may read namespaces, read and patch pods, and hold its own Lease', async () => {
+    const objects = await render([]);
+    assert.deepEqual(at(one(objects, 'ClusterRole'), 'rules'), [
+      { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch'] },
+    ]);
+    const leases = list(one(objects, 'Role', 'autoscrape-reconciler'), 'rules');
+    assert.ok(leases.every((rule) => String(at(rule, 'resources')) === 'leases'));
+    assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--lease-name=autoscrape-reconciler'));
+    assert.deepEqual(at(leases[1], 'resourceNames'), ['autoscrape-reconciler']);
+  });
+
+  test('leaves alone the namespaces that the webhook excludes by name', async () => {
+    const objects = await render(set('webhook.excludedNamespaces={vault,audit}'));
+    assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--exclude-namespaces=vault,audit'));
+  });
+
+  for (const [name, values] of [
+    ['reconciler.enabled=false', ['reconciler.enabled=false']],
+    ['observe=true, which is to patch nothing,', ['observe=true']],
+  ] as const) {
+    test(`${name} leaves nothing of it`, async () => {
+      const objects = await render(set(...values));
+      assert.deepEqual(
+        objects.filter((object) => object.name.endsWith('-reconciler')),
+        [],
+      );
+    });
+  }
+});
+
+suite('the sample', () => {
+  test('says nothing of scraping: its namespace has the label, and that is all', async () => {
+    const objects = await render(await ci('sample'));
+    const deployment = one(objects, 'Deployment', 'autoscrape-sample');
+    assert.equal(at(deployment, 'spec', 'template', 'metadata', 'annotations'), undefined);
+    assert.doesNotMatch(JSON.stringify(deployment), /prometheus|autoscrape\.io/);
+    assert.equal(at(deployment, 'metadata', 'namespace'), 'playground');
+    const labels = at(one(objects, 'Namespace', 'playground'), 'metadata', 'labels');
+    assert.equal(at(labels, 'autoscrape.io/inject'), 'enabled');
+  });
+});
+
+suite('monitoring', () => {
+  test('the PrometheusRule, the dashboard and the monitors are those asked for, with the labels asked for', async () => {
+    const objects = await render(await ci('monitoring-pod-monitor'));
+    assert.equal(at(one(objects, 'PodMonitor'), 'metadata', 'labels', 'release'), 'kube-prometheus-stack');
+    assert.ok(list(one(objects, 'PrometheusRule'), 'spec', 'groups', 0, 'rules').length >= 8);
+    const dashboard = one(objects, 'ConfigMap', 'autoscrape-dashboard');
+    assert.equal(at(dashboard, 'metadata', 'labels', 'grafana_dashboard'), '1');
+    assert.equal(at(JSON.parse(String(at(dashboard, 'data', 'autoscrape.json'))), 'uid'), 'autoscrape');
+    assert.ok(!objects.some(({ kind }) => kind === 'ServiceMonitor'));
+  });
+
+  test('a ServiceMonitor finds its Service, and that the port of both processes', async () => {
+    const objects = await render(await ci('monitoring-service-monitor'));
+    const labels = at(one(objects, 'Service', 'autoscrape-metrics'), 'metadata', 'labels');
+    const wanted = at(one(objects, 'ServiceMonitor'), 'spec', 'selector', 'matchLabels');
+    for (const [key, value] of Object.entries(wanted ?? {})) assert.equal(at(labels, key), value);
+  });
+
+  test('the bridge never lets pods name themselves, and gives one target a pod', async () => {
+    const spec = at(one(await render(await ci('bridge')), 'ScrapeConfig'), 'spec');
+    assert.equal(at(spec, 'honorLabels'), false);
+    const targets = list(spec, 'relabelings').map((rule) => at(rule, 'targetLabel'));
+    assert.ok(!targets.includes('container'), 'a container label would keep the targets of one pod apart');
+  });
+});
+
+suite('helm test', () => {
+  test('brings its own namespace, which the webhook selects, and rights in that alone', async () => {
+    const objects = (await render([])).filter(({ name }) => name === 'autoscrape-verify');
+    assert.deepEqual(objects.map(({ kind }) => kind).toSorted(), [
+      'Namespace',
+      'Pod',
+      'Role',
+      'RoleBinding',
+      'ServiceAccount',
+    ]);
+    for (const { kind, object } of objects) {
+      assert.equal(at(object, 'metadata', 'annotations', 'helm.sh/hook'), 'test', kind);
+    }
+    const role = one(objects, 'Role');
+    assert.equal(at(role, 'metadata', 'namespace'), 'autoscrape-verify');
+    assert.deepEqual(at(role, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['create'] }]);
+  });
+});
+
+test('Chart.yaml says the version that package.json says', async () => {
+  const chart: unknown = parse(await readFile(new URL('../../chart/Chart.yaml', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  assert.equal(at(chart, 'appVersion'), at(manifest, 'version'));
+});
