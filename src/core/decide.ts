@@ -196,7 +196,7 @@ const ANNOTATIONS_RESERVE = 4 * 1024;
 function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint, ...Endpoint[]]): Decision {
   const { pod, rules, mesh, stated } = subject;
   const keys = rules.annotationKeys;
-  const [endpoint] = endpoints;
+  const [endpoint, ...others] = endpoints;
   const scheme = stated.scheme ?? endpoint.scheme;
   // Istio's agent scrapes over http and leaves the scheme key as it is, which breaks the target for good.
   if (scheme === 'https' && mesh) return skipFound('mesh_https', rule);
@@ -214,7 +214,11 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   return {
     outcome: 'annotate',
     rule,
-    endpoints,
+    // What the user has written of path and scheme is where the endpoint is, whatever the rule would have said.
+    endpoints: [
+      { ...endpoint, path: stated.path ?? endpoint.path, scheme: scheme === 'https' ? 'https' : 'http' },
+      ...others,
+    ],
     annotations,
     warnings: endpoint.declared ? [] : [warning.undeclared(endpoint.port)],
   };
