@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { AnnotationKeys } from '../core/annotation-keys.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate, Explanation } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/marker.ts';
@@ -28,7 +29,7 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
   );
   const width = Math.max(0, ...about.map((text) => text.length));
   for (const [i, candidate] of candidates.entries()) {
-    lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision)}`);
+    lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision, rules.annotationKeys)}`);
     const refusals = renderRefusals(candidate, decision, rules);
     const next = candidates[i + 1];
     // Most rules speak of the container, and refuse its ports in one breath.
@@ -43,7 +44,7 @@ function headline({ kind, namespace, name }: Workload, decision: Decision): stri
   const path = [namespace, name].filter((part) => part !== '').join('/');
   const title = styleText('bold', `${kind} ${path}`.trimEnd());
   if (decision.outcome === 'annotate')
-    return `${title}: ${styleText('green', `annotated, by ${naming(decision.rule)}`)}`;
+    return `${title}: ${styleText('green', `annotated by ${naming(decision.rule)}`)}`;
   const rule = decision.rule === undefined ? '' : `, found by rule ${decision.rule}`;
   return `${title}: ${styleText('cyan', `left alone (${decision.reason}${rule})`)}`;
 }
@@ -52,11 +53,13 @@ function naming(rule: string): string {
   return rule === 'annotation' || rule === 'label' ? `its own ${rule}` : `rule ${rule}`;
 }
 
-function verdict({ container, port, excluded, taken }: Candidate, decision: Decision): string {
+function verdict({ container, port, excluded, taken }: Candidate, decision: Decision, keys: AnnotationKeys): string {
   if (excluded !== undefined) return styleText('dim', excluded);
   const endpoint = decision.outcome === 'annotate' ? decision.endpoints[0] : undefined;
-  if (endpoint?.port === port && endpoint.container === container) {
-    return styleText('green', `taken by ${decision.rule ?? ''}: ${endpoint.scheme}, ${endpoint.path}`);
+  if (decision.outcome === 'annotate' && endpoint?.port === port && endpoint.container === container) {
+    // A path that the pod states itself is not among what is added, and may be another than the rule's.
+    const path = decision.annotations[keys.path] ?? 'the path as annotated';
+    return styleText('green', `taken by ${naming(decision.rule)}: ${endpoint.scheme}, ${path}`);
   }
   const [first] = taken;
   if (first === undefined) return 'no rule takes it';

@@ -113,7 +113,7 @@ test('what cannot be read is named with file and line, exit code 1, and the rest
 
 test('text ends with a summary and has no escape codes where nobody sees colours', async () => {
   const { stdout } = await runAutoscrape(['explain', '-f', '-'], `${deployment}---\nkind: Service\n`);
-  assert.match(stdout, /^Deployment prod\/shop: annotated, by rule metrics-port$/m);
+  assert.match(stdout, /^Deployment prod\/shop: annotated by rule metrics-port$/m);
   assert.match(stdout, /1 workload: 1 annotated, 0 left alone\. Passed over, since they make no pods: 1 Service\.\n$/);
   assert.ok(!stdout.includes('\u001B'));
 });

@@ -42,13 +42,13 @@ const dns = { containerPort: 53, protocol: 'UDP' };
 test('an annotated workload shows what is added, which rule took which port, and who was asked before', () => {
   const livenessProbe = { httpGet: { port: 8080, path: '/healthz' } };
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, metrics, dns], livenessProbe }] }), [
-    'Deployment shop/app: annotated, by rule named',
+    'Deployment shop/app: annotated by rule named',
     '  + prometheus.io/scrape: "true"',
     '  + prometheus.io/port: "9464"',
     '  + prometheus.io/path: "/metrics"',
     '  + autoscrape.io/injected, which records these',
     '  port 8080 http, container app     probed finds it (http, /probed), but named comes first',
-    '  port 9464 metrics, container app  taken by named: http, /metrics',
+    '  port 9464 metrics, container app  taken by rule named: http, /metrics',
     '      asked before, and refused: sidecar',
     '  port 53, container app            declared, but not for TCP',
   ]);
@@ -78,6 +78,12 @@ test('a pod that opted out shows what it would have been', () => {
   assert.equal(first, 'Deployment shop/app: left alone (opted_out)');
   assert.match(second ?? '', /label autoscrape\.io\/inject/);
   assert.equal(third, '  port 9464 metrics, container app  named finds it (http, /metrics)');
+});
+
+test("a path that the pod states itself is not passed off as the rule's", () => {
+  const annotations = { 'prometheus.io/port': '8080', 'prometheus.io/path': '/mine' };
+  const all = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [http] }] });
+  assert.equal(all.at(-1), '  port 8080 http, container app  taken by its own annotation: http, the path as annotated');
 });
 
 test('a rule that says "switched off" is named', () => {
