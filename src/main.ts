@@ -103,14 +103,14 @@ program
       .argParser(several)
       .makeOptionMandatory(),
   )
-  .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too').default(false))
+  .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too'))
   .addOption(
     new Option('-o, --output <format>', 'text for people; json: one object a line; yaml: one document each')
       .choices(['text', 'json', 'yaml'])
       .default('text'),
   )
   .addOption(option('--rules <file>', 'rules file; without it the shipped rules apply').argParser(nonEmpty))
-  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects its proxy').default(false))
+  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects its proxy'))
   .addHelpText(
     'after',
     examples(
@@ -130,9 +130,7 @@ program
   .description('Checks a rules file and lists everything that is wrong with it, each with its line and the way out.')
   .argument('[file]', 'rules file, or - for standard input')
   .addOption(new Option('-f, --filename <file>', 'the same, as kubectl would have it').argParser(nonEmpty))
-  .addOption(
-    new Option('--print', 'show the rules that hold, in their order: yours, then the shipped ones').default(false),
-  )
+  .addOption(new Option('--print', 'show the rules that hold, in their order: yours, then the shipped ones'))
   .addOption(
     new Option('-o, --output <format>', 'text for people; json for machines').choices(['text', 'json']).default('text'),
   )

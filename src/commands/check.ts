@@ -9,12 +9,15 @@ import { UserError } from '../user-error.ts';
 /** What `autoscrape check` was told by flags. */
 export interface CheckOptions {
   readonly filename?: string;
-  readonly print: boolean;
+  readonly print?: boolean;
   readonly output: 'text' | 'json';
 }
 
 /** The exit code after checking a rules file: 1 where something is wrong with it, else 0. */
-export async function check(argument: string | undefined, { filename, print, output }: CheckOptions): Promise<number> {
+export async function check(
+  argument: string | undefined,
+  { filename, print = false, output }: CheckOptions,
+): Promise<number> {
   const file = argument ?? filename;
   if (file === undefined || (argument !== undefined && filename !== undefined)) {
     throw new UserError('give one rules file: autoscrape check rules.yaml');

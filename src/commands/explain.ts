@@ -14,12 +14,13 @@ export interface ExplainOptions {
   readonly filename: readonly string[];
   readonly output: 'text' | 'json' | 'yaml';
   readonly rules?: string;
-  readonly mesh: boolean;
-  readonly recursive: boolean;
+  readonly mesh?: boolean;
+  readonly recursive?: boolean;
 }
 
 /** The exit code after explaining each workload in the files: 1 where a file or a document could not be read, else 0. */
-export async function explain({ filename, output, rules: file, mesh, recursive }: ExplainOptions): Promise<number> {
+export async function explain(options: ExplainOptions): Promise<number> {
+  const { filename, output, rules: file, mesh = false, recursive = false } = options;
   const rules = await loadRules(file);
   const seen = { annotated: 0, leftAlone: 0, others: new Map<string, number>() };
   let exitCode = 0;

@@ -6,6 +6,7 @@ import { MARKER_KEY } from '../core/marker.ts';
 import { REASONS } from '../core/reason.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Workload } from '../manifest/workload.ts';
+import { unreadableBecause } from './unreadable.ts';
 
 const COLUMNS = 100;
 const INDENT = ' '.repeat(6);
@@ -18,7 +19,10 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
     for (const [key, value] of Object.entries(decision.annotations)) {
       lines.push(styleText('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
     }
-  } else lines.push(`  ${REASONS[decision.reason]}`);
+  } else {
+    lines.push(`  ${REASONS[decision.reason]}`);
+    if (decision.reason === 'unreadable') lines.push(...unreadableBecause(workload.pod).map((text) => `  ${text}`));
+  }
   for (const warning of decision.warnings) lines.push(styleText('yellow', `  ! ${warning}`));
   if (candidates.length === 0 && decision.outcome === 'skip' && decision.reason === 'no_candidate') {
     lines.push('  No container declares a port, and no rule finds one stated in arguments or variables.');
