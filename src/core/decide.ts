@@ -1,5 +1,6 @@
 import { readStated } from './annotation-keys.ts';
 import type { Stated } from './annotation-keys.ts';
+import { consumerWarnings } from './consumers.ts';
 import type { Decision, Endpoint } from './decision.ts';
 import { MARKER_KEY, readMarker, renderMarker } from './marker.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
@@ -83,7 +84,8 @@ function skipFound(reason: SkipReason, rule: string): Decision {
   return { outcome: 'skip', reason, rule, warnings: [] };
 }
 
-function isMeshed(pod: Pod, byNamespace: boolean): boolean {
+/** Returns whether Istio's proxy is in the pod or, as far as its labels and its namespace say, will be. */
+export function isMeshed(pod: Pod, byNamespace: boolean): boolean {
   if ([...pod.containers, ...pod.sidecars].some(({ name }) => name === 'istio-proxy')) return true;
   const label = pod.labels.get('sidecar.istio.io/inject');
   // Istio's webhooks also select pods by their own revision label, in namespaces that say nothing.
@@ -211,16 +213,18 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   const marker = pod.annotations.has(MARKER_KEY) ? {} : { [MARKER_KEY]: renderMarker({ rule, added }) };
   const annotations = { ...added, ...marker };
   if (isTooLarge([...pod.annotations, ...Object.entries(annotations)])) return skip('too_large', warning.tooLarge());
+  // What the user has written of path and scheme is where the endpoint is, whatever the rule would have said.
+  const written: Endpoint = {
+    ...endpoint,
+    path: stated.path ?? endpoint.path,
+    scheme: scheme === 'https' ? 'https' : 'http',
+  };
   return {
     outcome: 'annotate',
     rule,
-    // What the user has written of path and scheme is where the endpoint is, whatever the rule would have said.
-    endpoints: [
-      { ...endpoint, path: stated.path ?? endpoint.path, scheme: scheme === 'https' ? 'https' : 'http' },
-      ...others,
-    ],
+    endpoints: [written, ...others],
     annotations,
-    warnings: endpoint.declared ? [] : [warning.undeclared(endpoint.port)],
+    warnings: consumerWarnings(pod, written),
   };
 }
 

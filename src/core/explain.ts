@@ -1,4 +1,5 @@
-import { decide } from './decide.ts';
+import { consumerNotes } from './consumers.ts';
+import { decide, isMeshed } from './decide.ts';
 import type { Surroundings } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { findIn } from './finding.ts';
@@ -27,17 +28,19 @@ export interface Candidate {
 export interface Explanation {
   readonly decision: Decision;
   readonly candidates: readonly Candidate[];
+  /** What is worth knowing of how scrapers read the decision, in sentences. */
+  readonly notes: readonly string[];
 }
 
-/** Returns what `decide` decides of the object, and what each rule says of each of its ports. */
+/** Returns what `decide` decides of the object, what each rule says of each of its ports, and what scrapers make of it. */
 export function explain(object: unknown, rules: Rules, surroundings: Surroundings = {}): Explanation {
   const pod = readPod(object);
+  const decision = decide(object, rules, surroundings);
+  if (pod === undefined) return { decision, candidates: [], notes: [] };
   return {
-    decision: decide(object, rules, surroundings),
-    candidates:
-      pod === undefined
-        ? []
-        : [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules)),
+    decision,
+    candidates: [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules)),
+    notes: consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false)),
   };
 }
 

@@ -56,6 +56,18 @@ export function undeclared(port: number): string {
   );
 }
 
+/** Returns the warning for an endpoint of a native sidecar. */
+export function nativeSidecar(port: number): string {
+  return fit(
+    `autoscrape: port ${port} is a native sidecar's; VictoriaMetrics' chart sees no init containers and ignores it`,
+  );
+}
+
+/** Returns the warning for an https endpoint. */
+export function https(): string {
+  return "autoscrape: this endpoint speaks https; the rules of VictoriaMetrics' chart and of Azure scrape it by http, in vain";
+}
+
 /** Returns the warning for annotations near the API server's limit. */
 export function tooLarge(): string {
   return 'autoscrape: not annotated, because the annotations would come too close to 256 KiB, beyond which the pod is refused';

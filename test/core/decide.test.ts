@@ -265,6 +265,7 @@ const ROWS: readonly Row[] = [
     pod: pod({ annotations: { [P]: '9090', [C]: 'https' } }),
     want: 'metrics-port 9090 /metrics https',
     adds: { [S]: 'true', [A]: '/metrics' },
+    warns: true,
   },
   {
     row: '12',
@@ -348,6 +349,7 @@ const ROWS: readonly Row[] = [
     says: 'a native sidecar, where no regular container has any',
     pod: pod({ ports: [HTTP], initContainers: [{ name: 'agent', restartPolicy: 'Always', ports: [METRICS] }] }),
     want: 'metrics-port 9090 /metrics',
+    warns: true,
   },
   {
     row: '14',
@@ -387,6 +389,7 @@ const ROWS: readonly Row[] = [
     rules: HTTPS,
     pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
     want: 'https-metrics-port 8443 /metrics https',
+    warns: true,
   },
   {
     row: '15',
@@ -406,6 +409,7 @@ const ROWS: readonly Row[] = [
       ports: [{ name: 'https-metrics', containerPort: 8443 }],
     }),
     want: 'https-metrics-port 8443 /metrics https',
+    warns: true,
   },
   {
     row: '15',
@@ -415,6 +419,13 @@ const ROWS: readonly Row[] = [
       labels: { 'sidecar.istio.io/inject': 'true' },
       ports: [{ name: 'https-metrics', containerPort: 8443 }],
     }),
+    want: 'skip mesh_https',
+  },
+  {
+    row: '15',
+    says: 'https in a pod that names its own revision of Istio',
+    rules: HTTPS,
+    pod: pod({ labels: { 'istio.io/rev': 'default' }, ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
     want: 'skip mesh_https',
   },
   {
@@ -477,8 +488,7 @@ test('a warning is one line of at most 256 characters, whatever the pod says', (
     assert.equal(warnings.length, 1);
     for (const warning of warnings) {
       assert.ok(warning.length <= 256);
-      // oxlint would rather not see control characters in a pattern, and neither would kubectl.
-      assert.ok([...warning].every((character) => character >= ' '));
+      assert.ok(warning.split('').every((character) => character >= ' '));
     }
   }
 });
