@@ -1,3 +1,4 @@
+import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from './bounds.ts';
 import { isObject, own } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { isScrapable } from './port.ts';
@@ -41,7 +42,8 @@ export interface Probe {
   readonly path: string;
 }
 
-/** Returns what can be read of the object, or undefined where a value that matters has the wrong type. Never throws. */
+/** Returns what can be read of the object, or undefined where a value that matters has the wrong type or there is too much
+ * of it (bounds.ts). Never throws. */
 export function readPod(object: unknown): Pod | undefined {
   if (!isObject(object)) return undefined;
   const metadata = own(object, 'metadata');
@@ -54,14 +56,19 @@ export function readPod(object: unknown): Pod | undefined {
   if (!isStringMap(labels) || !isStringMap(annotations)) return undefined;
   if (!isContainerList(containers) || !isContainerList(initContainers) || objects(containers).length === 0)
     return undefined;
-  return {
+  const init = objects(initContainers);
+  if (objects(containers).length + init.length > MAX_CONTAINERS) return undefined;
+  const budget = { words: MAX_WORDS };
+  const pod = {
     labels: readStrings(labels),
     annotations: readStrings(annotations),
-    containers: objects(containers).map(readContainer),
-    sidecars: objects(initContainers)
+    containers: objects(containers).map((container) => readContainer(container, budget)),
+    sidecars: init
       .filter((container) => own(container, 'restartPolicy') === 'Always')
-      .map(readContainer),
+      .map((container) => readContainer(container, budget)),
   };
+  const ports = [...pod.containers, ...pod.sidecars].reduce((sum, { candidates }) => sum + candidates.length, 0);
+  return ports > MAX_TCP_PORTS ? undefined : pod;
 }
 
 /** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
@@ -79,23 +86,27 @@ export function isOtherProtocol(pod: Pod, number: number): boolean {
   return declared;
 }
 
-function readContainer(container: JsonObject): Container {
+function readContainer(container: JsonObject, budget: { words: number }): Container {
   let words: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
+  const readWords = (): readonly string[] => {
+    if (words === undefined) {
+      const command = [...strings(own(container, 'command')), ...strings(own(container, 'args'))];
+      words = statedWords(command, readEnvironment(), budget.words);
+      budget.words = Math.max(budget.words - words.length, 0);
+    }
+    return words;
+  };
   const ports = objects(own(container, 'ports')).map(readPort);
   return {
-    name: readString(own(container, 'name')),
-    repository: repositoryOf(readString(own(container, 'image'))),
+    name: readName(own(container, 'name')),
+    repository: repositoryOf(readName(own(container, 'image'))),
     ports,
     candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
     probes: ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((key) => readProbe(own(container, key))),
-    words: () =>
-      (words ??= statedWords(
-        [...strings(own(container, 'command')), ...strings(own(container, 'args'))],
-        readEnvironment(),
-      )),
+    words: readWords,
     environment: readEnvironment,
   };
 }
@@ -110,7 +121,7 @@ function repositoryOf(image: string): string {
 function readPort(port: JsonObject): Port {
   const number = own(port, 'containerPort');
   return {
-    name: readString(own(port, 'name')),
+    name: readName(own(port, 'name')),
     // A port of another type is none: the API server refuses it after us.
     number: typeof number === 'number' ? number : Number.NaN,
     protocol: readString(own(port, 'protocol')) || 'TCP',
@@ -123,7 +134,7 @@ function readProbe(probe: unknown): Probe[] {
   const port = own(get, 'port');
   const path = own(get, 'path');
   return typeof port === 'number' || typeof port === 'string'
-    ? [{ port, path: typeof path === 'string' ? path : '/' }]
+    ? [{ port, path: typeof path === 'string' && path.length <= MAX_TEXT ? path : '/' }]
     : [];
 }
 
@@ -132,7 +143,7 @@ function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> 
   for (const variable of objects(own(container, 'env'))) {
     const name = own(variable, 'name');
     const value = own(variable, 'value');
-    if (typeof name === 'string' && typeof value === 'string') variables.set(name, value);
+    if (typeof name === 'string' && typeof value === 'string' && value.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
 }
@@ -179,6 +190,11 @@ function strings(value: unknown): string[] {
 
 function readStrings(map: JsonObject | null | undefined): ReadonlyMap<string, string> {
   return new Map(Object.entries(map ?? {}).map(([key, value]) => [key, readString(value)]));
+}
+
+function readName(value: unknown): string {
+  const name = readString(value);
+  return name.length <= MAX_TEXT ? name : '';
 }
 
 function readString(value: unknown): string {

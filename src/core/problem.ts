@@ -1,5 +1,5 @@
 import type { Document, LineCounter } from 'yaml';
-import { isMap, isNode, isPair, isScalar } from 'yaml';
+import { isMap, isNode, isScalar } from 'yaml';
 
 /** One thing that is wrong with a file: where, and what to do about it. */
 export interface Problem {
@@ -31,17 +31,19 @@ export function problemAt(
   return { line: Math.max(line, 1), column: Math.max(col, 1), path: renderPath(path), message };
 }
 
+/** Where the last key or item of the path stands: a key rather than its value, since that is the line a reader looks for. */
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   let offset = 0;
-  for (let depth = 0; depth <= path.length; depth += 1) {
+  for (const [depth, step] of path.entries()) {
     const parent: unknown = document.getIn(path.slice(0, depth), true);
-    if (!isNode(parent)) break;
-    offset = parent.range?.[0] ?? offset;
-    // Point at the key rather than at its value: for a long mapping that is the line a reader looks for.
-    const next = path[depth];
     if (isMap(parent)) {
-      const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === next);
-      if (isScalar(pair?.key)) offset = pair.key.range?.[0] ?? offset;
+      const key = parent.items.find((item) => isScalar(item.key) && item.key.value === step)?.key;
+      if (!isScalar(key)) return parent.range?.[0] ?? offset;
+      offset = key.range?.[0] ?? offset;
+    } else {
+      const item: unknown = document.getIn(path.slice(0, depth + 1), true);
+      if (!isNode(item)) break;
+      offset = item.range?.[0] ?? offset;
     }
   }
   return offset;

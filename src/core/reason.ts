@@ -1,14 +1,14 @@
 /** Why a pod was left alone: a stable key (metric label, log field, test expectation) with its one sentence. */
 export const REASONS = {
   unreadable:
-    'The object is not a pod that can be read (metadata, spec.containers or a value in them has the wrong type).',
+    'The object is not a pod that can be read: metadata, spec.containers or a value in them has the wrong type, or there are more than 256 containers or 1,000 TCP ports.',
   mirror_pod: 'The pod is a mirror of a static pod: the kubelet owns it, and changes to it have no effect.',
   opted_out: 'The pod carries the label autoscrape.io/inject with a value other than "enabled".',
   already_injected: 'autoscrape has annotated this pod before, and its values are still there.',
   declined: 'The scrape annotation says something other than "true", so the pod is not to be scraped.',
   conflicting_keys: 'Two spellings of one annotation have different values, and Prometheus would pick one at random.',
   istio_merged:
-    "Istio's injector came first and points Prometheus at its own port 15020; it merges the pod's metrics there.",
+    "Istio's injector came first and points Prometheus at its own port 15020, where it merges the metrics that it was told of.",
   already_annotated: 'The pod already says that and where it is to be scraped.',
   bad_port_annotation: 'The port annotation is not a decimal port that can be scraped.',
   bad_rule_label: 'The label autoscrape.io/rule names no rule, or a rule that finds no port in this pod.',

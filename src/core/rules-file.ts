@@ -104,7 +104,11 @@ const When = strict({
     .literal(true, { error: 'must be true, or be left out' })
     .optional()
     .describe('the container declares the port that the other conditions state'),
-}).refine((when) => Object.keys(when).length > 0, 'must hold at least one condition');
+}).refine((when) => Object.keys(when).length > 0, {
+  error: 'must hold at least one condition',
+  // An unknown field is a problem of its own, and most likely the condition that was meant.
+  when: ({ issues }) => issues.length === 0,
+});
 
 const ruleName = z
   .string()

@@ -36,7 +36,7 @@ export function contradiction(selector: LabelSelector): string | undefined {
     const mustExist = all.some((r) => r.operator === 'In' || r.operator === 'Exists');
     if (mustExist && all.some((r) => r.operator === 'DoesNotExist'))
       return `the label ${key} can't both exist and not exist`;
-    const wanted = all.filter((r) => r.operator === 'In').map((r) => new Set(r.values));
+    const wanted = all.filter((r) => r.operator === 'In' && r.values !== undefined).map((r) => new Set(r.values));
     const [first, ...others] = wanted;
     if (first === undefined) continue;
     const left = [...first].filter((value) => !forbidden.has(value) && others.every((set) => set.has(value)));

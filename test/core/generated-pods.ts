@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
 import type { Rules } from '../../src/core/rules.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
 import { decide } from '../../src/core/decide.ts';
 import { REASONS } from '../../src/core/reason.ts';

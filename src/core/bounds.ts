@@ -1,0 +1,26 @@
+/*
+ * How much of one pod is read. Whoever may create a pod may send 3 MiB of anything, and the decision must stay within
+ * milliseconds and megabytes for all who share the webhook. No pod that runs comes near: the numbers are some ten times
+ * what the largest real ones hold.
+ */
+
+/** Containers and init containers together. A pod with more is not read at all: every rule looks at each of them. */
+export const MAX_CONTAINERS = 256;
+
+/** TCP ports of a pod. A pod with more is not read at all. Ranges of thousands are declared for UDP (media servers). */
+export const MAX_TCP_PORTS = 1_000;
+
+/**
+ * Characters of a name, an image, a path, a word of a command line or a variable's value. A longer one is read as if it
+ * were not there: it is a script or a certificate, not a port or an address. Linux takes words of up to 128 KiB.
+ */
+export const MAX_TEXT = 4_096;
+
+/** Words of all command lines of a pod together, scripts split at their spaces included; what follows is not read. */
+export const MAX_WORDS = 4_000;
+
+/**
+ * Characters by which `$(NAME)` may lengthen one word. Without a bound, a thousand references to a variable of 100 KB
+ * make 100 MB of a pod of 105 KB.
+ */
+export const MAX_EXPANSION = 1_024;
