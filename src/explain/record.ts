@@ -14,6 +14,8 @@ export interface ExplainRecord {
   /** The annotations that would be added; empty where none would be. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
+  /** What is worth knowing of how scrapers read the annotations. */
+  readonly notes: readonly string[];
   readonly candidates: readonly CandidateRecord[];
 }
 
@@ -21,7 +23,7 @@ type CandidateRecord = Omit<Candidate, 'excluded'> & { readonly excluded: string
 
 /** Returns the explanation of a workload as plain data. */
 export function explainRecord({ kind, namespace, name }: Workload, explanation: Explanation): ExplainRecord {
-  const { decision, candidates } = explanation;
+  const { decision, candidates, notes } = explanation;
   const isAnnotated = decision.outcome === 'annotate';
   return {
     kind,
@@ -32,6 +34,7 @@ export function explainRecord({ kind, namespace, name }: Workload, explanation: 
     reason: isAnnotated ? null : decision.reason,
     annotations: isAnnotated ? decision.annotations : {},
     warnings: decision.warnings,
+    notes,
     candidates: candidates.map((candidate) => ({ ...candidate, excluded: candidate.excluded ?? null })),
   };
 }

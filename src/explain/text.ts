@@ -11,9 +11,9 @@ import { unreadableBecause } from './unreadable.ts';
 const COLUMNS = 100;
 const INDENT = ' '.repeat(6);
 
-/** Returns the explanation of a workload for a person: the decision, what it adds, warnings, and each port in words. */
+/** Returns the explanation of a workload for a person: the decision, what it adds, warnings, each port, notes. */
 export function renderExplanation(workload: Workload, explanation: Explanation, rules: Rules): string {
-  const { decision, candidates } = explanation;
+  const { decision, candidates, notes } = explanation;
   const lines = [headline(workload, decision)];
   if (decision.outcome === 'annotate') {
     for (const [key, value] of Object.entries(decision.annotations)) {
@@ -41,6 +41,7 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
       next?.container === candidate.container && renderRefusals(next, decision, rules).join() === refusals.join();
     if (!isSaidBelow) lines.push(...refusals.map((line) => styleText('dim', line)));
   }
+  for (const note of notes) lines.push(...wrap(note.split(' '), '  '));
   return `${lines.join('\n')}\n`;
 }
 
@@ -98,12 +99,12 @@ function cut(line: string): string {
   return line.length <= COLUMNS ? line : `${line.slice(0, COLUMNS - 1)}…`;
 }
 
-function wrap(words: readonly string[]): string[] {
+function wrap(words: readonly string[], indent = INDENT): string[] {
   const lines: string[] = [];
   for (const word of words) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(INDENT + word);
+    else lines.push(indent + word);
   }
   return lines;
 }
