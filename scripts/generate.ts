@@ -1,12 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format } from 'prettier';
+import { readShipped } from '../src/rules/shipped.ts';
+import { imagesPage } from './images-page.ts';
 import { valuesSchema } from './values-schema.ts';
 import { readValues, valuesTable } from './values-table.ts';
 
 // `npm run generate` writes what is made from other files; with --check it writes nothing, and fails where something is stale.
 
 const chart = join(import.meta.dirname, '..', 'chart');
+const docs = join(import.meta.dirname, '..', 'docs');
 
 /** One file that is made from others. */
 export interface Generated {
@@ -21,6 +24,7 @@ export async function generate(): Promise<readonly Generated[]> {
   const readme = join(chart, 'README.md');
   const made = [
     { path: join(chart, 'values.schema.json'), text: JSON.stringify(schema) },
+    { path: join(docs, 'images.md'), text: imagesPage(readShipped()) },
     { path: readme, text: replaceTable(await readFile(readme, 'utf8'), valuesTable(values)) },
   ];
   return Promise.all(made.map(async ({ path, text }) => ({ path, text: await prettily(path, text) })));
@@ -44,8 +48,9 @@ function replaceTable(readme: string, table: string): string {
   return `${readme.slice(0, begin)}${BEGIN}\n\n${table}\n\n${readme.slice(end)}`;
 }
 
-function prettily(filepath: string, text: string): Promise<string> {
-  return format(text, { filepath, printWidth: 120, singleQuote: true });
+/** A wide table's cells would be padded to megabytes, so the page of images stays as it is made. */
+async function prettily(filepath: string, text: string): Promise<string> {
+  return filepath.endsWith('images.md') ? text : format(text, { filepath, printWidth: 120, singleQuote: true });
 }
 
 if (import.meta.main) {
