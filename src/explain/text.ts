@@ -36,9 +36,8 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
     lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision, rules.annotationKeys)}`);
     const refusals = renderRefusals(candidate, decision, rules);
     const next = candidates[i + 1];
-    // Most rules speak of the container, and refuse its ports in one breath.
-    const isSaidBelow =
-      next?.container === candidate.container && renderRefusals(next, decision, rules).join() === refusals.join();
+    // What is refused for the same reasons is told once, below the last of them.
+    const isSaidBelow = next !== undefined && renderRefusals(next, decision, rules).join() === refusals.join();
     if (!isSaidBelow) lines.push(...refusals.map((line) => styleText('dim', line)));
   }
   for (const note of notes) lines.push(...wrap(note.split(' '), '  '));

@@ -8,7 +8,18 @@ import { parseAllDocuments } from 'yaml';
 import { defaultRules } from '../../src/rules/shipped.ts';
 import { runAutoscrape } from './run-autoscrape.ts';
 
-const FIELDS = ['kind', 'namespace', 'name', 'outcome', 'rule', 'reason', 'annotations', 'warnings', 'candidates'];
+const FIELDS = [
+  'kind',
+  'namespace',
+  'name',
+  'outcome',
+  'rule',
+  'reason',
+  'annotations',
+  'warnings',
+  'notes',
+  'candidates',
+];
 
 function records(stdout: string): Record<string, unknown>[] {
   return stdout
@@ -54,6 +65,7 @@ test('with -o json each workload is one object a line, with every field there', 
       reason: null,
       annotations: undefined,
       warnings: [],
+      notes: [],
       candidates: undefined,
     },
   );
