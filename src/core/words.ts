@@ -1,7 +1,10 @@
 import { MAX_EXPANSION, MAX_TEXT } from './bounds.ts';
 
-/** `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes, "expansion" in third_party/forked/golang). */
-const REFERENCE = /\$\$|\$\(([^)]*)\)/g;
+/**
+ * `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes, "expansion" in
+ * third_party/forked/golang). No name goes past a `$` here: `$($($(…` would else be searched to its end at every `$`.
+ */
+const REFERENCE = /\$\$|\$\(([^$()]*)\)/g;
 
 /**
  * Returns what a command line states, one statement a word: `--flag value` is also there as `--flag=value`, `-flag` also as
@@ -14,18 +17,9 @@ export function statedWords(
   limit: number,
 ): readonly string[] {
   const words: string[] = [];
-  for (const whole of command) {
-    const word = expand(whole, environment);
-    if (word.length <= MAX_TEXT) words.push(word);
-    // `limit` pieces at most, and a text of megabytes is never split whole.
-    if (/\s/.test(word))
-      words.push(
-        ...word
-          .slice(0, MAX_TEXT * 16)
-          .split(/\s+/, limit)
-          .filter(isWord),
-      );
+  for (const text of command) {
     if (words.length >= limit) break;
+    words.push(...split(text, environment, limit));
   }
   words.length = Math.min(words.length, limit);
   const stated = new Set<string>();
@@ -42,8 +36,16 @@ export function statedWords(
   return [...stated];
 }
 
-function isWord(piece: string): boolean {
-  return piece !== '' && piece.length <= MAX_TEXT;
+/** The text and, where a shell would split it, its pieces; of a long text only the pieces of its first 64 KiB. */
+function split(text: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
+  if (text.length > MAX_TEXT) {
+    const pieces = text.slice(0, 16 * MAX_TEXT).split(/\s+/, limit);
+    return pieces
+      .filter((piece) => piece !== '' && piece.length <= MAX_TEXT)
+      .map((piece) => expand(piece, environment));
+  }
+  const word = expand(text, environment);
+  return /\s/.test(word) ? [word, ...word.split(/\s+/).filter(Boolean)] : [word];
 }
 
 function expand(word: string, environment: ReadonlyMap<string, string>): string {
