@@ -60,6 +60,7 @@ const modules = {
   },
   certmanager: {},
   pause: {},
+  probe: {},
 } satisfies Record<string, Module>;
 
 const components = {
@@ -75,10 +76,10 @@ const components = {
   containerd: { module: 'containerd', package: '/cmd/containerd', minutes: 2 },
   'containerd-shim-runc-v2': { module: 'containerd', package: '/cmd/containerd-shim-runc-v2', minutes: 1 },
   ctr: { module: 'containerd', package: '/cmd/ctr', minutes: 1 },
-  'cni-bridge': { module: 'cni', package: '/plugins/main/bridge', minutes: 1, executable: 'bridge' },
-  'cni-loopback': { module: 'cni', package: '/plugins/main/loopback', minutes: 1, executable: 'loopback' },
+  'cni-ptp': { module: 'cni', package: '/plugins/main/ptp', minutes: 1, executable: 'ptp' },
   'cni-host-local': { module: 'cni', package: '/plugins/ipam/host-local', minutes: 1, executable: 'host-local' },
   pause: { module: 'pause', package: '.', minutes: 1 },
+  probe: { module: 'probe', package: '.', minutes: 1 },
   helm: { module: 'helm4', package: '/cmd/helm', minutes: 2 },
   certmanager: { module: 'certmanager', package: '.', minutes: 2 },
   'helm-3': { module: 'helm3', package: '/cmd/helm', minutes: 2, executable: 'helm' },

@@ -9,7 +9,7 @@ import type { AuditEvent, AuditLevel } from './audit.ts';
 import { command } from './command.ts';
 import { component } from './components.ts';
 import { ready, startDaemon } from './daemon.ts';
-import type { Daemon } from './daemon.ts';
+import type { Daemon, Place } from './daemon.ts';
 import { freePort } from './free-port.ts';
 import { writeAuthority, writeServiceAccountKeys, writeTokens } from './identities.ts';
 import type { Users } from './identities.ts';
@@ -30,17 +30,13 @@ export interface ControlPlaneOptions {
   /** Further users, for `kubeconfigOf` and `tokenOf`. */
   readonly users?: Users;
   /** Where it runs, when not in a folder of its own on the loopback address. */
-  readonly place?: Place;
+  readonly place?: ClusterPlace;
 }
 
 /** A network and a folder, made and removed by someone else, for a control plane to run in. */
-export interface Place {
-  readonly directory: string;
+export interface ClusterPlace extends Place {
   readonly address: string;
-  /** A command that executes the rest of its arguments in that network. */
-  readonly enter: readonly string[];
-  /** Whether the processes outlive this one. */
-  readonly keep: boolean;
+  readonly serviceNetwork: string;
 }
 
 /** A running control plane. */
@@ -86,8 +82,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   let client: ApiClient | undefined;
 
   const start = async (name: string, path: string, args: readonly string[]): Promise<Daemon> => {
-    const where = { enter: place?.enter ?? [], keep: place?.keep ?? false };
-    const daemon = await startDaemon({ name, directory, command: path, args, ...where });
+    const daemon = await startDaemon({ directory, ...place, name, command: path, args });
     started.push(daemon);
     return daemon;
   };
@@ -126,9 +121,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       '--service-account-issuer=https://kubernetes.default.svc',
       `--service-account-signing-key-file=${keys.privateKey}`,
       `--service-account-key-file=${keys.publicKey}`,
-      '--service-cluster-ip-range=10.96.0.0/16',
+      `--service-cluster-ip-range=${place?.serviceNetwork ?? '10.96.0.0/16'}`,
       // A loopback address can't be the endpoint of the Service "kubernetes".
       ...(place === undefined ? ['--endpoint-reconciler-type=none'] : []),
+      // Nothing resolves a node's name.
+      '--kubelet-preferred-address-types=InternalIP',
       ...((options.serviceAccountAdmission ?? controllerManager) ? [] : ['--disable-admission-plugins=ServiceAccount']),
       ...(options.audit === undefined ? [] : await auditFlags(directory, options.audit)),
       ...(options.apiServerFlags ?? []),

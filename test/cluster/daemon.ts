@@ -8,18 +8,23 @@ import { killNow } from './process-id.ts';
 import { Hopeless, waitFor } from './wait-for.ts';
 import type { Patience } from './wait-for.ts';
 
-/** How to start a process that runs beside the test. */
-export interface DaemonOptions {
-  /** Names its log and pid file in `directory`. */
-  readonly name: string;
+/** Where processes run, and for how long. */
+export interface Place {
+  /** Holds their logs and pid files. */
   readonly directory: string;
+  /** A command that executes the rest of its arguments elsewhere, for example in a network namespace. */
+  readonly enter?: readonly string[];
+  /** Whether they outlive the test process. */
+  readonly keep?: boolean;
+}
+
+/** How to start a process that runs beside the test. */
+export interface DaemonOptions extends Place {
+  /** Names its log and pid file. */
+  readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** A command that executes the rest of its arguments elsewhere, for example in a network namespace. */
-  readonly enter?: readonly string[];
-  /** Whether it outlives the test process. */
-  readonly keep?: boolean;
 }
 
 /** A process that runs beside the test and is killed, by its id, when the test process ends in whatever way. */

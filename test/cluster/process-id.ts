@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hasCode } from './error-code.ts';
 
 /** Whether a process with this id exists. */
@@ -16,5 +17,36 @@ export function killNow(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
     if (!hasCode(error, 'ESRCH')) throw error;
+  }
+}
+
+/** The arguments that a process was started with, by which it is told from another that got its id; Linux only. */
+export function commandLineOf(pid: number): readonly string[] {
+  return ofProcess(pid, 'cmdline').split('\0').slice(0, -1);
+}
+
+/** The ids of a process' children; Linux only. */
+export function childrenOf(pid: number): readonly number[] {
+  return ofProcess(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+}
+
+/** When a process started, in a unit of the kernel's: the same id at another time is another process; Linux only. */
+export function startTimeOf(pid: number): string | undefined {
+  // The second field is the program's name in parentheses, which may hold anything.
+  return ofProcess(pid, 'stat').split(') ').at(-1)?.split(' ')[19];
+}
+
+/** Whether a process has ended, even if its parent hasn't taken notice yet; Linux only. */
+export function hasEnded(pid: number): boolean {
+  const state = ofProcess(pid, 'stat').split(') ').at(-1)?.[0];
+  return state === undefined || state === 'Z' || state === 'X';
+}
+
+function ofProcess(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH')) return '';
+    throw error;
   }
 }

@@ -1,0 +1,3 @@
+module autoscrape.test/probe
+
+go 1.26.0

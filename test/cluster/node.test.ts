@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { command } from './command.ts';
+import { component } from './components.ts';
+import { staticPods } from './kubelet.ts';
+import { startNode } from './node.ts';
+import type { Node } from './node.ts';
+import { isRunning } from './process-id.ts';
+import { hostAddress } from './sandbox.ts';
+import { cgroupDirectories, hostLink, removeSandbox, sandboxDirectory } from './sandbox-remains.ts';
+import { scratchImage } from './scratch-image.ts';
+import { waitFor } from './wait-for.ts';
+
+const image = 'localhost/probe:test';
+const pods = '/api/v1/namespaces/default/pods';
+const services = '/api/v1/namespaces/default/services';
+
+const pod = (name: string, args: readonly string[]): unknown => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, labels: { app: name } },
+  spec: { restartPolicy: 'Never', containers: [{ name: 'main', image, imagePullPolicy: 'Never', args }] },
+});
+
+interface PodStatus {
+  readonly status: { readonly phase: string; readonly podIP?: string };
+}
+
+suite('a node', () => {
+  let node: Node;
+  before(async () => {
+    const executable = await component('probe');
+    const started = performance.now();
+    node = await startNode();
+    assert.ok(performance.now() - started < 60_000, 'ready within a minute');
+    await node.importImage(await scratchImage(join(node.directory, 'probe.tar'), { name: image, executable }));
+  });
+  after(() => node.stop());
+
+  const podAtPhase = (name: string, phase: string): Promise<PodStatus['status']> =>
+    waitFor(`pod ${name} to be ${phase}`, async () => {
+      const { body } = await node.request<PodStatus>('GET', `${pods}/${name}`);
+      return body.status.phase === phase && body.status;
+    });
+  const serve = async (name: string): Promise<string> => {
+    assert.equal((await node.request('POST', pods, pod(name, ['serve', ':8080']))).status, 201);
+    return (await podAtPhase(name, 'Running')).podIP ?? '';
+  };
+  /** What a pod that asks `url` is told. */
+  const askedFromPod = async (name: string, url: string): Promise<string> => {
+    assert.equal((await node.request('POST', pods, pod(name, ['get', url]))).status, 201);
+    await podAtPhase(name, 'Succeeded');
+    return node.kubectl(['logs', name]);
+  };
+
+  test('runs a pod from a local image, which answers this process', async () => {
+    const address = await serve('web');
+    assert.equal(
+      await waitFor('the pod to listen', async () => (await fetch(`http://${address}:8080/`)).text()),
+      'web\n',
+    );
+  });
+
+  test('lets one pod ask another', async () => {
+    const address = await serve('asked');
+    assert.equal(await askedFromPod('asking', `http://${address}:8080/`), 'asked\n');
+  });
+
+  test('lets pods, the node and this process reach a Service through kube-proxy', async () => {
+    await serve('backend');
+    const spec = { selector: { app: 'backend' }, ports: [{ port: 80, targetPort: 8080 }] };
+    const { body } = await node.request<{ spec: { clusterIP: string } }>('POST', services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'backend' },
+      spec,
+    });
+    const url = `http://${body.spec.clusterIP}/`;
+    const answer = await waitFor('the Service', async () => (await fetch(url)).text());
+    assert.equal(answer, 'backend\n');
+    assert.equal(await askedFromPod('asking-service', url), 'backend\n');
+    const fromNode = await node.run(await component('probe'), ['get', url]);
+    assert.equal(fromNode.stdout, 'backend\n', fromNode.stderr);
+  });
+
+  test('reaches a pod through the API server', async () => {
+    await serve('proxied');
+    const answer = await waitFor('the pod to listen', async () => {
+      const { status, body } = await node.request<string>('GET', `${pods}/proxied:8080/proxy/`);
+      return status === 200 && body;
+    });
+    assert.equal(answer, 'proxied\n');
+  });
+
+  test('lets a pod reach a server of this process, and nothing beyond this machine', async () => {
+    const server = createServer((_, response) => response.end('from the test\n'));
+    server.listen(0, hostAddress);
+    await once(server, 'listening');
+    const { port } = addressOf(server.address());
+    try {
+      assert.equal(await askedFromPod('asking-test', `http://${hostAddress}:${port}/`), 'from the test\n');
+    } finally {
+      server.close();
+    }
+    const beyond = await node.run(await component('probe'), ['get', 'http://192.0.2.200/']);
+    assert.match(beyond.stderr, /network is unreachable/);
+  });
+
+  test('runs kubectl exec, restricted pods and static pods', async () => {
+    const restricted = {
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    };
+    const container = { name: 'main', image, imagePullPolicy: 'Never', args: ['serve', ':8080'] };
+    await node.request('POST', '/api/v1/namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'strict', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    });
+    await node.kubectl(
+      ['apply', '--filename=-'],
+      JSON.stringify({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'strict', namespace: 'strict' },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: { app: 'strict' } },
+          template: {
+            metadata: { labels: { app: 'strict' } },
+            spec: { containers: [{ ...container, securityContext: restricted }] },
+          },
+        },
+      }),
+    );
+    await node.kubectl(['rollout', 'status', '--namespace=strict', 'deployment/strict', '--timeout=60s']);
+    const inPod = ['exec', '--namespace=strict', 'deployment/strict', '--', '/main'];
+    const said = await node.kubectl([...inPod, 'get', 'http://127.0.0.1:8080/']);
+    assert.match(said, /^strict-/);
+
+    writeFileSync(join(node.directory, staticPods, 'static.json'), JSON.stringify(pod('static', ['serve', ':8080'])));
+    await podAtPhase(`static-${node.name}`, 'Running');
+  });
+});
+
+test('a node stopped leaves no process, mount, network or control group', async () => {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8');
+  const node = await startNode();
+  const pids = readdirSync(node.directory)
+    .filter((file) => file.endsWith('.pid'))
+    .map((file) => Number(readFileSync(join(node.directory, file), 'utf8')));
+  assert.equal(pids.length, 8);
+  await node.stop();
+  assert.deepEqual(pids.filter(isRunning), []);
+  assert.equal(readFileSync('/proc/self/mounts', 'utf8'), mounts);
+  assertNothingLeft();
+});
+
+test('a node told to be kept outlives the process that started it, and the next start replaces it', async () => {
+  const kept = await command(process.execPath, [join(import.meta.dirname, 'node.ts'), 'start']);
+  const kubeconfig = kept.trim().replace('export KUBECONFIG=', '');
+  const asked = ['--kubeconfig', kubeconfig, '--cache-dir', join(tmpdir(), 'autoscrape-kubectl'), 'get', 'nodes'];
+  assert.match(await command(await component('kubectl'), asked), /Ready/);
+  const node = await startNode();
+  await node.stop();
+  assertNothingLeft();
+});
+
+test('a test process killed leaves no process, and its other remains are removed', async () => {
+  const script = `
+    import { startNode } from ${JSON.stringify(new URL('node.ts', import.meta.url).href)};
+    process.stdout.write((await startNode()).directory);
+    setInterval(() => undefined, 1000);
+  `;
+  const args = ['--input-type=module', '--eval', script];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await waitFor('its network to be gone', () => !existsSync(`/sys/class/net/${hostLink}`), { seconds: 10 });
+  removeSandbox();
+  assertNothingLeft();
+});
+
+function assertNothingLeft(): void {
+  const left = [sandboxDirectory, `/sys/class/net/${hostLink}`, ...cgroupDirectories()].filter((path) =>
+    existsSync(path),
+  );
+  assert.deepEqual(left, []);
+}
+
+function addressOf(address: AddressInfo | string | null): AddressInfo {
+  assert.ok(address !== null && typeof address === 'object');
+  return address;
+}
