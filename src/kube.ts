@@ -175,23 +175,31 @@ type Bytes = ReadableStream<Uint8Array> | null;
 
 /** The whole body as text; undefined when it is longer than allowed, and then the rest is not read. */
 async function readText(stream: Bytes, maxBytes: number): Promise<string | undefined> {
+  const reader = stream?.getReader();
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;
-  for await (const chunk of stream ?? []) {
+  for (;;) {
+    const chunk = (await reader?.read())?.value;
+    if (chunk === undefined) return text + decoder.decode();
     bytes += chunk.byteLength;
     if (bytes > maxBytes) return undefined;
     text += decoder.decode(chunk, { stream: true });
   }
-  return text + decoder.decode();
 }
 
-/** One value for each line. A half line at the end is dropped: the connection broke, and the next list brings it. */
+/**
+ * One value for each line. A half line at the end is dropped: the connection broke, and the next list brings it. The stream is read
+ * by hand, because leaving a `for await` over it would first wait for the stream to be cancelled, and only then abort the request.
+ */
 async function* jsonLines(stream: Bytes, limit: Limit): AsyncGenerator<unknown, void> {
+  const reader = stream?.getReader();
   const decoder = new TextDecoder();
   let rest = '';
   try {
-    for await (const chunk of stream ?? []) {
+    for (;;) {
+      const chunk = (await reader?.read())?.value;
+      if (chunk === undefined) return;
       limit.touch();
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
