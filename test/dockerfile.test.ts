@@ -10,7 +10,7 @@ const words = (line: string): string[] => JSON.parse(line.slice(line.indexOf('['
 
 test('the image starts Node with the flags that its memory was measured with', () => {
   const entry = words(/^ENTRYPOINT .*$/m.exec(dockerfile)?.[0] ?? '');
-  assert.deepEqual(entry, ['/nodejs/bin/node', ...NODE_FLAGS, '--enable-source-maps', '/app/main.js']);
+  assert.deepEqual(entry, ['/nodejs/bin/node', ...NODE_FLAGS, '/app/main.js']);
 });
 
 test('the compile cache is made with the same flags: Node finds none that was made with others', () => {
