@@ -120,7 +120,8 @@ function newKey() {
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const value = Buffer.concat(parts);
   if (value.length < 0x80) return Buffer.concat([Buffer.from([tag, value.length]), value]);
-  // The long form; two bytes of length are plenty here.
+  // The long form, as short as it can be: Go refuses a length in more bytes than it needs.
+  if (value.length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, value.length]), value]);
   return Buffer.concat([Buffer.from([tag, 0x82, value.length >> 8, value.length & 0xff]), value]);
 }
 
