@@ -9,14 +9,18 @@ export interface Pace {
 }
 
 /** A pace of at most `perSecond` turns, evenly spaced, without saving up unused ones. */
-export function createPace(perSecond: number, now: () => number = () => performance.now()): Pace {
+export function createPace(
+  perSecond: number,
+  now: () => number = () => performance.now(),
+  wait: typeof pause = pause,
+): Pace {
   const gap = 1000 / perSecond;
   let free = 0;
   return {
     async turn(signal) {
       const at = Math.max(now(), free);
       free = at + gap;
-      if (at > now()) await pause(at - now(), signal);
+      if (at > now()) await wait(at - now(), signal);
     },
     hold(milliseconds) {
       free = Math.max(free, now() + milliseconds);
