@@ -16,13 +16,15 @@ export function readTranscripts(): Transcript[] {
   }));
 }
 
-/** Returns the output without what differs from run to run: ports, counts and seconds. */
+/** Returns the output without what differs from run to run (ports, counts, seconds) and with every rule that is shipped. */
 export function timeless(output: string): string {
   return output
     .replace(/^ {2}\(8000 is taken .*\n/m, '')
     .replaceAll(/:(?:8000|[0-9]{5})(?=[/ ])/g, ':PORT')
     .replaceAll(/'(?:8000|[0-9]{5})'/g, "'PORT'")
     .replaceAll(/(?<=count_total |in )[0-9.]+/g, 'N')
+    .replaceAll(/[0-9]+ shipped/g, 'N shipped')
+    .replaceAll(/(asked before, and refused:).*?(?=\n {2}\S|\n\n)/gs, '$1 RULES')
     .replaceAll(/ {2,}/g, '  ')
     .trimEnd();
 }
