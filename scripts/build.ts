@@ -2,7 +2,7 @@ import { copyFile, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build } from 'rolldown';
 import type { OutputChunk } from 'rolldown';
-import { isObject, own } from '../src/core/json.ts';
+import { isObject } from '../src/core/json.ts';
 
 // `npm run build`: the program as dist/main.js and one chunk for each subcommand, so that `serve` loads no Kubernetes
 // client. Not minified: it gains nothing that can be measured, and stack traces stay readable.
@@ -84,7 +84,7 @@ async function collectLicences(modules: readonly string[]): Promise<Licences> {
 /** Name, version and licence, as a package.json states them. */
 function packageTitle(manifest: unknown): string {
   const field = (name: string) => {
-    const value = isObject(manifest) ? own(manifest, name) : undefined;
+    const value = isObject(manifest) ? manifest[name] : undefined;
     return typeof value === 'string' ? value : 'not named';
   };
   return `${field('name')} ${field('version')} (${field('license')})`;

@@ -91,9 +91,9 @@ export function findFault(pod: unknown, expected: Readonly<Record<string, string
   const metadata = isObject(pod) ? own(pod, 'metadata') : undefined;
   const found = isObject(metadata) ? own(metadata, 'annotations') : undefined;
   const annotations = isObject(found) ? found : {};
-  const wrong = Object.entries(expected).filter(([key, value]) => own(annotations, key) !== value);
+  const wrong = Object.entries(expected).filter(([key, value]) => annotations[key] !== value);
   if (wrong.length === 0) return undefined;
-  if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => own(annotations, key) === undefined)) {
+  if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => annotations[key] === undefined)) {
     return [
       'the pod comes back without annotations, so the API server did not ask the webhook, got no answer, or the webhook only observes.',
       'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), whether the',
@@ -102,7 +102,7 @@ export function findFault(pod: unknown, expected: Readonly<Record<string, string
     ].join('\n');
   }
   const differences = wrong.map(([key, value]) => {
-    const actual = own(annotations, key);
+    const actual = annotations[key];
     return `${key} is ${actual === undefined ? 'missing' : JSON.stringify(actual)}, not ${JSON.stringify(value)}`;
   });
   return `the annotations are not those of these rules: ${differences.join('; ')}`;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { isObject, own } from '../../src/core/json.ts';
+import { isObject } from '../../src/core/json.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { command, runCommand } from '../cluster/command.ts';
 import { component } from '../cluster/components.ts';
@@ -60,7 +60,7 @@ export async function refusal(args: readonly string[], helm: Helm = 'helm', rele
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>((found, step) => {
     if (Array.isArray(found)) return typeof step === 'number' ? found[step] : undefined;
-    return isObject(found) ? own(found, String(step)) : undefined;
+    return isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
   }, value);
 }
 
