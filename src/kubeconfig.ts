@@ -73,6 +73,14 @@ export function loadKubeconfig(choice: KubeconfigChoice): Kubeconfig {
   }
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
+    const current = names.includes(config.getCurrentContext()) ? config.getCurrentContext() : undefined;
+    if (current !== undefined) {
+      const named = config.getContextObject(current)?.cluster ?? '';
+      return {
+        ok: false,
+        message: `The context "${current}" in ${where} names the cluster "${named}", which is not there.`,
+      };
+    }
     const advice = names.length === 0 ? 'it has no contexts' : `choose one with --context: ${names.join(', ')}`;
     return { ok: false, message: `No current context in ${where}: ${advice}.` };
   }
