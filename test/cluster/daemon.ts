@@ -69,9 +69,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} has no process id`);
   writeFileSync(pidFile, String(pid));
-  if (keep) child.unref();
+  // A test that forgets to stop it ends all the same, and its end kills it.
+  child.unref();
 
   const kill = async (): Promise<void> => {
+    child.ref();
     if (ended === undefined) killNow(pid);
     await gone;
   };
@@ -82,6 +84,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ended: () => ended,
     kill,
     async stop() {
+      child.ref();
       if (ended === undefined) child.kill('SIGTERM');
       const impatience = setTimeout(() => void kill(), 5000);
       await gone;

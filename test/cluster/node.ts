@@ -115,7 +115,6 @@ if (import.meta.main) {
   if (verb === 'start') {
     const { kubeconfig } = await startNode({ keep: true });
     process.stdout.write(`export KUBECONFIG=${kubeconfig}\n`);
-    process.exit();
   } else if (verb === 'stop') {
     removeSandbox();
   } else {
