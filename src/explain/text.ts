@@ -17,19 +17,22 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
   const lines = [headline(workload, decision)];
   if (decision.outcome === 'annotate') {
     for (const [key, value] of Object.entries(decision.annotations)) {
-      lines.push(styleText('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
+      lines.push(paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
     }
   } else {
     lines.push(`  ${REASONS[decision.reason]}`);
-    if (decision.reason === 'unreadable') lines.push(...unreadableBecause(workload.pod).map((text) => `  ${text}`));
+    if (decision.reason === 'unreadable')
+      lines.push(...unreadableBecause(workload.pod).map((text) => visible(`  ${text}`)));
   }
-  for (const warning of decision.warnings) lines.push(styleText('yellow', `  ! ${warning}`));
+  for (const warning of decision.warnings) lines.push(paint('yellow', `  ! ${warning}`));
   if (candidates.length === 0 && decision.outcome === 'skip' && decision.reason === 'no_candidate') {
     lines.push('  No container declares a port, and no rule finds one stated in arguments or variables.');
   }
 
-  const about = candidates.map(
-    ({ port, name, container }) => `  port ${port}${name === '' ? '' : ` ${name}`}, container ${container}`,
+  const about = candidates.map(({ port, name, container }) =>
+    visible(
+      `  port ${Number.isNaN(port) ? 'that is no number' : port}${name === '' ? '' : ` ${name}`}, container ${container}`,
+    ),
   );
   const width = Math.max(0, ...about.map((text) => text.length));
   for (const [i, candidate] of candidates.entries()) {
@@ -38,19 +41,18 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
     const next = candidates[i + 1];
     // What is refused for the same reasons is told once, below the last of them.
     const isSaidBelow = next !== undefined && renderRefusals(next, decision, rules).join() === refusals.join();
-    if (!isSaidBelow) lines.push(...refusals.map((line) => styleText('dim', line)));
+    if (!isSaidBelow) lines.push(...refusals.map((line) => paint('dim', line)));
   }
-  for (const note of notes) lines.push(...wrap(note.split(' '), '  '));
+  for (const note of notes) lines.push(...wrap(visible(note).split(' '), '  '));
   return `${lines.join('\n')}\n`;
 }
 
 function headline({ kind, namespace, name }: Workload, decision: Decision): string {
   const path = [namespace, name].filter((part) => part !== '').join('/');
-  const title = styleText('bold', `${kind} ${path}`.trimEnd());
-  if (decision.outcome === 'annotate')
-    return `${title}: ${styleText('green', `annotated by ${naming(decision.rule)}`)}`;
-  const rule = decision.rule === undefined ? '' : `, found by rule ${decision.rule}`;
-  return `${title}: ${styleText('cyan', `left alone (${decision.reason}${rule})`)}`;
+  const title = paint('bold', `${kind} ${path}`.trimEnd());
+  if (decision.outcome === 'annotate') return `${title}: ${paint('green', `annotated by ${naming(decision.rule)}`)}`;
+  const rule = decision.rule === undefined ? '' : `, rule ${decision.rule}`;
+  return `${title}: ${paint('cyan', `left alone (${decision.reason}${rule})`)}`;
 }
 
 function naming(rule: string): string {
@@ -58,16 +60,16 @@ function naming(rule: string): string {
 }
 
 function verdict({ container, port, excluded, taken }: Candidate, decision: Decision, keys: AnnotationKeys): string {
-  if (excluded !== undefined) return styleText('dim', excluded);
+  if (excluded !== undefined) return paint('dim', excluded);
   const endpoint = decision.outcome === 'annotate' ? decision.endpoints[0] : undefined;
   if (decision.outcome === 'annotate' && endpoint?.port === port && endpoint.container === container) {
     // A path that the pod states itself is not among what is added, and may be another than the rule's.
     const path = decision.annotations[keys.path] ?? 'the path as annotated';
-    return styleText('green', `taken by ${naming(decision.rule)}: ${endpoint.scheme}, ${path}`);
+    return paint('green', `taken by ${naming(decision.rule)}: ${endpoint.scheme}, ${path}`);
   }
   const [first] = taken;
   if (first === undefined) return 'no rule takes it';
-  const found = `${first.rule} finds it (${first.scheme}, ${first.path})`;
+  const found = visible(`${first.rule} finds it (${first.scheme}, ${first.path})`);
   if (endpoint === undefined) return found;
   const because =
     first.rule === decision.rule ? 'but only one port can be annotated' : `but ${decision.rule ?? ''} comes first`;
@@ -92,6 +94,15 @@ function renderRefusals({ excluded, refused }: Candidate, decision: Decision, ru
       : wrap(['asked before, and refused:', ...shown.map(({ rule }, i) => rule + (i + 1 < shown.length ? ',' : ''))]);
   const width = Math.max(0, ...shown.map(({ rule }) => rule.length));
   return shown.map(({ rule, because }) => cut(`${INDENT}${rule.padEnd(width)}  ${because}`));
+}
+
+function paint(style: 'bold' | 'cyan' | 'dim' | 'green' | 'yellow', text: string): string {
+  return styleText(style, visible(text));
+}
+
+/** Manifests are written by others, and an escape sequence in a name is no message for a terminal. */
+function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\uFFFD');
 }
 
 function cut(line: string): string {

@@ -88,7 +88,7 @@ test("a path that the pod states itself is not passed off as the rule's", () => 
 
 test('a rule that says "switched off" is named', () => {
   const [first] = lines({ containers: [{ name: 'app', args: ['--metrics=off'], ports: [metrics] }] });
-  assert.equal(first, 'Deployment shop/app: left alone (switched_off, found by rule off)');
+  assert.equal(first, 'Deployment shop/app: left alone (switched_off, rule off)');
 });
 
 test('warnings stand below what they are about', () => {
@@ -101,6 +101,25 @@ test('of two ports that one rule finds, the second says why it is not annotated'
   const telemetry = { containerPort: 9465, name: 'telemetry' };
   const all = lines({ containers: [{ name: 'app', ports: [metrics, telemetry] }] });
   assert.match(all.at(-2) ?? '', /named finds it .*, but only one port can be annotated$/);
+});
+
+test('a manifest cannot write escape sequences to the terminal', () => {
+  const evil = '\u001B[2J\nDeployment fine: annotated';
+  const pod = {
+    metadata: { labels: { [evil]: 1 } },
+    spec: { containers: [{ name: evil, ports: [{ containerPort: 9464, name: evil }] }] },
+  };
+  for (const labels of [pod.metadata.labels, {}]) {
+    const workload = { kind: evil, namespace: evil, name: evil, pod: { ...pod, metadata: { labels } } };
+    const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
+    assert.ok(!text.includes('\u001B[2J'));
+    assert.doesNotMatch(text, /^Deployment fine/m);
+  }
+});
+
+test('a port that is no number is called that', () => {
+  const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: '80' }] }] });
+  assert.match(all.at(-1) ?? '', /^ {2}port that is no number, container app {2}not a port/);
 });
 
 test('no line of rules is wider than 100 columns', () => {
