@@ -18,62 +18,63 @@ suite('on a cluster without cert-manager', () => {
   });
   after(() => cluster.stop());
 
-  for (const helm of HELMS) {
-    suite(helm, () => {
-      const run = (...args: readonly string[]) => runHelm(cluster, helm, args);
-      const succeed = async (...args: readonly string[]): Promise<void> => {
-        const { code, stderr } = await run(...args);
-        assert.equal(code, 0, stderr);
-        assert.doesNotMatch(stderr, /conflict/i);
-      };
-      const certificates = ['--set', 'certificates.mode=helm'];
-      const state = async () => {
-        const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/autoscrape';
-        const { body } = await cluster.request('GET', path);
-        const [ca, leaf] = [await certificate(cluster, helm, 'helm-ca'), await certificate(cluster, helm, 'helm-tls')];
-        const caBundle = Buffer.from(String(at(body, 'webhooks', 0, 'clientConfig', 'caBundle')), 'base64').toString();
-        assert.equal(caBundle.trim(), ca.toString().trim());
-        assert.ok(leaf.verify(ca.publicKey));
-        return { ca: ca.fingerprint256, leaf: leaf.fingerprint256 };
-      };
-
-      test('the installation is refused, with what to install or to choose instead', async () => {
-        const { code, stderr } = await run('install', 'autoscrape', CHART, '--create-namespace');
-        assert.equal(code, 1);
-        assert.match(stderr, /no cert-manager[^]*install cert-manager first[^]*certificates\.mode=helm/);
-      });
-
-      test('mode helm: the certificate stays as it is over upgrades and a rollback, and is renewed when told, under the same CA', async () => {
-        await succeed('install', 'autoscrape', CHART, '--create-namespace', ...certificates);
-        const first = await state();
-        await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=5');
-        assert.deepEqual(await state(), first);
-        await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
-        const renewed = await state();
-        assert.equal(renewed.ca, first.ca);
-        assert.notEqual(renewed.leaf, first.leaf);
-        await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
-        assert.deepEqual(await state(), renewed);
-        await succeed('rollback', 'autoscrape', '1');
-        assert.deepEqual(await state(), first);
-      });
-
-      test('after the emergency stop an upgrade brings the webhook back', async () => {
-        await cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
-        await succeed('upgrade', 'autoscrape', CHART, '--reuse-values');
-        await state();
-      });
-
-      test('nothing is left after uninstalling', async () => {
-        await succeed('uninstall', 'autoscrape', '--wait');
-        const kinds = (await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n');
-        const ours = ['-l', 'app.kubernetes.io/name=autoscrape', '-o', 'name'];
-        const left = await cluster.kubectl(['get', kinds.join(','), '-A', '--ignore-not-found', ...ours]);
-        assert.equal(left, '');
-      });
-    });
-  }
+  for (const helm of HELMS) suite(helm, () => life(helm, () => cluster));
 });
+
+/** From a refused installation to one that leaves nothing behind. */
+function life(helm: Helm, cluster: () => ControlPlane): void {
+  const run = (...args: readonly string[]) => runHelm(cluster(), helm, args);
+  const succeed = async (...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await run(...args);
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /conflict/i);
+  };
+  const certificates = ['--set', 'certificates.mode=helm'];
+  const state = async () => {
+    const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/autoscrape';
+    const { body } = await cluster().request('GET', path);
+    const [ca, leaf] = [await certificate(cluster(), helm, 'helm-ca'), await certificate(cluster(), helm, 'helm-tls')];
+    const caBundle = Buffer.from(String(at(body, 'webhooks', 0, 'clientConfig', 'caBundle')), 'base64').toString();
+    assert.equal(caBundle.trim(), ca.toString().trim());
+    assert.ok(leaf.verify(ca.publicKey));
+    return { ca: ca.fingerprint256, leaf: leaf.fingerprint256 };
+  };
+
+  test('the installation is refused, with what to install or to choose instead', async () => {
+    const { code, stderr } = await run('install', 'autoscrape', CHART, '--create-namespace');
+    assert.equal(code, 1);
+    assert.match(stderr, /no cert-manager[^]*install cert-manager first[^]*certificates\.mode=helm/);
+  });
+
+  test('mode helm: the certificate stays as it is over upgrades and a rollback, and is renewed when told, under the same CA', async () => {
+    await succeed('install', 'autoscrape', CHART, '--create-namespace', ...certificates);
+    const first = await state();
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=5');
+    assert.deepEqual(await state(), first);
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
+    const renewed = await state();
+    assert.equal(renewed.ca, first.ca);
+    assert.notEqual(renewed.leaf, first.leaf);
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
+    assert.deepEqual(await state(), renewed);
+    await succeed('rollback', 'autoscrape', '1');
+    assert.deepEqual(await state(), first);
+  });
+
+  test('after the emergency stop an upgrade brings the webhook back', async () => {
+    await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
+    await succeed('upgrade', 'autoscrape', CHART, '--reuse-values');
+    await state();
+  });
+
+  test('nothing is left after uninstalling', async () => {
+    await succeed('uninstall', 'autoscrape', '--wait');
+    const kinds = (await cluster().kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n');
+    const ours = ['-l', 'app.kubernetes.io/name=autoscrape', '-o', 'name'];
+    const left = await cluster().kubectl(['get', kinds.join(','), '-A', '--ignore-not-found', ...ours]);
+    assert.equal(left, '');
+  });
+}
 
 /** Runs Helm on the cluster, in a namespace that is called as the Helm is. */
 async function runHelm(cluster: ControlPlane, helm: Helm, args: readonly string[]): Promise<CommandResult> {
