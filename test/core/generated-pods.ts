@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
+import type { Surroundings } from '../../src/core/decide.ts';
 import type { Rules } from '../../src/core/rules.ts';
 
 // Pods for the promises that hold for every pod. Each shape aims at one row of the decision table, with noise around it.
@@ -293,8 +294,8 @@ export const hostilePods: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** Returns the row of the decision table that an object falls into: the reason, or what named the endpoint. */
-export function rowOf(object: unknown, rules: Rules): string {
-  const decision = decide(object, rules);
+export function rowOf(object: unknown, rules: Rules, surroundings: Surroundings = {}): string {
+  const decision = decide(object, rules, surroundings);
   if (decision.outcome === 'skip') return decision.reason;
   const added = Object.keys(decision.annotations);
   const how = added.includes(P) ? (added.includes(S) ? 'by rule or label' : 'completed') : 'at the stated port';

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import * as fc from 'fast-check';
+import { decide } from '../../src/core/decide.ts';
+import { REASONS } from '../../src/core/reason.ts';
+import { defaultRules } from '../../src/rules/shipped.ts';
+import { rowOf, validPods } from '../core/generated-pods.ts';
+import { annotationsOf, createBothWays, essence } from './both-ways.ts';
+import { startControlPlane } from './control-plane.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { registerAsTheChart, takesEffect } from './webhook-configuration.ts';
+import { startWebhookProcess } from './webhook-process.ts';
+import type { WebhookProcess } from './webhook-process.ts';
+
+// The promise that outranks all others, on the real thing: no valid pod is rejected or made invalid because of us, and none
+// is changed in anything but our annotations.
+
+const PODS = 10_000;
+const CONCURRENCY = 8;
+/** Another one each run, and printed, so that a run can be repeated: AUTOSCRAPE_TEST_SEED=… */
+const SEED = Number(process.env['AUTOSCRAPE_TEST_SEED'] ?? Date.now() % 2 ** 31);
+const RULES = defaultRules();
+
+suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }, () => {
+  let cluster: ControlPlane;
+  let webhook: WebhookProcess;
+  before(async () => {
+    cluster = await startControlPlane();
+    webhook = await startWebhookProcess(cluster.directory);
+    for (const [name, labels] of [
+      ['plain', {}],
+      ['opted-in', { 'autoscrape.io/inject': 'enabled' }],
+      // In a mesh, because that is where one row of the table lies.
+      ['opted-in-mesh', { 'autoscrape.io/inject': 'enabled', 'istio-injection': 'enabled' }],
+    ] as const) {
+      await cluster.request('POST', '/api/v1/namespaces', { metadata: { name, labels } });
+    }
+    await registerAsTheChart(cluster, 'autoscrape', webhook);
+    await takesEffect(cluster, 'opted-in', 'prometheus.io/scrape');
+  });
+  after(async () => {
+    await webhook.daemon().kill();
+    await cluster.stop();
+  });
+
+  test('none is rejected, none is made invalid, each gets exactly our annotations', async (t) => {
+    const rows = new Map<string, number>();
+    const started = performance.now();
+    let accepted = 0;
+    let refusedBothWays = 0;
+    const pods = generate();
+    // Workers that take pods from one generator until it has no more, each over connections that are kept.
+    const worker = async (): Promise<void> => {
+      for (const { pod, mesh } of pods) {
+        const created = await createBothWays(cluster, pod, {
+          with: mesh ? 'opted-in-mesh' : 'opted-in',
+          without: 'plain',
+        });
+        const row = rowOf(pod, RULES, { mesh });
+        const context = `${row}, AUTOSCRAPE_TEST_SEED=${SEED}: ${JSON.stringify(pod).slice(0, 2000)}`;
+        assert.deepEqual(essence(created.with), essence(created.without), context);
+        if (created.without.status !== 201) {
+          // Not valid, whoever looks at it; then it doesn't count.
+          refusedBothWays += 1;
+          continue;
+        }
+        const decision = decide(pod, RULES, { mesh });
+        const added = decision.outcome === 'annotate' ? decision.annotations : {};
+        assert.deepEqual(annotationsOf(created.with), { ...annotationsOf(created.without), ...added }, context);
+        rows.set(row, (rows.get(row) ?? 0) + 1);
+        accepted += 1;
+        if (accepted % 1000 === 0) process.stderr.write(`… ${accepted} pods in ${seconds(started)} s\n`);
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+
+    t.diagnostic(
+      `${accepted} generated pods went through the real API server in ${seconds(started)} s: 0 rejected, 0 made invalid, ` +
+        `0 changed in anything but our annotations (seed ${SEED}; ${refusedBothWays} more were refused with and without us)`,
+    );
+    for (const [row, count] of [...rows].toSorted(([, a], [, b]) => b - a)) {
+      t.diagnostic(`${((100 * count) / accepted).toFixed(1).padStart(5)} %  ${row}`);
+    }
+    assert.equal(accepted + refusedBothWays, PODS);
+    assert.ok(accepted > 0.99 * PODS, `only ${accepted} of ${PODS} were valid: the generator is wrong`);
+    for (const row of ROWS) assert.ok((rows.get(row) ?? 0) >= 0.01 * accepted, `fewer than 1 % of the pods are ${row}`);
+    // No review got lost, or the API server would have created its pod all the same, and unnoticed where nothing was to add.
+    const reviews = await webhook.metric('autoscrape_admission_requests_total');
+    assert.equal(await webhook.metric('autoscrape_admission_requests_total', /code="200"/), reviews);
+  });
+});
+
+/** Every row that a valid pod can be in. */
+const ROWS: readonly string[] = [
+  ...Object.keys(REASONS).filter((reason) => reason !== 'unreadable'),
+  'annotate: by rule or label',
+  'annotate: completed',
+  'annotate: at the stated port',
+];
+
+/** As many pods as there are to be, every third for a namespace in a mesh; in batches, because some are large. */
+function* generate() {
+  const batch = 500;
+  for (let i = 0; i < PODS; i += batch) {
+    const pods = fc.sample(validPods, { numRuns: batch, seed: SEED + i });
+    for (const [j, pod] of pods.entries()) yield { pod, mesh: j % 3 === 0 };
+  }
+}
+
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 1000);
+}
