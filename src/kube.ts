@@ -1,4 +1,5 @@
 import type { KubeconfigChoice } from './kubeconfig.ts';
+import { createItemReader } from './list-items.ts';
 
 /** Longest time for one call, in milliseconds: the library has none. A page of a list may take three times as long. */
 const CALL_MS = 10_000;
@@ -13,8 +14,8 @@ export interface Call {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly timeoutMs?: number;
-  /** The answer is given up when it is longer than this many bytes, and comes back with `cut: true`. */
-  readonly maxBytes?: number;
+  /** Takes a list's items as they come, so that only one of them at a time is in memory; the answer's body has none then. */
+  readonly onItem?: (item: unknown) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -25,7 +26,6 @@ export interface Answer {
   readonly body: unknown;
   /** Seconds that the server asks to be left alone. */
   readonly retryAfter?: number;
-  readonly cut: boolean;
 }
 
 /** An open watch: the status of its start, and one JSON value a line until it ends. */
@@ -104,13 +104,12 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
       const limit = limitTime(call.timeoutMs ?? CALL_MS, call.signal);
       try {
         const response = await send(call, limit.signal);
-        const text = await readText(response.body.stream(), call.maxBytes ?? Infinity);
-        if (text === undefined) limit.abort('the answer is longer than wanted');
+        const onItem = response.httpStatusCode === 200 ? call.onItem : undefined;
+        const body = response.body.stream();
         const retryAfter = Number(response.headers['retry-after']);
         return {
           status: response.httpStatusCode,
-          body: text === undefined ? undefined : parseJson(text),
-          cut: text === undefined,
+          body: onItem === undefined ? parseJson(await readText(body)) : await readList(body, onItem),
           ...(retryAfter > 0 ? { retryAfter } : {}),
         };
       } finally {
@@ -173,18 +172,29 @@ function limitTime(milliseconds: number, parent?: AbortSignal): Limit {
 
 type Bytes = ReadableStream<Uint8Array> | null;
 
-/** The whole body as text; undefined when it is longer than allowed, and then the rest is not read. */
-async function readText(stream: Bytes, maxBytes: number): Promise<string | undefined> {
-  const reader = stream?.getReader();
+/** The whole body as text. */
+async function readText(stream: Bytes): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
-  let bytes = 0;
+  await eachChunk(stream, (chunk) => {
+    text += decoder.decode(chunk, { stream: true });
+  });
+  return text + decoder.decode();
+}
+
+/** The list without its items, which have been handed over. */
+async function readList(stream: Bytes, onItem: (item: unknown) => void): Promise<unknown> {
+  const reader = createItemReader(onItem);
+  await eachChunk(stream, (chunk) => reader.push(chunk));
+  return reader.end();
+}
+
+async function eachChunk(stream: Bytes, take: (chunk: Uint8Array) => void): Promise<void> {
+  const reader = stream?.getReader();
   for (;;) {
     const chunk = (await reader?.read())?.value;
-    if (chunk === undefined) return text + decoder.decode();
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+    if (chunk === undefined) return;
+    take(chunk);
   }
 }
 

@@ -9,26 +9,23 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
-export type Asked =
-  | { readonly ok: true; readonly body: unknown }
-  | { readonly ok: false; readonly failure: Failure; readonly cut: boolean };
+export type Asked = { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly failure: Failure };
 
-/** The answer's JSON, or why there is none: no connection, no answer in time, any status outside 200–299, or too long. */
+/** The answer's JSON, or why there is none: no connection, no answer in time, any status outside 200–299. */
 export async function ask(kube: Kube, call: Call): Promise<Asked> {
   try {
     const answer = await kube.call(call);
-    if (answer.status >= 200 && answer.status < 300 && !answer.cut) return { ok: true, body: answer.body };
+    if (answer.status >= 200 && answer.status < 300) return { ok: true, body: answer.body };
     const failure = {
       status: answer.status,
-      message: answer.cut ? 'the answer is too long' : statusMessage(answer),
+      message: statusMessage(answer),
       ...(answer.retryAfter === undefined ? {} : { retryAfterMs: answer.retryAfter * 1000 }),
     };
-    return { ok: false, failure, cut: answer.cut };
+    return { ok: false, failure };
   } catch (error) {
     return {
       ok: false,
       failure: { status: 0, message: error instanceof Error ? error.message : String(error) },
-      cut: false,
     };
   }
 }
