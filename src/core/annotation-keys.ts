@@ -41,11 +41,10 @@ export interface Stated {
 export function readStated(keys: AnnotationKeys, annotations: ReadonlyMap<string, string>): Stated {
   const conflicts: string[] = [];
   const valuesOf = (key: string): string[] => {
-    const name = sanitised(key);
     const values: string[] = [];
     for (const [other, value] of annotations) {
       // Sanitising keeps the length, so most annotations need no second look.
-      if (other.length === key.length && (other === key || sanitised(other) === name)) values.push(value);
+      if (other.length === key.length && (other === key || sanitised(other) === sanitised(key))) values.push(value);
     }
     return values;
   };

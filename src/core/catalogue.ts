@@ -1,6 +1,8 @@
 import type { Pattern } from './pattern.ts';
 import type { Container } from './pod.ts';
 import { readAddress } from './port.ts';
+import { states } from './statement.ts';
+import type { Statement } from './statement.ts';
 
 /** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
 export interface ImageEntry {
@@ -12,8 +14,8 @@ export interface ImageEntry {
   readonly scheme: 'http' | 'https';
   /** Flags and variables whose value is the port or address instead. */
   readonly movedBy: readonly string[];
-  readonly needs: Pattern | undefined;
-  readonly unless: Pattern | undefined;
+  readonly needs: Statement | undefined;
+  readonly unless: Statement | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
   /** Ports that the image has for other things: declaring only these doesn't mean that the default has moved. */
@@ -83,9 +85,8 @@ export function consult(catalogue: Catalogue, container: Container): Known {
  */
 function consultEntry(entry: ImageEntry, container: Container): Known {
   const { path, scheme } = entry;
-  const says = (pattern: Pattern): boolean => statements(container).some((statement) => pattern.matches(statement));
-  if (entry.unless !== undefined && says(entry.unless)) return { kind: 'off' };
-  if (entry.needs !== undefined && !says(entry.needs)) return { kind: 'unknown' };
+  if (entry.unless !== undefined && states(container, entry.unless)) return { kind: 'off' };
+  if (entry.needs !== undefined && !states(container, entry.needs)) return { kind: 'unknown' };
   for (const value of entry.movedBy.flatMap((name) => statedValues(container, name))) {
     const address = readAddress(value);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
@@ -98,10 +99,6 @@ function consultEntry(entry: ImageEntry, container: Container): Known {
   const [only, ...others] = entry.ports;
   const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
   return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
-}
-
-function statements(container: Container): string[] {
-  return [...container.words(), ...[...container.environment()].map(([name, value]) => `${name}=${value}`)];
 }
 
 /** The values that a flag (`--web.listen-address`) or a variable (`METRICS_PORT`) is given. */

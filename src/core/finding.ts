@@ -16,7 +16,16 @@ export type Finding =
   | { readonly kind: 'off' }
   | { readonly kind: 'refused'; readonly by: Refusal };
 
-const refused = (by: Refusal): Finding => ({ kind: 'refused', by });
+/** One object a reason, since most rules refuse most containers of every pod. */
+const refusals = new Map<Refusal, Finding>();
+
+function refused(by: Refusal): Finding {
+  const known = refusals.get(by);
+  if (known !== undefined) return known;
+  const finding: Finding = { kind: 'refused', by };
+  refusals.set(by, finding);
+  return finding;
+}
 
 /** Returns what the rule finds in the container. */
 export function findIn(rule: Rule, container: Container, pod: Pod, rules: Rules): Finding {

@@ -8,8 +8,10 @@ export interface Literals {
   readonly holds: readonly string[] | undefined;
 }
 
-/** More alternatives than this are not worth listing: the regular expression is as quick. */
+/** More beginnings than this are not worth listing: the regular expression is as quick. */
 const MOST = 64;
+/** Parts are looked for all through a text, so a few must do. */
+const MOST_PARTS = 8;
 
 const ANYTHING: Literals = { begins: [''], complete: false, holds: undefined };
 
@@ -46,7 +48,7 @@ function readAlternatives(reader: Reader): Literals | undefined {
   return {
     begins: begins.length > MOST ? [''] : begins,
     complete: begins.length <= MOST && branches.every((branch) => branch.complete),
-    holds: holds.every((texts) => texts !== undefined) && holds.flat().length <= MOST ? holds.flat() : undefined,
+    holds: holds.every((texts) => texts !== undefined) && holds.flat().length <= MOST_PARTS ? holds.flat() : undefined,
   };
 }
 
@@ -57,29 +59,29 @@ function readBranch(reader: Reader): Literals | undefined {
   let holds: readonly string[] | undefined;
   const offer = (texts: readonly string[] | undefined): void => {
     // The longest literals tell most.
-    if (texts !== undefined && shortest(texts) > shortest(holds ?? [''])) holds = texts;
+    if (texts !== undefined && texts.length <= MOST_PARTS && shortest(texts) > shortest(holds ?? [''])) holds = texts;
   };
   while (reader.at < reader.source.length && !/^[|)]/.test(reader.source.slice(reader.at, reader.at + 1))) {
     const atom = readAtom(reader);
     if (atom === undefined) return undefined;
     if (complete) {
-      const longer = join(begins, atom.begins);
+      const longer = join(begins, atom.begins, MOST);
       complete = longer !== undefined && atom.complete;
       begins = longer ?? begins;
     }
-    const longer = join(run, atom.begins);
+    const longer = join(run, atom.begins, MOST_PARTS);
     if (longer === undefined || !atom.complete) {
       offer(longer ?? run);
       offer(atom.holds);
-      run = atom.complete ? atom.begins : [''];
+      run = atom.complete && atom.begins.length <= MOST_PARTS ? atom.begins : [''];
     } else run = longer;
   }
   offer(run);
   return { begins, complete, holds };
 }
 
-function join(some: readonly string[], others: readonly string[]): readonly string[] | undefined {
-  return some.length * others.length > MOST ? undefined : some.flatMap((text) => others.map((other) => text + other));
+function join(some: readonly string[], others: readonly string[], most: number): readonly string[] | undefined {
+  return some.length * others.length > most ? undefined : some.flatMap((text) => others.map((other) => text + other));
 }
 
 function shortest(texts: readonly string[]): number {

@@ -4,6 +4,7 @@ import type { Container, Pod } from './pod.ts';
 import { readPortNumber } from './port.ts';
 import type { Conditions, Rules } from './rules.ts';
 import { selects } from './selector.ts';
+import { variables } from './statement.ts';
 
 /** A port that a condition names, with what else that condition knows of it. */
 export interface NamedPort {
@@ -54,7 +55,7 @@ export function matchIn(
     if (named?.length === 0) return 'argument';
   }
   if (when.env !== undefined) {
-    const statements = matching(when.env.pattern, variables(when.env.names, container));
+    const statements = matching(when.env.pattern, variables(when.env, container));
     if (statements.length === 0) return 'env';
     if (namesPort(when.env.pattern)) named = narrow(named, portsOf(statements));
     else groups = new Map([...groups, ...(statements[0] ?? [])]);
@@ -120,18 +121,6 @@ function matching(pattern: Pattern, statements: readonly string[]): ReadonlyMap<
   for (const statement of statements) {
     const groups = pattern.groups(statement);
     if (groups !== undefined) found.push(groups);
-  }
-  return found;
-}
-
-/** The container's variables as `NAME=value`: those of the names, or all. */
-function variables(names: readonly string[] | undefined, container: Container): string[] {
-  const environment = container.environment();
-  if (names === undefined) return [...environment].map(([name, value]) => `${name}=${value}`);
-  const found: string[] = [];
-  for (const name of names) {
-    const value = environment.get(name);
-    if (value !== undefined) found.push(`${name}=${value}`);
   }
   return found;
 }

@@ -22,6 +22,8 @@ const LONGEST_PATTERN = 1024;
 const compiled = new Map<string, Pattern | string>();
 const MOST_COMPILED = 2000;
 
+const NO_GROUPS: ReadonlyMap<string, string> = new Map();
+
 /** Returns the compiled pattern, or a sentence that says what is wrong with it. */
 export function compilePattern(source: string): Pattern | string {
   const known = compiled.get(source);
@@ -47,10 +49,7 @@ function compile(source: string): Pattern | string {
   // A pattern that is nothing but words needs no regular expression: most port names are decided here.
   const words = complete ? new Set(begins) : undefined;
   const prefixes = begins.includes('') ? undefined : begins;
-  const plausible = (text: string): boolean => {
-    if (prefixes !== undefined) return prefixes.some((prefix) => text.startsWith(prefix));
-    return holds === undefined || holds.some((part) => text.includes(part));
-  };
+  const plausible = prefixes === undefined ? holdsOneOf(holds) : beginsWithOneOf(prefixes);
   const groupNames = Object.keys(regex.namedGroups());
   return {
     source,
@@ -58,6 +57,7 @@ function compile(source: string): Pattern | string {
     prefixes,
     matches: (text) => (words === undefined ? plausible(text) && regex.matches(text) : words.has(text)),
     groups: (text) => {
+      if (words !== undefined && groupNames.length === 0) return words.has(text) ? NO_GROUPS : undefined;
       if (!plausible(text)) return undefined;
       const matcher = regex.matcher(text);
       if (!matcher.matches()) return undefined;
@@ -68,5 +68,22 @@ function compile(source: string): Pattern | string {
       }
       return groups;
     },
+  };
+}
+
+/** As many characters of a beginning tell whether the regular expression is worth running: it is asked for every word. */
+const GATE = 9;
+
+function beginsWithOneOf(texts: readonly string[]): (text: string) => boolean {
+  const length = Math.min(GATE, ...texts.map((text) => text.length));
+  const gates = new Set(texts.map((text) => text.slice(0, length)));
+  return (text) => gates.has(text.slice(0, length));
+}
+
+function holdsOneOf(texts: readonly string[] | undefined): (text: string) => boolean {
+  if (texts === undefined) return () => true;
+  return (text) => {
+    for (const part of texts) if (text.includes(part)) return true;
+    return false;
   };
 }

@@ -1,8 +1,11 @@
 import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from './bounds.ts';
-import { isObject, own } from './json.ts';
+import { isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { isScrapable } from './port.ts';
 import { statedWords } from './words.ts';
+
+// Fields are read directly: none of their names is one that JavaScript's objects inherit, and keys that a pod brings along are
+// only ever kept in maps.
 
 /** What the decision reads of a pod. Admission comes before validation, so nothing of the object is taken for granted. */
 export interface Pod {
@@ -27,6 +30,8 @@ export interface Container {
   readonly words: () => readonly string[];
   /** Environment variables with a literal value; `valueFrom` is not visible in the pod. */
   readonly environment: () => ReadonlyMap<string, string>;
+  /** The same as `NAME=value`. */
+  readonly assignments: () => readonly string[];
 }
 
 /** A declared container port, usable or not. */
@@ -46,13 +51,13 @@ export interface Probe {
  * of it (bounds.ts). Never throws. */
 export function readPod(object: unknown): Pod | undefined {
   if (!isObject(object)) return undefined;
-  const metadata = own(object, 'metadata');
-  const spec = own(object, 'spec');
+  const metadata = object.metadata;
+  const spec = object.spec;
   if (!isObject(metadata) || !isObject(spec)) return undefined;
-  const labels = own(metadata, 'labels');
-  const annotations = own(metadata, 'annotations');
-  const containers = own(spec, 'containers');
-  const initContainers = own(spec, 'initContainers');
+  const labels = metadata.labels;
+  const annotations = metadata.annotations;
+  const containers = spec.containers;
+  const initContainers = spec.initContainers;
   if (!isStringMap(labels) || !isStringMap(annotations)) return undefined;
   if (!isContainerList(containers) || !isContainerList(initContainers) || objects(containers).length === 0)
     return undefined;
@@ -64,7 +69,7 @@ export function readPod(object: unknown): Pod | undefined {
     annotations: readStrings(annotations),
     containers: objects(containers).map((container) => readContainer(container, budget)),
     sidecars: init
-      .filter((container) => own(container, 'restartPolicy') === 'Always')
+      .filter((container) => container.restartPolicy === 'Always')
       .map((container) => readContainer(container, budget)),
   };
   const ports = [...pod.containers, ...pod.sidecars].reduce((sum, { candidates }) => sum + candidates.length, 0);
@@ -89,27 +94,31 @@ export function isOtherProtocol(pod: Pod, number: number): boolean {
 function readContainer(container: JsonObject, budget: { words: number }): Container {
   let words: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
+  let assignments: readonly string[] | undefined;
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
   const readWords = (): readonly string[] => {
     if (words === undefined) {
-      const command = [...strings(own(container, 'command')), ...strings(own(container, 'args'))];
+      const command = [...strings(container.command), ...strings(container.args)];
       words = statedWords(command, readEnvironment(), budget.words);
       budget.words = Math.max(budget.words - words.length, 0);
     }
     return words;
   };
-  const ports = objects(own(container, 'ports')).map(readPort);
+  const ports = objects(container.ports).map(readPort);
   return {
-    name: readName(own(container, 'name')),
-    repository: repositoryOf(readName(own(container, 'image'))),
+    name: readName(container.name),
+    repository: repositoryOf(readName(container.image)),
     ports,
     candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
-    probes: ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((key) => readProbe(own(container, key))),
+    probes: PROBES.flatMap((key) => readProbe(container[key])),
     words: readWords,
     environment: readEnvironment,
+    assignments: () => (assignments ??= [...readEnvironment()].map(([name, value]) => `${name}=${value}`)),
   };
 }
+
+const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 
 function repositoryOf(image: string): string {
   const digest = image.indexOf('@');
@@ -119,20 +128,20 @@ function repositoryOf(image: string): string {
 }
 
 function readPort(port: JsonObject): Port {
-  const number = own(port, 'containerPort');
+  const number = port.containerPort;
   return {
-    name: readName(own(port, 'name')),
+    name: readName(port.name),
     // A port of another type is none: the API server refuses it after us.
     number: typeof number === 'number' ? number : Number.NaN,
-    protocol: readString(own(port, 'protocol')) || 'TCP',
+    protocol: readString(port.protocol) || 'TCP',
   };
 }
 
 function readProbe(probe: unknown): Probe[] {
-  const get = isObject(probe) ? own(probe, 'httpGet') : undefined;
+  const get = isObject(probe) ? probe.httpGet : undefined;
   if (!isObject(get)) return [];
-  const port = own(get, 'port');
-  const path = own(get, 'path');
+  const port = get.port;
+  const path = get.path;
   return typeof port === 'number' || typeof port === 'string'
     ? [{ port, path: typeof path === 'string' && path.length <= MAX_TEXT ? path : '/' }]
     : [];
@@ -140,9 +149,9 @@ function readProbe(probe: unknown): Probe[] {
 
 function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
-  for (const variable of objects(own(container, 'env'))) {
-    const name = own(variable, 'name');
-    const value = own(variable, 'value');
+  for (const variable of objects(container.env)) {
+    const name = variable.name;
+    const value = variable.value;
     if (typeof name === 'string' && typeof value === 'string' && value.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
@@ -169,12 +178,12 @@ function isContainerList(value: unknown): boolean {
   return (
     isObjectList(value) &&
     objects(value).every((container) => {
-      const ports = own(container, 'ports');
+      const ports = container.ports;
       return (
-        isText(own(container, 'name')) &&
-        isText(own(container, 'image')) &&
+        isText(container.name) &&
+        isText(container.image) &&
         isObjectList(ports) &&
-        objects(ports).every((port) => isText(own(port, 'name')) && isText(own(port, 'protocol')))
+        objects(ports).every((port) => isText(port.name) && isText(port.protocol))
       );
     })
   );

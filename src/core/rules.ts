@@ -9,6 +9,8 @@ import { problemAt } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { RulesFile } from './rules-file.ts';
 import type { LabelSelector } from './selector.ts';
+import { statementOf } from './statement.ts';
+import type { Statement } from './statement.ts';
 import { didYouMean } from './suggest.ts';
 
 export { renderProblems } from './problem.ts';
@@ -23,7 +25,7 @@ export interface Conditions {
   readonly portNumber?: readonly number[];
   readonly probePath?: Pattern;
   readonly argument?: Pattern;
-  readonly env?: { readonly pattern: Pattern; readonly names: readonly string[] | undefined };
+  readonly env?: Statement;
   readonly catalogue?: true;
   readonly declared?: true;
 }
@@ -205,16 +207,10 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     ...(portNumber !== undefined && { portNumber: [portNumber].flat() }),
     ...(probePath !== undefined && { probePath: pattern(probePath) }),
     ...(argument !== undefined && { argument: pattern(argument) }),
-    ...(env !== undefined && { env: { pattern: pattern(env), names: variableNames(pattern(env)) } }),
+    ...(env !== undefined && { env: statementOf(pattern(env)) }),
     ...(catalogue && { catalogue }),
     ...(declared && { declared }),
   };
-}
-
-/** The variables that a pattern can match, where its beginnings hold whole names: a pod may have hundreds of others. */
-function variableNames({ prefixes }: Pattern): readonly string[] | undefined {
-  if (prefixes === undefined || !prefixes.every((prefix) => prefix.includes('='))) return undefined;
-  return [...new Set(prefixes.map((prefix) => prefix.slice(0, prefix.indexOf('='))))];
 }
 
 function compileImage(image: RulesFile['images'][number]): ImageEntry {
@@ -224,8 +220,8 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
     movedBy: image.movedBy ?? [],
-    needs: image.needs === undefined ? undefined : pattern(image.needs),
-    unless: image.unless === undefined ? undefined : pattern(image.unless),
+    needs: image.needs === undefined ? undefined : statementOf(pattern(image.needs)),
+    unless: image.unless === undefined ? undefined : statementOf(pattern(image.unless)),
     declared: image.declared ?? false,
     container: image.container === undefined ? undefined : pattern(image.container),
     beside: image.beside ?? [],

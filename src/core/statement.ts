@@ -1,0 +1,36 @@
+import type { Pattern } from './pattern.ts';
+import type { Container } from './pod.ts';
+
+/** A pattern on what a container states: one word of its command line, or one `NAME=value` of its environment. */
+export interface Statement {
+  readonly pattern: Pattern;
+  /** The variables that it can match; undefined where its source doesn't tell, so that all have to be tried. */
+  readonly names: readonly string[] | undefined;
+}
+
+/** Returns the pattern with the names of the variables that it can match: a pod may have hundreds of others. */
+export function statementOf(pattern: Pattern): Statement {
+  // What begins with a dash is a flag: no variable is called so.
+  const prefixes = pattern.prefixes?.filter((prefix) => !prefix.startsWith('-'));
+  if (prefixes === undefined || !prefixes.every((prefix) => prefix.includes('='))) return { pattern, names: undefined };
+  return { pattern, names: [...new Set(prefixes.map((prefix) => prefix.slice(0, prefix.indexOf('='))))] };
+}
+
+/** Returns the container's variables that the statement may match, as `NAME=value`. */
+export function variables({ names }: Statement, container: Container): readonly string[] {
+  if (names === undefined) return container.assignments();
+  const environment = container.environment();
+  const found: string[] = [];
+  for (const name of names) {
+    const value = environment.get(name);
+    if (value !== undefined) found.push(`${name}=${value}`);
+  }
+  return found;
+}
+
+/** Returns whether the container states it, on its command line or in its environment. */
+export function states(container: Container, statement: Statement): boolean {
+  return (
+    container.words().some(statement.pattern.matches) || variables(statement, container).some(statement.pattern.matches)
+  );
+}
