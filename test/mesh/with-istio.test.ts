@@ -135,7 +135,11 @@ test('what is written never makes Istio reject a pod, and never is a scheme on a
       if (ours.decision.outcome === 'skip') return;
       annotated += 1;
       const port = ours.decision.annotations['prometheus.io/port'];
-      if (port !== undefined) assert.match(port, /^[1-9][0-9]{0,4}$/);
+      if (port !== undefined) {
+        assert.match(port, /^[1-9][0-9]{0,4}$/);
+        const bare = { metadata: { annotations: { 'prometheus.io/port': port } }, spec: pod.spec };
+        assert.notEqual(injectByIstio(bare).outcome, 'rejected');
+      }
       const before = meet(pod, namespace, native);
       const after = meet(ours.pod, namespace, native);
       if (before !== 'rejected') assert.notEqual(after, 'rejected');
