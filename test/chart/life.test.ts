@@ -61,10 +61,12 @@ function life(helm: Helm, cluster: () => ControlPlane): void {
     assert.deepEqual(await state(), first);
   });
 
-  test('after the emergency stop an upgrade brings the webhook back', async () => {
+  test('after the emergency stop an upgrade brings webhook and reconciler back', async () => {
     await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
+    await cluster().kubectl(['delete', 'deployment', 'autoscrape-reconciler', '-n', helm]);
     await succeed('upgrade', 'autoscrape', CHART, '--reuse-values');
     await state();
+    await cluster().kubectl(['get', 'deployment', 'autoscrape-reconciler', '-n', helm]);
   });
 
   test('nothing is left after uninstalling', async () => {
