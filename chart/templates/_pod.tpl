@@ -88,9 +88,14 @@ env:
 {{- end }}
 {{- end -}}
 
-{{/* Liveness and readiness on the health port. The event loop may be busy with one large body for a while: a restart
-comes after half a minute, not before. */}}
+{{/* Probes on the health port. The event loop may be busy with one large body for a while: a restart comes after half a
+minute, not before; and a start on an overloaded node may take two. */}}
 {{- define "autoscrape.probes" -}}
+startupProbe:
+  httpGet: { path: /livez, port: health }
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 120
 livenessProbe:
   httpGet: { path: /livez, port: health }
   periodSeconds: 10
