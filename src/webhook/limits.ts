@@ -25,13 +25,17 @@ export const MAX_DEPTH = 64;
 
 /**
  * Structural characters (`{`, `[`, `,`, `:` outside strings) of one body. Each costs the parsed value up to 64 bytes
- * of heap (measured: `{"k1":0},{"k2":0},…` and `[[[…`), so 512 Ki of them cost at most 32 MiB. The densest lists that
- * pods have fit into 3 MiB below it: `{"containerPort":1},` has 3 in 20 bytes, `{"name":"A1","value":"B1"},` 5 in 28.
+ * of heap (measured: `{"k1":0},{"k2":0},…` and `[[[…`), so 128 Ki of them cost at most 8 MiB. A container's environment
+ * of 2 MiB, all that Linux takes for a process (execve(2)), at 80 bytes a variable and five structural characters in
+ * each, just passes; the rest of such a pod is names, scripts and annotations, which have few.
  */
-export const MAX_STRUCTURE = 512 * 1024;
+export const MAX_STRUCTURE = 128 * 1024;
 
-/** Bytes of all bodies that are being received: what comes beyond is asked to come again in a second. */
-export const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
+/**
+ * Bytes of all bodies that are being received: what comes beyond is asked to come again in a second. Two of the largest,
+ * or 400 pods of 20 KiB.
+ */
+export const MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024;
 
 /** How long the API server waits before it asks again, in seconds. It does so within its own `timeoutSeconds`. */
 export const RETRY_AFTER_SECONDS = 1;
