@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
+import { componentNames, prebuild } from './components.ts';
+import { imagePackages, installDebianPackages, nodePackages } from './debian.ts';
+import { onInterruption } from './interruption.ts';
+
+// `npm run test:cluster`: the tests on real components. Builds what they need, which takes about 25 minutes once, then runs
+// them file by file, because each starts a cluster of its own and measures nothing that others may disturb.
+
+const USAGE = `usage: npm run test:cluster -- [--only NAME]… [-- FLAG…]
+  --only NAME   only the test file of that name, such as admission or chart/render; may be given several times
+  FLAG          passed on to the test files, such as --update of consumers`;
+
+/** Files whose cluster is a whole node: network namespaces, cgroups, mounts. */
+const NEED_ROOT: readonly string[] = ['node', 'installation'];
+
+/** Much longer than any file takes: what hangs is ended, and the rest still runs. */
+const MINUTES_A_FILE = 30;
+
+interface TestFile {
+  /** `admission` for test/cluster/admission.test.ts, `chart/render` for test/chart/render.test.ts. */
+  readonly name: string;
+  readonly path: string;
+}
+
+interface Result {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly tests: number;
+  readonly pass: number;
+  readonly fail: number;
+  readonly seconds: number;
+  /** What the file's tests had to say, such as how many pods went through. */
+  readonly remarks: readonly string[];
+}
+
+function testFiles(): TestFile[] {
+  const root = join(import.meta.dirname, '..');
+  return ['chart', 'cluster'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.test.ts'))
+      .toSorted()
+      .map((file) => ({
+        name: `${folder === 'cluster' ? '' : `${folder}/`}${basename(file, '.test.ts')}`,
+        path: join(root, folder, file),
+      })),
+  );
+}
+
+/** Runs one file to its end, showing what it prints as it comes. */
+async function runFile({ name, path }: TestFile, flags: readonly string[]): Promise<Result> {
+  process.stdout.write(`\n── ${name} ${'─'.repeat(Math.max(0, 76 - name.length))}\n`);
+  const started = performance.now();
+  const child = spawn(process.execPath, ['--test-reporter=spec', path, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) },
+  });
+  const callOff = onInterruption(() => child.kill('SIGTERM'));
+  const limit = setTimeout(() => {
+    process.stderr.write(`${name} has not ended after ${MINUTES_A_FILE} minutes: it is being ended\n`);
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
+  }, MINUTES_A_FILE * 60_000);
+  const counts = new Map<string, number>();
+  const remarks: string[] = [];
+  createInterface(child.stdout).on('line', (line) => {
+    process.stdout.write(`${line}\n`);
+    const [, indent, remark = ''] = /^(\s*)ℹ (.*)$/.exec(stripVTControlCharacters(line)) ?? [];
+    if (indent === undefined) return;
+    const [, word, count] = /^(tests|pass|fail|cancelled) (\d+)$/.exec(remark) ?? [];
+    if (word !== undefined) counts.set(word, Number(count));
+    // What stands at the margin is Node's own summary.
+    else if (indent !== '') remarks.push(remark);
+  });
+  await once(child, 'close');
+  clearTimeout(limit);
+  callOff();
+  const count = (word: string): number => counts.get(word) ?? 0;
+  return {
+    name,
+    // A file that prints no summary has crashed, and one without tests proves nothing.
+    passed: child.exitCode === 0 && count('pass') > 0,
+    tests: count('tests'),
+    pass: count('pass'),
+    fail: count('fail') + count('cancelled'),
+    seconds: Math.round((performance.now() - started) / 1000),
+    remarks,
+  };
+}
+
+/** The summary: a line a file, then totals as Node's own reporter writes them. */
+function summarise(results: readonly Result[], leftOut: readonly TestFile[]): string {
+  const sum = (of: (result: Result) => number): number => results.reduce((total, result) => total + of(result), 0);
+  return [
+    ...results.flatMap(({ name, passed, pass, fail, seconds, remarks }) => [
+      `${passed ? '✔' : '✖'} ${name.padEnd(24)} ${String(pass).padStart(4)} passed ${String(fail).padStart(3)} failed ${String(seconds).padStart(5)} s`,
+      ...remarks.map((remark) => `    ${remark}`),
+    ]),
+    ...leftOut.map(({ name }) => `✖ ${name.padEnd(24)} left out: it runs a whole node, which takes root on Linux`),
+    `ℹ tests ${sum(({ tests }) => tests)}`,
+    `ℹ pass ${sum(({ pass }) => pass)}`,
+    // A file that failed without a failed test, because it crashed or was ended, counts as one.
+    `ℹ fail ${sum(({ passed, fail }) => (passed ? 0 : Math.max(1, fail))) + leftOut.length}`,
+    `ℹ duration_ms ${1000 * sum(({ seconds }) => seconds)}`,
+  ].join('\n');
+}
+
+/** The exit code: 0 when all that was asked for passed, 1 when something failed or was left out, 2 for wrong usage. */
+async function main(): Promise<number> {
+  let asked: { values: { only?: string[] | undefined }; positionals: string[] };
+  try {
+    asked = parseArgs({ options: { only: { type: 'string', multiple: true } }, allowPositionals: true });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    return 2;
+  }
+  const { only = [] } = asked.values;
+  if (asked.positionals.some((flag) => !flag.startsWith('-'))) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  const all = testFiles();
+  const unknown = only.filter((name) => !all.some((file) => file.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(`no such test: ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}\n`);
+    return 2;
+  }
+  const chosen = only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
+  const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+  const leftOut = isRoot ? [] : chosen.filter(({ name }) => NEED_ROOT.includes(name));
+  const files = chosen.filter((file) => !leftOut.includes(file));
+  // One file builds what it needs by itself; before all of them everything is built, so that no test's clock runs meanwhile.
+  if (only.length === 0) await prebuild(componentNames);
+  if (isRoot && files.some(({ name }) => NEED_ROOT.includes(name))) {
+    await installDebianPackages([...nodePackages, ...imagePackages]);
+  }
+  const results: Result[] = [];
+  for (const file of files) results.push(await runFile(file, asked.positionals));
+  process.stdout.write(`\n${summarise(results, leftOut)}\n`);
+  return leftOut.length === 0 && results.length > 0 && results.every(({ passed }) => passed) ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
