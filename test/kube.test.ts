@@ -76,6 +76,19 @@ test('calls share their connections', async (t) => {
   assert.equal(kube.namespace, 'shop');
 });
 
+test('after five minutes the connections are made anew, so that a renewed certificate is taken up', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const { kube, connections } = await serve(t, (_, response) => response.end('{}'));
+  const call = () => kube.call({ method: 'GET', path: '/' });
+  await call();
+  t.mock.timers.tick(299_000);
+  await call();
+  const before = connections();
+  t.mock.timers.tick(2000);
+  await call();
+  assert.equal(connections(), before + 1);
+});
+
 test('a body is sent as JSON of the type that is asked for', async (t) => {
   const { kube } = await serve(t, (request, response) => {
     request.setEncoding('utf8').once('data', (body) => {

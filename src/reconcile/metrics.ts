@@ -59,8 +59,10 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     labelNames: ['action', 'result'],
     registers,
   });
-  for (const result of ['done', 'superseded', 'gone', 'refused', 'failed'])
-    changes.inc({ action: 'annotate', result }, 0);
+  // A series that appears with its first failure hides that failure from increase(): begin at 0.
+  for (const action of ['annotate', 'take_back']) {
+    for (const result of ['done', 'superseded', 'gone', 'refused', 'failed']) changes.inc({ action, result }, 0);
+  }
   const missed = new Counter({
     name: 'autoscrape_reconcile_missed_by_webhook_total',
     help: 'Pods created in an opted-in namespace while it was watched, which the webhook should have annotated.',

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { connect } from '../../src/kube.ts';
@@ -374,6 +376,18 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual(annotationsOf(await getPod(foreign, 'app')), manifest);
   });
 
+  test('when the rules file changes, pods that were left alone are looked at again', async (t) => {
+    const namespace = await createNamespace('rules', true);
+    await createPod(namespace, 'app', { ports: [{ name: 'ours', containerPort: 9464 }] });
+    const file = join(cluster.directory, 'rules.yaml');
+    await writeFile(file, 'extends: none\nrules: []\n');
+    const reconciler = await start(t, `--namespace=${namespace}`, `--rules=${file}`);
+    assert.equal(await reconciler.metric('autoscrape_reconcile_pods{plan="no_candidate"}'), 1);
+    await writeFile(file, 'extends: none\nrules: [{ name: ours, when: { portName: ours } }]\n');
+    const pod = await annotated(namespace, 'app');
+    assert.match(annotationsOf(pod)[MARKER] ?? '', /"rule":"ours"/);
+  });
+
   test('idle it asks for nothing but its watches and its lease', async (t) => {
     for (const name of ['idle-a', 'idle-b']) await createPod(await createNamespace(name, true), 'app');
     const reconciler = await start(t);
@@ -394,7 +408,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
   });
 
   async function start(t: TestContext, ...args: readonly string[]): Promise<ReconcilerProcess> {
-    const reconciler = await startReconciler(cluster, ...args);
+    const reconciler = await startReconciler(cluster, args);
     t.after(() => reconciler.daemon.stop());
     return reconciler;
   }

@@ -28,8 +28,12 @@ export interface LogLine {
 
 let started = 0;
 
-/** Starts `autoscrape reconcile` as the reconciler's user, and returns it once it is ready. */
-export async function startReconciler(cluster: ControlPlane, ...args: readonly string[]): Promise<ReconcilerProcess> {
+/** Starts `autoscrape reconcile` as the reconciler's user, from its source or as told, and returns it once it is ready. */
+export async function startReconciler(
+  cluster: ControlPlane,
+  args: readonly string[] = [],
+  program: readonly string[] = [MAIN],
+): Promise<ReconcilerProcess> {
   const port = await freePort();
   started += 1;
   const daemon = await startDaemon({
@@ -37,7 +41,7 @@ export async function startReconciler(cluster: ControlPlane, ...args: readonly s
     directory: cluster.directory,
     command: process.execPath,
     args: [
-      MAIN,
+      ...program,
       'reconcile',
       `--kubeconfig=${await cluster.kubeconfigOf(RECONCILER)}`,
       '--lease-namespace=autoscrape',
