@@ -11,7 +11,7 @@ export interface Literals {
 /** More beginnings than this are not worth listing: the regular expression is as quick. */
 const MOST = 64;
 /** Parts are looked for all through a text, so a few must do. */
-const MOST_PARTS = 8;
+const MOST_PARTS = 16;
 
 const ANYTHING: Literals = { begins: [''], complete: false, holds: undefined };
 

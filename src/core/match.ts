@@ -3,7 +3,7 @@ import type { Pattern } from './pattern.ts';
 import type { Container, Pod } from './pod.ts';
 import { readPortNumber } from './port.ts';
 import type { Conditions, Rules } from './rules.ts';
-import { selects } from './selector.ts';
+import { satisfies } from './selector.ts';
 import { variables } from './statement.ts';
 
 /** A port that a condition names, with what else that condition knows of it. */
@@ -34,7 +34,7 @@ export function matchIn(
   pod: Pod,
   rules: Rules,
 ): Match | keyof Conditions | 'off' {
-  if (when.podLabels !== undefined && !selects(when.podLabels, pod.labels)) return 'podLabels';
+  if (when.podLabels !== undefined && !satisfies(pod.labels, when.podLabels)) return 'podLabels';
   if (when.container !== undefined && !when.container.matches(container.name)) return 'container';
   if (when.image !== undefined && !when.image.matches(container.repository)) return 'image';
   let named: readonly NamedPort[] | undefined;

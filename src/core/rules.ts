@@ -8,7 +8,8 @@ import type { Pattern } from './pattern.ts';
 import { problemAt } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { RulesFile } from './rules-file.ts';
-import type { LabelSelector } from './selector.ts';
+import { requirements } from './selector.ts';
+import type { LabelRequirement } from './selector.ts';
 import { statementOf } from './statement.ts';
 import type { Statement } from './statement.ts';
 import { didYouMean } from './suggest.ts';
@@ -18,7 +19,7 @@ export type { Problem } from './problem.ts';
 
 /** The conditions of a rule. All that are given hold together, on one container and one port. */
 export interface Conditions {
-  readonly podLabels?: LabelSelector;
+  readonly podLabels?: readonly LabelRequirement[];
   readonly container?: Pattern;
   readonly image?: Pattern;
   readonly portName?: Pattern;
@@ -200,7 +201,7 @@ function compile(effective: RulesFile): Rules {
 function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
   const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
   return {
-    ...(podLabels && { podLabels }),
+    ...(podLabels && { podLabels: requirements(podLabels) }),
     ...(container !== undefined && { container: pattern(container) }),
     ...(image !== undefined && { image: pattern(image) }),
     ...(portName !== undefined && { portName: pattern(portName) }),

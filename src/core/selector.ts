@@ -11,9 +11,9 @@ export interface LabelRequirement {
   readonly values?: readonly string[] | undefined;
 }
 
-/** Returns whether the labels satisfy the selector, as `metav1.LabelSelectorAsSelector` would have it. */
-export function selects(selector: LabelSelector, labels: ReadonlyMap<string, string>): boolean {
-  return requirements(selector).every(({ key, operator, values = [] }) => {
+/** Returns whether the labels satisfy all requirements, as `metav1.LabelSelectorAsSelector` would have it. */
+export function satisfies(labels: ReadonlyMap<string, string>, all: readonly LabelRequirement[]): boolean {
+  return all.every(({ key, operator, values = [] }) => {
     const value = labels.get(key);
     switch (operator) {
       case 'In':
@@ -45,7 +45,8 @@ export function contradiction(selector: LabelSelector): string | undefined {
   return undefined;
 }
 
-function requirements(selector: LabelSelector): LabelRequirement[] {
+/** Returns the selector as one list of requirements. */
+export function requirements(selector: LabelSelector): LabelRequirement[] {
   return [
     ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
       key,

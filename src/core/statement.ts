@@ -20,6 +20,7 @@ export function statementOf(pattern: Pattern): Statement {
 export function variables({ names }: Statement, container: Container): readonly string[] {
   if (names === undefined) return container.assignments();
   const environment = container.environment();
+  if (environment.size === 0) return [];
   const found: string[] = [];
   for (const name of names) {
     const value = environment.get(name);
