@@ -10,7 +10,7 @@ type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
  * A kubeconfig whose requests share their connections. The library builds a new TLS connection for every request
  * (`createDispatcher` in its config.js) and leaves it open: 200 lists are 200 connections, at 8 times the CPU.
  */
-export class ReusingKubeConfig extends KubeConfig {
+class ReusingKubeConfig extends KubeConfig {
   #dispatcher: Dispatcher | undefined;
   #since = 0;
 
