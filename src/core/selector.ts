@@ -11,6 +11,11 @@ export interface LabelRequirement {
   readonly values?: readonly string[] | undefined;
 }
 
+/** Returns whether the selector selects what carries the labels. */
+export function selects(selector: LabelSelector, labels: ReadonlyMap<string, string>): boolean {
+  return satisfies(labels, requirements(selector));
+}
+
 /** Returns whether the labels satisfy all requirements, as `metav1.LabelSelectorAsSelector` would have it. */
 export function satisfies(labels: ReadonlyMap<string, string>, all: readonly LabelRequirement[]): boolean {
   return all.every(({ key, operator, values = [] }) => {
