@@ -114,7 +114,13 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
     namespaces: () => reconciler?.namespaces() ?? 0,
     pods: () => reconciler?.pods() ?? new Map<string, number>(),
   });
-  const rules = await followRules(options.rules, { log, registry, onChange: () => reconciler?.reload() });
+  const rules = await followRules(options.rules, {
+    log,
+    onReload(result) {
+      metrics.rulesReloaded(result);
+      if (result === 'success') reconciler?.reload();
+    },
+  });
   const connection = await connect({
     ...options,
     onAnswer(method, status) {

@@ -1,23 +1,17 @@
-import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
-import { parseRules, renderProblems } from '../core/rules.ts';
-import type { Rules } from '../core/rules.ts';
 import { startHealth } from '../health.ts';
 import { VERSION } from '../version.ts';
 import { createLog, withoutMessage } from '../log.ts';
 import type { LogLevel } from '../log.ts';
 import { createRegistry } from '../metrics.ts';
-import { defaultRules, readShipped } from '../rules/shipped.ts';
+import { followRules } from '../rules/follow.ts';
 import { handleShutdown } from '../shutdown.ts';
 import { watchFiles } from '../watch.ts';
-import type { Watched } from '../watch.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
 import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';
 import { answer } from '../webhook/handler.ts';
 import { createWebhookMetrics } from '../webhook/metrics.ts';
-import type { WebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
 import type { TlsVersion } from '../webhook/server.ts';
 
@@ -44,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const registry = createRegistry();
   const metrics = createWebhookMetrics(registry);
 
-  const rules = await followRules(options.rules, log, metrics);
+  const rules = await followRules(options.rules, { log, onReload: (result) => metrics.rulesReloads.inc({ result }) });
   const pair = await watchFiles<Pair>({
     folder: options.certDir,
     names: PAIR_FILES,
@@ -91,31 +85,4 @@ export async function serve(options: ServeOptions): Promise<number> {
   await health.close();
   log.info('stopped');
   return reason === 'failure' || shutdown.hurry.aborted ? 1 : 0;
-}
-
-/** The rules to decide by: those of the file as it changes, or the shipped ones. */
-async function followRules(file: string | undefined, log: Logger, metrics: WebhookMetrics): Promise<Watched<Rules>> {
-  if (file === undefined) {
-    const rules = defaultRules();
-    return { current: () => rules, close: () => {} };
-  }
-  const shipped = readShipped();
-  return watchFiles<Rules>({
-    folder: dirname(file),
-    names: [basename(file)],
-    load([content = Buffer.alloc(0)]) {
-      const parsed = parseRules(content.toString(), shipped);
-      return parsed.ok
-        ? { ok: true, value: parsed.rules }
-        : { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
-    },
-    onChange() {
-      metrics.rulesReloads.inc({ result: 'success' });
-      log.info({ file }, 'rules reloaded');
-    },
-    onFault(problem, isNews) {
-      metrics.rulesReloads.inc({ result: 'error' });
-      if (isNews) log.error({ problem }, 'rules not reloaded: the last good ones stay in use');
-    },
-  });
 }

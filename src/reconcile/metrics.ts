@@ -11,6 +11,7 @@ export interface ReconcileMetrics {
   missed(): void;
   leading(isLeader: boolean): void;
   fullPass(unixSeconds: number): void;
+  rulesReloaded(result: 'success' | 'error'): void;
 }
 
 /** What is true now, asked for at each scrape. */
@@ -78,6 +79,13 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     help: 'Unix time since which every opted-in namespace has been listed and nothing was left to do; 0: not yet.',
     registers,
   });
+  const reloads = new Counter({
+    name: 'autoscrape_config_reload_total', // as the webhook counts it, so that one alert is for both
+    help: 'Attempts to take over a changed rules file, by result; a fault counts again every ten seconds while it lasts.',
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of ['success', 'error']) reloads.inc({ result }, 0);
   for (const metric of [namespaces, pods]) registry.registerMetric(metric);
   return {
     answer: (method, status) => requests.inc({ method, code: String(status) }),
@@ -86,5 +94,6 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     missed: () => missed.inc(),
     leading: (isLeader) => leader.set(isLeader ? 1 : 0),
     fullPass: (unixSeconds) => lastPass.set(unixSeconds),
+    rulesReloaded: (result) => reloads.inc({ result }),
   };
 }

@@ -1,6 +1,4 @@
 import { basename, dirname } from 'node:path';
-import { Counter } from '@prometheus-io/client';
-import type { Registry } from '@prometheus-io/client';
 import type { Logger } from 'pino';
 import { parseRules, renderProblems } from '../core/rules.ts';
 import type { Rules } from '../core/rules.ts';
@@ -11,24 +9,18 @@ import { defaultRules, readShipped } from './shipped.ts';
 /** Who is told of the rules file's changes. */
 export interface FollowRulesOptions {
   readonly log: Logger;
-  readonly registry: Registry;
-  /** Called after each reload that worked. */
-  readonly onChange?: () => void;
+  /** Called after each attempt to take over a change; a fault counts again every ten seconds while it lasts. */
+  readonly onReload: (result: 'success' | 'error') => void;
 }
 
 /**
  * The rules to decide by: those of the file as it changes, or the shipped ones. A file that becomes unusable leaves the last good
  * rules in use; one that is unusable to begin with is a UserError.
  */
-export async function followRules(file: string | undefined, options: FollowRulesOptions): Promise<Watched<Rules>> {
-  const { log, registry, onChange } = options;
-  const reloads = new Counter({
-    name: 'autoscrape_config_reload_total',
-    help: 'Attempts to take over a changed rules file, by result; a fault counts again every ten seconds while it lasts.',
-    labelNames: ['result'],
-    registers: [registry],
-  });
-  for (const result of ['success', 'error']) reloads.inc({ result }, 0);
+export async function followRules(
+  file: string | undefined,
+  { log, onReload }: FollowRulesOptions,
+): Promise<Watched<Rules>> {
   if (file === undefined) {
     const rules = defaultRules();
     return { current: () => rules, close: () => undefined };
@@ -44,12 +36,11 @@ export async function followRules(file: string | undefined, options: FollowRules
         : { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
     },
     onChange() {
-      reloads.inc({ result: 'success' });
       log.info({ file }, 'rules reloaded');
-      onChange?.();
+      onReload('success');
     },
     onFault(problem, isNews) {
-      reloads.inc({ result: 'error' });
+      onReload('error');
       if (isNews) log.error({ problem }, 'rules not reloaded: the last good ones stay in use');
     },
   });
