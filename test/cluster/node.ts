@@ -8,12 +8,13 @@ import { ready, startDaemon } from './daemon.ts';
 import type { Daemon, Place } from './daemon.ts';
 import { installDebianPackages, nodePackages } from './debian.ts';
 import { nodeName, startKubelet } from './kubelet.ts';
+import { takeLock } from './lock-file.ts';
 import { nodeAddress, openSandbox, podNetwork, serviceNetwork, systemPath } from './sandbox.ts';
-import { removeSandbox, sandboxDirectory } from './sandbox-remains.ts';
+import { removeSandbox, sandboxDirectory, sandboxLock } from './sandbox-remains.ts';
 
 /** What a node is started with; nothing is needed. */
 export interface NodeOptions extends Pick<ControlPlaneOptions, 'audit' | 'apiServerFlags' | 'users'> {
-  /** Whether it outlives this process, to be looked at; the next start replaces it. */
+  /** Whether it outlives this process, to be looked at; no other can be started before it is stopped. */
   readonly keep?: boolean;
 }
 
@@ -83,6 +84,7 @@ export async function startNode(options: NodeOptions = {}): Promise<Node> {
       '--conntrack-tcp-timeout-close-wait=0',
     ]);
     await ready(daemon, () => isReady(controlPlane));
+    if (keep) sandbox.leave();
     return {
       ...controlPlane,
       name: nodeName,
@@ -116,7 +118,9 @@ if (import.meta.main) {
     const { kubeconfig } = await startNode({ keep: true });
     process.stdout.write(`export KUBECONFIG=${kubeconfig}\n`);
   } else if (verb === 'stop') {
+    const release = await takeLock(sandboxLock, 'runs a node');
     removeSandbox();
+    release();
   } else {
     process.stderr.write('usage: node test/cluster/node.ts start | stop\n');
     process.exitCode = 1;

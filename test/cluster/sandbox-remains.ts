@@ -2,13 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from './error-code.ts';
-import { childrenOf, commandLineOf, hasEnded, isRunning, killNow } from './process-id.ts';
+import { childrenOf, commandLineOf, hasEnded, killNow } from './process-id.ts';
 
 /** Where everything of the node lies: fixed, so that a run finds what an interrupted one left. */
 export const sandboxDirectory = '/var/lib/autoscrape-node';
 
-/** Holds the id of the test process that the sandbox belongs to, or nothing when it was told to keep it. */
-export const ownerFile = join(sandboxDirectory, 'owner');
+/** Held by the test process that the sandbox belongs to. */
+export const sandboxLock = '/var/lib/autoscrape-node.lock';
+
+/** Says, by being there, that the sandbox was left by a process that had been told to keep it. */
+export const keptFile = join(sandboxDirectory, 'kept');
 
 /** The control group that the node's pods are in. */
 export const sandboxCgroup = '/autoscrape-node';
@@ -16,12 +19,11 @@ export const sandboxCgroup = '/autoscrape-node';
 /** This machine's end of the link to the node. */
 export const hostLink = 'autoscrape0';
 
-/** Throws when another test process that still runs has a sandbox: there can be only one. */
-export function requireNoOwner(): void {
-  const owner = Number(readIfThere(ownerFile));
-  if (owner > 0 && isRunning(owner) && holders().length > 0) {
-    throw new Error(`process ${owner} runs a node already, and there can be one only: wait for it, or end it`);
-  }
+/** Throws when there is a sandbox that someone has kept: whether they still need it, they know. */
+export function requireNoneKept(): void {
+  if (!existsSync(keptFile) || holders().length === 0) return;
+  const stop = 'node test/cluster/node.ts stop';
+  throw new Error(`a node is kept on this machine, and there can be one only: end it by "${stop}"`);
 }
 
 /** Removes the sandbox, or what an interrupted run left of it; synchronous, so that it can be done at an exit. */

@@ -4,14 +4,16 @@ import { component } from './components.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
 import { onInterruption } from './interruption.ts';
+import { takeLock } from './lock-file.ts';
 import { childrenOf, commandLineOf } from './process-id.ts';
 import {
   cgroupDirectories,
   hostLink,
-  ownerFile,
+  keptFile,
   removeSandbox,
-  requireNoOwner,
+  requireNoneKept,
   sandboxDirectory,
+  sandboxLock,
 } from './sandbox-remains.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -40,29 +42,43 @@ export const systemPath = `${process.env['PATH']}:/usr/sbin:/sbin`;
 export interface Sandbox {
   /** A command that executes the rest of its arguments in the sandbox; killing it kills them. */
   readonly enter: readonly string[];
+  /** Lets it outlive this process. */
+  leave(): void;
   /** Kills what runs in the sandbox and removes everything it left. */
   close(): Promise<void>;
 }
 
-/** Opens the one sandbox of this machine, in place of what an interrupted run left or was told to keep. */
+/**
+ * Opens the one sandbox of this machine, in place of what an interrupted run left. When another process runs one, waits
+ * for its end; one that was kept is left alone.
+ */
 export async function openSandbox(keep: boolean): Promise<Sandbox> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new Error('a node needs Linux and root: run this as root, or give the tests a cluster by KUBECONFIG');
   }
   const pause = await component('pause');
-  requireNoOwner();
-  removeSandbox();
-  await requireFreeRange();
-  const callOff = keep ? () => undefined : onInterruption(removeSandbox);
+  const release = await takeLock(sandboxLock, 'runs a node');
+  try {
+    requireNoneKept();
+  } catch (error) {
+    release();
+    throw error;
+  }
+  const remove = (): void => {
+    removeSandbox();
+    release();
+  };
+  const callOff = onInterruption(remove);
   let unshare: Daemon | undefined;
   const close = async (): Promise<void> => {
-    removeSandbox();
+    remove();
     await unshare?.kill();
     callOff();
   };
   try {
+    removeSandbox();
+    await requireFreeRange();
     mkdirSync(sandboxDirectory, { mode: 0o700 });
-    writeFileSync(ownerFile, keep ? '' : String(process.pid));
     for (const directory of cgroupDirectories()) mkdirSync(directory);
 
     const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
@@ -80,7 +96,15 @@ export async function openSandbox(keep: boolean): Promise<Sandbox> {
     });
     const enter = ['nsenter', `--target=${holder}`, '--net', '--mount', '--pid'];
     await connect(holder, enter);
-    return { enter: [...enter, 'setpriv', '--pdeathsig', 'KILL'], close };
+    return {
+      enter: [...enter, 'setpriv', '--pdeathsig', 'KILL'],
+      leave: () => {
+        writeFileSync(keptFile, '');
+        callOff();
+        release();
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

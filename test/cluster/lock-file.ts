@@ -1,0 +1,58 @@
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from './error-code.ts';
+import { isRunning, startTimeOf } from './process-id.ts';
+
+/**
+ * Waits until no other process that runs holds the lock at `path`, saying on stderr what it waits for, and takes it.
+ * Returns what releases it. The lock of a process that ended without releasing it is taken over; two that do so at
+ * the same instant may both believe to have it.
+ */
+export async function takeLock(path: string, what: string): Promise<() => void> {
+  // A file of our own becomes the lock by a second name, so that the lock never is without its holder's identity.
+  const own = `${path}.${process.pid}.${Math.random()}`;
+  writeFileSync(own, identityOf(process.pid));
+  let told = '';
+  try {
+    while (!linked(own, path)) {
+      const holder = readIfThere(path);
+      const pid = Number(holder.split(' ')[0]);
+      if (holder !== '' && !(isRunning(pid) && identityOf(pid) === holder)) {
+        rmSync(path, { force: true });
+        continue;
+      }
+      if (holder !== '' && holder !== told && pid !== process.pid) {
+        process.stderr.write(`waiting for process ${pid}, which ${what} (it holds ${path}) …\n`);
+      }
+      told = holder;
+      await sleep(200);
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+  return () => rmSync(path, { force: true });
+}
+
+/** A process' id, and where the system tells it its start, by which another that gets the id is told from it. */
+function identityOf(pid: number): string {
+  return `${pid} ${startTimeOf(pid) ?? ''}`;
+}
+
+function linked(own: string, path: string): boolean {
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
