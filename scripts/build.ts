@@ -1,8 +1,9 @@
-import { copyFile, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build } from 'rolldown';
 import type { OutputChunk } from 'rolldown';
 import { isObject } from '../src/core/json.ts';
+import { readShipped } from '../src/rules/shipped.ts';
 
 // `npm run build`: the program as dist/main.js and one chunk for each subcommand, so that `serve` loads no Kubernetes
 // client. Not minified: it gains nothing that can be measured, and stack traces stay readable.
@@ -27,8 +28,8 @@ const { output } = await build({
   },
 });
 
-// src/rules/shipped.ts reads these beside itself, and in the bundle that is here.
-for (const name of ['default.yaml', 'images.yaml']) await copyFile(join(root, 'src/rules', name), join(dist, name));
+// src/rules/shipped.ts looks for this beside itself, and in the bundle that is here: parsed and checked now, not at each start.
+await writeFile(join(dist, 'shipped.json'), JSON.stringify(readShipped()));
 
 // Outside a checkout nothing else says that these are ES modules.
 await writeFile(join(dist, 'package.json'), '{ "type": "module" }\n');

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import { integer, nonEmpty, option, toggle } from './config.ts';
 import { UserError } from './user-error.ts';
@@ -14,6 +15,9 @@ import type { UninjectOptions } from './commands/uninject.ts';
 // Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
 // only when it is called, so that `serve` never loads the Kubernetes client and `--help` loads nothing at all.
 // A command is an async function that returns its exit code: 0 fine, 1 a finding or an error that it has reported.
+
+// Node keeps what it has compiled of the modules that commands import, for the next start: a third of an explain's time.
+enableCompileCache();
 
 let exitCode = 0;
 

@@ -6,8 +6,6 @@ import type { Statement } from './statement.ts';
 
 /** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
 export interface ImageEntry {
-  /** Names as they end: one segment, or two; `*` stands for any characters within a segment. */
-  readonly images: readonly string[];
   /** The default; several where versions differ, of which then only a declared one is taken. */
   readonly ports: readonly number[];
   readonly path: string;
@@ -36,29 +34,52 @@ export type Known =
   | { readonly kind: 'off' }
   | { readonly kind: 'unknown' };
 
-/** Returns the catalogue of the entries. */
-export function createCatalogue(entries: readonly ImageEntry[]): Catalogue {
-  const byName = new Map<string, { order: number; entry: ImageEntry; above?: string | undefined }[]>();
-  const wild: { order: number; entry: ImageEntry; matches: RegExp }[] = [];
-  for (const [order, entry] of entries.entries()) {
-    for (const image of entry.images) {
+/** Where an entry is looked for: names as they end, one segment or two; `*` stands for any characters within a segment. */
+interface Named {
+  readonly images: readonly string[];
+}
+
+/**
+ * Returns the catalogue of the entries. An entry is compiled when its image first turns up: a cluster runs few of hundreds,
+ * and compiling all of them would be most of the program's start.
+ */
+export function createCatalogue<Entry extends Named>(
+  entries: readonly Entry[],
+  compile: (entry: Entry) => ImageEntry,
+): Catalogue {
+  const byName = new Map<string, { order: number; above: string | undefined }[]>();
+  const wild: { order: number; matches: RegExp }[] = [];
+  for (const [order, { images }] of entries.entries()) {
+    for (const image of images) {
       const segments = image.split('/');
       const last = segments.at(-1) ?? '';
-      if (image.includes('*')) wild.push({ order, entry, matches: wildcard(image) });
-      else byName.set(last, [...(byName.get(last) ?? []), { order, entry, above: segments.at(-2) }]);
+      if (image.includes('*')) wild.push({ order, matches: wildcard(image) });
+      else byName.set(last, [...(byName.get(last) ?? []), { order, above: segments.at(-2) }]);
     }
   }
+  const compiled = new Map<number, ImageEntry>();
+  const entryAt = (order: number): ImageEntry[] => {
+    const known = compiled.get(order);
+    const entry = entries[order];
+    if (known !== undefined || entry === undefined) return known === undefined ? [] : [known];
+    const fresh = compile(entry);
+    compiled.set(order, fresh);
+    return [fresh];
+  };
   return {
     find(container) {
       const repository = container.repository.toLowerCase();
       const slash = repository.lastIndexOf('/');
       const above = repository.slice(repository.lastIndexOf('/', slash - 1) + 1, Math.max(slash, 0));
-      const found = (byName.get(repository.slice(slash + 1)) ?? []).filter((one) => (one.above ?? above) === above);
-      for (const one of wild) if (one.matches.test(repository)) found.push(one);
-      return found
-        .filter(({ entry }) => entry.container === undefined || entry.container.matches(container.name))
-        .toSorted((a, b) => a.order - b.order)
-        .map(({ entry }) => entry);
+      const orders = (byName.get(repository.slice(slash + 1)) ?? [])
+        .filter((one) => (one.above ?? above) === above)
+        .map(({ order }) => order);
+      for (const { order, matches } of wild) if (matches.test(repository)) orders.push(order);
+      if (orders.length === 0) return [];
+      return orders
+        .toSorted((a, b) => a - b)
+        .flatMap(entryAt)
+        .filter((entry) => entry.container === undefined || entry.container.matches(container.name));
     },
   };
 }

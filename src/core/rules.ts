@@ -192,7 +192,7 @@ function compile(effective: RulesFile): Rules {
     names: rules.map((rule) => rule.name),
     https: effective.https,
     ignoreContainers: effective.ignoreContainers.map(pattern),
-    catalogue: createCatalogue(effective.images.map(compileImage)),
+    catalogue: createCatalogue(effective.images, compileImage),
     annotationKeys: effective.annotations,
     effective,
   };
@@ -216,7 +216,6 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
 
 function compileImage(image: RulesFile['images'][number]): ImageEntry {
   return {
-    images: image.images,
     ports: [image.port].flat(),
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
