@@ -81,6 +81,7 @@ try {
   await sleep(IDLE_SECONDS * 1000);
   report(`calls in ${IDLE_SECONDS} s of rest`, await counted(idle));
   report('memory at rest, MiB', await memory(reconciler));
+  report('CPU in all', { seconds: Math.round(await reconciler.metric('process_cpu_seconds_total')) });
   await reconciler.daemon.stop();
 
   const again = await startReconciler(cluster, [], PROGRAM);
