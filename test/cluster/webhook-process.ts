@@ -17,10 +17,19 @@ export interface WebhookProcess extends Target {
   start(): Promise<void>;
 }
 
+/** What is to be different from the one webhook with the shipped rules. */
+export interface WebhookOptions {
+  /** Names its folder and its log. */
+  readonly name?: string;
+  readonly rulesText?: string;
+  /** Flags of Node and the program's entry point. */
+  readonly program?: readonly string[];
+}
+
 /** Starts `autoscrape serve` with the flags that the image has, and returns it once it is ready. */
 export async function startWebhookProcess(
   directory: string,
-  { name = 'webhook', rulesText = '' }: { readonly name?: string; readonly rulesText?: string } = {},
+  { name = 'webhook', rulesText = '', program = [...NODE_FLAGS, MAIN] }: WebhookOptions = {},
 ): Promise<WebhookProcess> {
   const folder = join(directory, name);
   await mkdir(folder);
@@ -33,7 +42,7 @@ export async function startWebhookProcess(
   const healthPort = await freePort();
   const where = [`--cert-dir=${folder}`, `--rules=${join(folder, 'rules.yaml')}`];
   const listen = ['--host=127.0.0.1', `--port=${port}`, `--health-port=${healthPort}`, '--drain-seconds=0'];
-  const args = [...NODE_FLAGS, MAIN, 'serve', ...where, ...listen];
+  const args = [...program, 'serve', ...where, ...listen];
 
   const start = async (): Promise<Daemon> => {
     const daemon = await startDaemon({ name, directory, command: process.execPath, args });

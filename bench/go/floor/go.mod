@@ -1,0 +1,3 @@
+module autoscrape.bench/floor
+
+go 1.26

@@ -1,0 +1,33 @@
+/** The value below which so much of a sample lies; `quantile(sample, 0.5)` is the median. */
+export function quantile(sample: readonly number[], q: number): number {
+  const sorted = sample.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
+
+/** A copy of the list in random order. */
+export function shuffled<Item>(list: readonly Item[]): Item[] {
+  return list
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+/**
+ * The range in which nine of ten values lie that `figure` takes on samples drawn anew from the given ones (the
+ * bootstrap): how far chance alone moves it.
+ */
+export function range(
+  samples: readonly (readonly number[])[],
+  figure: (drawn: readonly number[][]) => number,
+): [number, number] {
+  const figures = Array.from({ length: 200 }, () =>
+    figure(samples.map((sample) => sample.map(() => sample[Math.floor(Math.random() * sample.length)] ?? Number.NaN))),
+  );
+  return [quantile(figures, 0.05), quantile(figures, 0.95)];
+}
+
+/** Rows as a table in Markdown, the first row being its head; all columns but the first are aligned to the right. */
+export function table([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const lines = [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...rows];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
