@@ -4,7 +4,7 @@
  */
 export const NODE_FLAGS: readonly string[] = [
   // The heap's old generation. The largest review that the limits accept needs some 50 MiB while it is looked at.
-  '--max-old-space-size=64',
+  '--max-old-space-size=48',
   // The young generation is three such halves beside it; reviews are small and die young, so small ones are enough.
   '--max-semi-space-size=2',
   // `__proto__` as an accessor has no place in a program that handles other people's keys.

@@ -5,13 +5,17 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../scripts/throwaway-certificate.ts';
 import type { Authority } from '../../scripts/throwaway-certificate.ts';
 import type { Target } from '../webhook/client.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+
+/** A test, or whatever else cleans up after itself. */
+export interface Scope {
+  readonly after: (cleanup: () => unknown) => void;
+}
 
 /** What came of a command that ended by itself. */
 export interface Ended {
@@ -24,6 +28,8 @@ export interface Ended {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
+  /** The entry; without it the sources' own. */
+  readonly main?: string;
 }
 
 /** A `serve` process that answers. */
@@ -42,8 +48,11 @@ export interface Serving extends Target {
 }
 
 /** What `autoscrape` with these arguments prints, and its exit code. */
-export async function run(args: readonly string[], { env = {}, nodeFlags = [] }: RunOptions = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [...nodeFlags, MAIN, ...args], {
+export async function run(
+  args: readonly string[],
+  { env = {}, nodeFlags = [], main = MAIN }: RunOptions = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -56,7 +65,7 @@ export async function run(args: readonly string[], { env = {}, nodeFlags = [] }:
 }
 
 /** A folder of its own, gone after the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Scope): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'autoscrape-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
@@ -78,7 +87,7 @@ export interface ServeSetting extends RunOptions {
 }
 
 /** A `serve` process on free ports, ready, and ended with the test. */
-export async function startServe(t: TestContext, setting: ServeSetting = {}): Promise<Serving> {
+export async function startServe(t: Scope, setting: ServeSetting = {}): Promise<Serving> {
   const authority = setting.authority ?? createAuthority();
   let { certDir } = setting;
   if (certDir === undefined) {
@@ -86,10 +95,14 @@ export async function startServe(t: TestContext, setting: ServeSetting = {}): Pr
     await writePair(authority, certDir);
   }
   const args = ['serve', '--cert-dir', certDir, '--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
-  const child = spawn(process.execPath, [...(setting.nodeFlags ?? []), MAIN, ...args, ...(setting.args ?? [])], {
-    env: { PATH: process.env['PATH'], ...setting.env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...(setting.nodeFlags ?? []), setting.main ?? MAIN, ...args, ...(setting.args ?? [])],
+    {
+      env: { PATH: process.env['PATH'], ...setting.env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const exited = once(child, 'close').then(() => child.exitCode);
   t.after(async () => {
     child.kill('SIGKILL');
