@@ -2,7 +2,7 @@ import { readStated } from './annotation-keys.ts';
 import type { Decision, Endpoint } from './decision.ts';
 import type { Pod } from './pod.ts';
 import { ISTIO_MERGED_PORT } from './port.ts';
-import type { Rules } from './rules.ts';
+import type { Rules } from './rule.ts';
 import { search } from './search.ts';
 import * as warning from './warning.ts';
 

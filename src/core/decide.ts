@@ -7,7 +7,7 @@ import { isOtherProtocol, readPod } from './pod.ts';
 import type { Pod } from './pod.ts';
 import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './port.ts';
 import type { SkipReason } from './reason.ts';
-import type { Rules } from './rules.ts';
+import type { Rules } from './rule.ts';
 import { podCandidates, search, searchWith } from './search.ts';
 import * as warning from './warning.ts';
 

@@ -7,7 +7,7 @@ import type { Refusal } from './finding.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
-import type { Rule, Rules } from './rules.ts';
+import type { Rule, Rules } from './rule.ts';
 import { ownContainers } from './search.ts';
 
 /** One port of the pod, declared or stated, with what each rule says of it. */

@@ -4,7 +4,7 @@ import type { NamedPort } from './match.ts';
 import { isOtherProtocol } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
-import type { Conditions, Rule, Rules } from './rules.ts';
+import type { Conditions, Rule, Rules } from './rule.ts';
 
 /** Why a rule found nothing in a container: the condition that failed, or that it fits but names no single port. */
 export type Refusal = keyof Conditions | 'unless' | 'which_port';

@@ -2,7 +2,7 @@ import { consult } from './catalogue.ts';
 import type { Pattern } from './pattern.ts';
 import type { Container, Pod } from './pod.ts';
 import { readPortNumber } from './port.ts';
-import type { Conditions, Rules } from './rules.ts';
+import type { Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
 import { variables } from './statement.ts';
 

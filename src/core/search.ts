@@ -1,7 +1,7 @@
 import type { Endpoint } from './decision.ts';
 import { findIn } from './finding.ts';
 import type { Container, Pod, Port } from './pod.ts';
-import type { Rule, Rules } from './rules.ts';
+import type { Rule, Rules } from './rule.ts';
 
 /** What the rules say of a whole pod. */
 export type Search =

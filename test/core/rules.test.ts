@@ -140,6 +140,14 @@ for (const [says, text, ...expected] of WRONG) {
   });
 }
 
+test('a name that is taken is told beside a field that is unknown', () => {
+  const problems = problemsOf('rules:\n  - name: metrics-port\n    when: { portNmae: x }\ndisabled: [nope]');
+  assert.equal(problems.length, 3, problems.join('\n'));
+  assert.match(problems[0] ?? '', /^rules\.yaml:2:5: .*a shipped rule has this name/);
+  assert.match(problems[1] ?? '', /^rules\.yaml:3:13: .*did you mean "portName"/);
+  assert.match(problems[2] ?? '', /^rules\.yaml:4:12: .*no shipped rule is called "nope"/);
+});
+
 test('an alias bomb is refused rather than expanded', () => {
   const bomb = Array.from(
     { length: 12 },

@@ -1,0 +1,45 @@
+import type { AnnotationKeys } from './annotation-keys.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Pattern } from './pattern.ts';
+import type { RulesFile } from './rules-file.ts';
+import type { LabelRequirement } from './selector.ts';
+import type { Statement } from './statement.ts';
+
+/** The conditions of a rule. All that are given hold together, on one container and one port. */
+export interface Conditions {
+  readonly podLabels?: readonly LabelRequirement[];
+  readonly container?: Pattern;
+  readonly image?: Pattern;
+  readonly portName?: Pattern;
+  readonly portNumber?: readonly number[];
+  readonly probePath?: Pattern;
+  readonly argument?: Pattern;
+  readonly env?: Statement;
+  readonly catalogue?: true;
+  readonly declared?: true;
+}
+
+/** A compiled rule. */
+export interface Rule {
+  readonly name: string;
+  readonly when: Conditions;
+  readonly unless: Conditions | undefined;
+  readonly port: number | undefined;
+  readonly path: string | undefined;
+  readonly scheme: 'http' | 'https' | undefined;
+  /** The rule does not find an endpoint but says that the container has none. */
+  readonly abstain: boolean;
+}
+
+/** Everything that decides, compiled: immutable, so a running decision never sees half of a reload. */
+export interface Rules {
+  /** In order: the user's, then the shipped ones. */
+  readonly rules: readonly Rule[];
+  readonly names: readonly string[];
+  readonly https: boolean;
+  readonly ignoreContainers: readonly Pattern[];
+  readonly catalogue: Catalogue;
+  readonly annotationKeys: AnnotationKeys;
+  /** The effective file, for `autoscrape check --print`. */
+  readonly effective: RulesFile;
+}
