@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { apiClient } from './api-client.ts';
 import type { ApiClient, ApiRequest } from './api-client.ts';
+import { apiServerFlags, etcdFlags } from './control-plane-flags.ts';
 import { auditFlags, readAuditEvents } from './audit.ts';
 import type { AuditEvent, AuditLevel } from './audit.ts';
 import { command } from './command.ts';
@@ -110,37 +111,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const caFile = join(directory, 'ca.crt');
     // The API server makes its own certificate here on its first start, and the authority that vouches for it.
     const certificates = join(directory, 'certificates');
-    const apiServerFlags = [
-      `--etcd-servers=${etcdUrl}`,
-      `--bind-address=${address}`,
-      `--advertise-address=${address}`,
-      `--secure-port=${new URL(url).port}`,
-      `--cert-dir=${certificates}`,
-      `--token-auth-file=${tokenFile}`,
-      '--authorization-mode=Node,RBAC',
-      '--service-account-issuer=https://kubernetes.default.svc',
-      `--service-account-signing-key-file=${keys.privateKey}`,
-      `--service-account-key-file=${keys.publicKey}`,
-      `--service-cluster-ip-range=${place?.serviceNetwork ?? '10.96.0.0/16'}`,
-      // A loopback address can't be the endpoint of the Service "kubernetes".
-      ...(place === undefined ? ['--endpoint-reconciler-type=none'] : []),
-      // Nothing resolves a node's name.
-      '--kubelet-preferred-address-types=InternalIP',
+    const flags = [
+      ...apiServerFlags({ url, etcdUrl, certificates, tokenFile, keys, serviceNetwork: place?.serviceNetwork }),
       ...((options.serviceAccountAdmission ?? controllerManager) ? [] : ['--disable-admission-plugins=ServiceAccount']),
       ...(options.audit === undefined ? [] : await auditFlags(directory, options.audit)),
       ...(options.apiServerFlags ?? []),
     ];
 
-    const etcd = await start('etcd', etcdPath, [
-      `--data-dir=${join(directory, 'etcd')}`,
-      `--listen-client-urls=${etcdUrl}`,
-      `--advertise-client-urls=${etcdUrl}`,
-      `--listen-peer-urls=${peerUrl}`,
-      `--initial-advertise-peer-urls=${peerUrl}`,
-      `--initial-cluster=default=${peerUrl}`,
-      // The data needn't outlive the machine's power, and waiting for its disk is most of a write's time.
-      '--unsafe-no-fsync',
-    ]);
+    const etcd = await start('etcd', etcdPath, etcdFlags(join(directory, 'etcd'), etcdUrl, peerUrl));
     await ready(etcd, async () => (await readFile(etcd.logFile, 'utf8')).includes('ready to serve client requests'));
 
     const tokenOf = (user: string): string => {
@@ -150,7 +128,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     };
     let apiServer: Daemon | undefined;
     const startApiServer = async (): Promise<void> => {
-      const daemon = await start('kube-apiserver', apiServerPath, apiServerFlags);
+      const daemon = await start('kube-apiserver', apiServerPath, flags);
       apiServer = daemon;
       await ready(daemon, async () => {
         client ??= apiClient(url, await writeAuthority(certificates, caFile), tokenOf(admin));
@@ -159,7 +137,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       });
     };
     const stopApiServer = async (): Promise<void> => {
-      await apiServer?.stop();
+      // Its data is etcd's, so it has nothing to bring to an end, and a graceful one waits for every watch.
+      await apiServer?.kill();
       client?.disconnect();
     };
     await startApiServer();
