@@ -382,7 +382,8 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     const file = join(cluster.directory, 'rules.yaml');
     await writeFile(file, 'extends: none\nrules: []\n');
     const reconciler = await start(t, `--namespace=${namespace}`, `--rules=${file}`);
-    assert.equal(await reconciler.metric('autoscrape_reconcile_pods{plan="no_candidate"}'), 1);
+    const leftAlone = 'autoscrape_reconcile_pods{plan="no_candidate"}';
+    await waitFor('the pod to be left alone', async () => (await reconciler.metric(leftAlone)) === 1);
     await writeFile(file, 'extends: none\nrules: [{ name: ours, when: { portName: ours } }]\n');
     const pod = await annotated(namespace, 'app');
     assert.match(annotationsOf(pod)[MARKER] ?? '', /"rule":"ours"/);
