@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { command } from './command.ts';
 import { component } from './components.ts';
@@ -188,7 +187,7 @@ test('a node stopped leaves no process, mount, network or control group', async 
 test('a node that is kept outlives the process that started it, and stands until it is stopped', async () => {
   const kubeconfig = (await byHand('start')).trim().replace('export KUBECONFIG=', '');
   try {
-    const asked = ['--kubeconfig', kubeconfig, '--cache-dir', join(tmpdir(), 'autoscrape-kubectl'), 'get', 'nodes'];
+    const asked = ['--kubeconfig', kubeconfig, '--cache-dir', join(dirname(kubeconfig), 'kubectl'), 'get', 'nodes'];
     assert.match(await command(await component('kubectl'), asked), /Ready/);
     await assert.rejects(startNode(), /a node is kept on this machine/);
   } finally {
