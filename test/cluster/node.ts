@@ -113,16 +113,20 @@ async function isReady({ request }: ControlPlane): Promise<boolean> {
 }
 
 if (import.meta.main) {
-  const [verb] = process.argv.slice(2);
-  if (verb === 'start') {
-    const { kubeconfig } = await startNode({ keep: true });
-    process.stdout.write(`export KUBECONFIG=${kubeconfig}\n`);
-  } else if (verb === 'stop') {
-    const release = await takeLock(sandboxLock, 'runs a node');
-    removeSandbox();
-    release();
-  } else {
-    process.stderr.write('usage: node test/cluster/node.ts start | stop\n');
+  try {
+    process.stdout.write(await byHand(process.argv[2]));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
+}
+
+/** Starts a node to be looked at, or stops it; returns what to tell. */
+async function byHand(verb: string | undefined): Promise<string> {
+  if (verb === 'start') return `export KUBECONFIG=${(await startNode({ keep: true })).kubeconfig}\n`;
+  if (verb !== 'stop') throw new Error('usage: node test/cluster/node.ts start | stop');
+  const release = await takeLock(sandboxLock, 'runs a node');
+  removeSandbox();
+  release();
+  return '';
 }
