@@ -113,7 +113,9 @@ function stillWanted(
     if (wanted && performance.now() - readAt > LABEL_AGE_MS) {
       const asked = await ask(kube, { method: 'GET', path: namespacePath(namespace.name), signal });
       const fresh = asked.ok ? readNamespace(asked.body) : undefined;
-      wanted = fresh !== undefined && isWanted(fresh);
+      // Without an answer nothing is known, and the change itself will tell what is wrong.
+      if (fresh !== undefined) wanted = isWanted(fresh);
+      else if (!asked.ok && asked.failure.status === 404) wanted = false;
       readAt = performance.now();
     }
     return wanted;

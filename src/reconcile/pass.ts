@@ -25,6 +25,9 @@ export async function planNamespace(
   return listed.ok ? { ok: true, plans } : listed;
 }
 
+/** How often a change is tried when the API server says when to come again (429, 503). */
+const TRIES = 4;
+
 /** How to carry out plans. */
 export interface ApplyOptions {
   readonly kube: Kube;
@@ -46,9 +49,13 @@ export async function* applyAll(
       yield { change, applied: { result: 'unwanted' } };
       continue;
     }
-    const applied = await apply(kube, change, planner, signal);
-    if (applied.result === 'failed' && applied.failure.retryAfterMs !== undefined)
+    let applied = await apply(kube, change, planner, signal);
+    for (let tries = 1; tries < TRIES; tries += 1) {
+      if (applied.result !== 'failed' || applied.failure.retryAfterMs === undefined || signal.aborted) break;
       pace.hold(applied.failure.retryAfterMs);
+      await pace.turn(signal);
+      applied = await apply(kube, change, planner, signal);
+    }
     yield { change, applied };
   }
 }
