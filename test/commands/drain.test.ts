@@ -11,7 +11,7 @@ import { startServe, temporaryFolder, writePair } from './serving.ts';
 test('of two replicas one is told to stop, and no call is lost', async (t) => {
   const authority = createAuthority();
   const [leaving, staying] = await Promise.all(
-    [1, 2].map(() => startServe(t, { authority, args: ['--drain-seconds', '3'] })),
+    [1, 2].map(() => startServe(t, { authority, args: ['--drain-seconds', '5'] })),
   );
   assert.ok(leaving !== undefined && staying !== undefined);
   const endpoints = { ports: [leaving.port, staying.port] };

@@ -18,21 +18,23 @@ async function restart(scope: Scope): Promise<number> {
   const authority = createAuthority();
   const certDir = await temporaryFolder(scope);
   await writePair(authority, certDir);
-  const setting = { authority, certDir, args: ['--drain-seconds', '4', '--log-level', 'info'] };
+  const setting = { authority, certDir };
   let [one, other] = await Promise.all([startServe(scope, setting), startServe(scope, setting)]);
   const endpoints = { ports: [one.port, other.port] };
   const load = startLoad(endpoints, authority.certificate, CALLS_PER_SECOND);
   await sleep(1000);
   for (let round = 1; round <= ROUNDS; round++) {
+    const told = performance.now();
     one.kill('SIGTERM');
     await writePair(authority, certDir);
     await sleep(2000);
     endpoints.ports = [other.port];
+    const seconds = ((performance.now() - told) / 1000).toFixed(1);
     const code = await one.exited;
     [one, other] = [other, await startServe(scope, setting)];
     endpoints.ports = [one.port, other.port];
     await sleep(500);
-    console.error(`round ${round} of ${ROUNDS}: exit code ${code}`);
+    console.error(`round ${round} of ${ROUNDS}: out of the endpoints after ${seconds} s, exit code ${code}`);
   }
   const { calls, lost, repeated, connections } = await load.stop();
   const made = [...connections.values()].reduce((sum, count) => sum + count, 0);
