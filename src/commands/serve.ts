@@ -70,7 +70,17 @@ export async function serve(options: ServeOptions): Promise<number> {
   const unready = (): string[] =>
     [stopping ? 'stopping' : undefined, expiry(pair.current(), Date.now())].filter((reason) => reason !== undefined);
   const health = await startHealth({ unready, registry }, options.host, options.healthPort);
-  log.info({ version: VERSION, port, healthPort: health.port, observe: options.observe }, 'serving');
+  log.info(
+    {
+      version: VERSION,
+      port,
+      healthPort: health.port,
+      observe: options.observe,
+      // Since the process began.
+      startMs: Math.round(performance.now()),
+    },
+    'serving',
+  );
   if (unready().length > 0) log.error({ unready: unready() }, 'not ready');
 
   const reason = await shutdown.requested;

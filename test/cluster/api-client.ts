@@ -73,7 +73,8 @@ export function apiClient(url: string, ca: string, token: string): ApiClient {
   return { request, disconnect: () => agent.destroy() };
 }
 
-function contentType(method: string, body: unknown): string {
+/** The content type of a request to the API server: a PATCH is a JSON Patch when its body is a list, else a merge patch. */
+export function contentType(method: string, body: unknown): string {
   if (method !== 'PATCH') return 'application/json';
   return Array.isArray(body) ? 'application/json-patch+json' : 'application/merge-patch+json';
 }

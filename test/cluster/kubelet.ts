@@ -40,6 +40,8 @@ export async function startKubelet(place: Place, kubeconfig: string, runtimeSock
     volumePluginDir: at('volume-plugins'),
     resolvConf: at('resolv.conf'),
     maxPods: 250,
+    // How soon a changed Secret or ConfigMap reaches the pods that mount it; a minute by default, which tests would wait.
+    syncFrequency: '10s',
   };
   await writeFile(at('kubelet.json'), JSON.stringify(configuration, undefined, 2));
   return startDaemon({

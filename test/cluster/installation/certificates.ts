@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createAuthority } from '../../../scripts/throwaway-certificate.ts';
@@ -57,15 +56,10 @@ export function certificates(): void {
         stringData: { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': authority.certificate },
       });
       const mine = [...SMALL, '--set=certificates.mode=existingSecret', '--set=certificates.existingSecret.name=mine'];
-      const folder = await mkdtemp(join(tmpdir(), 'autoscrape-certificates-'));
-      try {
-        const file = join(folder, 'ca.crt');
-        await writeFile(file, authority.certificate);
-        await opened.helm.install(...mine, `--set-file=certificates.caBundle=${file}`);
-        await works(opened);
-      } finally {
-        await rm(folder, { recursive: true });
-      }
+      const file = join(opened.directory, 'ca-of-mine.crt');
+      await writeFile(file, authority.certificate);
+      await opened.helm.install(...mine, `--set-file=certificates.caBundle=${file}`);
+      await works(opened);
       await opened.helm.uninstall();
       await opened.helm.install(...mine, '--set=certificates.existingSecret.injectCA=true');
       await works(opened);

@@ -1,14 +1,17 @@
+import { existsSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { contentType } from '../api-client.ts';
 import type { ApiRequest } from '../api-client.ts';
 import { command } from '../command.ts';
 import { component } from '../components.ts';
 import { ready, startDaemon } from '../daemon.ts';
+import { onInterruption } from '../interruption.ts';
 import { startNode } from '../node.ts';
 import { nodeAddress } from '../sandbox.ts';
-import { sandboxDirectory } from '../sandbox-remains.ts';
+import { keptFile, sandboxDirectory } from '../sandbox-remains.ts';
 
 /** A whole cluster, with a kubelet, for an installation to be tried on. */
 export interface Cluster {
@@ -20,22 +23,31 @@ export interface Cluster {
   readonly kubectl: (args: readonly string[], stdin?: string) => Promise<string>;
   /** Puts the images of a Docker archive where pods find them. */
   readonly loadImage: (archive: string) => Promise<void>;
-  /** Stops the node, where this started it. */
+  /** Whether nothing of it outlives `close`. */
+  readonly isDisposed: boolean;
+  /** Stops the node, where this started it, unless it was told to keep it. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * The cluster of KUBECONFIG, or else a node that is started for it. Only a cluster on this machine is taken, unless
+ * The cluster of KUBECONFIG, or else a node that is started for it and, with `keep`, outlives it: the next to ask with
+ * `keep` gets the same one. Only a cluster on this machine is taken, unless
  * AUTOSCRAPE_DISPOSABLE_CLUSTER is `yes`: things are installed and removed all over it. A foreign one is given
  * images by the command in AUTOSCRAPE_LOAD_IMAGE, such as `kind load image-archive`.
  */
-export async function openCluster(): Promise<Cluster> {
-  const kubeconfig = process.env['KUBECONFIG'];
-  if (kubeconfig === undefined || kubeconfig === '') {
-    const node = await startNode();
-    return { ...node, loadImage: (archive) => node.importImage(archive), close: () => node.stop() };
-  }
-  return joinCluster(kubeconfig);
+export async function openCluster({ keep }: { keep: boolean }): Promise<Cluster> {
+  const named = process.env['KUBECONFIG'] ?? '';
+  if (named !== '') return joinCluster(named);
+  if (keep && existsSync(keptFile)) return joinCluster(join(sandboxDirectory, 'admin.kubeconfig'));
+  const node = await startNode({ keep });
+  return {
+    ...node,
+    isDisposed: !keep,
+    loadImage: (archive) => node.importImage(archive),
+    close: async () => {
+      if (!keep) await node.stop();
+    },
+  };
 }
 
 async function joinCluster(kubeconfig: string): Promise<Cluster> {
@@ -46,6 +58,8 @@ async function joinCluster(kubeconfig: string): Promise<Cluster> {
   requireDisposable(server);
 
   const directory = await mkdtemp(join(tmpdir(), 'autoscrape-installation-'));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const callOff = onInterruption(remove);
   const proxy = await startDaemon({
     name: 'kubectl-proxy',
     directory,
@@ -75,12 +89,14 @@ async function joinCluster(kubeconfig: string): Promise<Cluster> {
   return {
     kubeconfig,
     directory,
+    isDisposed: false,
     request,
     kubectl,
     loadImage: (archive) => loadInto(kubeconfig, archive),
     close: async () => {
       await proxy.stop();
-      await rm(directory, { recursive: true });
+      callOff();
+      remove();
     },
   };
 }
@@ -106,9 +122,4 @@ function requireDisposable(server: string): void {
     `KUBECONFIG names the cluster at ${server}, and this installs and removes things all over it.\n` +
       'Unset KUBECONFIG to have a node started instead, or set AUTOSCRAPE_DISPOSABLE_CLUSTER=yes if it is there for that.',
   );
-}
-
-function contentType(method: string, body: unknown): string {
-  if (method !== 'PATCH') return 'application/json';
-  return Array.isArray(body) ? 'application/json-patch+json' : 'application/merge-patch+json';
 }

@@ -15,8 +15,15 @@ export async function loadImage(cluster: Cluster): Promise<void> {
   await cluster.loadImage(await imageArchive());
 }
 
+let archived: Promise<string> | undefined;
+
 /** The path of a Docker archive with the image of this checkout; built anew only when something of it has changed. */
-export async function imageArchive(): Promise<string> {
+export function imageArchive(): Promise<string> {
+  archived ??= build();
+  return archived;
+}
+
+async function build(): Promise<string> {
   const archive = join(cacheFolder(), `image-${await sourcesHash()}`, 'image.tar');
   const isThere = await access(archive).then(
     () => true,

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -30,12 +29,10 @@ export function life(name: Helm): void {
       const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
       await apply(opened, namespace(RELEASE, restricted));
       const creator = createOnAndOn(opened.request, CREATIONS);
-      const folder = await mkdtemp(join(tmpdir(), 'autoscrape-values-'));
       try {
-        await live({ t, stage: opened, helm: name, folder, report: creator.report });
+        await live({ t, stage: opened, helm: name, report: creator.report });
       } finally {
         await creator.stop();
-        await rm(folder, { recursive: true });
       }
 
       await t.test('leaves nothing behind but what is documented', async () => {
@@ -67,11 +64,10 @@ interface Life {
   readonly t: TestContext;
   readonly stage: Stage;
   readonly helm: Helm;
-  readonly folder: string;
   readonly report: () => Creations;
 }
 
-async function live({ t, stage, helm: name, folder, report }: Life): Promise<void> {
+async function live({ t, stage, helm: name, report }: Life): Promise<void> {
   const helm = helmClient(name, stage.kubeconfig);
   const { prometheus, request } = stage;
   const ours = async (component: string) => podsOf(request, RELEASE, `app.kubernetes.io/component=${component}`);
@@ -79,7 +75,7 @@ async function live({ t, stage, helm: name, folder, report }: Life): Promise<voi
     await stage.kubectl(['rollout', 'status', `--namespace=${RELEASE}`, 'deployment/autoscrape-webhook']);
     await stage.kubectl(['rollout', 'status', `--namespace=${RELEASE}`, 'deployment/autoscrape-reconciler']);
   };
-  const values = join(folder, 'values.yaml');
+  const values = join(stage.directory, 'values.yaml');
   let failed = false;
   const step = (title: string, work: () => Promise<void>, mayMiss = false): Promise<void> =>
     t.test(title, { skip: failed && 'a step before it failed' }, async (t) => {

@@ -24,18 +24,28 @@ let opened: Promise<Stage> | undefined;
 
 /** The cluster with cert-manager, Prometheus and the image, opened by whichever step is the first to ask. */
 export function stage(): Promise<Stage> {
-  opened ??= open();
+  opened ??= openStage({ keep: isKept });
   return opened;
+}
+
+let isKept = false;
+
+/** Has the node outlive this process, with what is installed on it; a cluster of KUBECONFIG is left as it is, too. */
+export function keepStage(): void {
+  isKept = true;
 }
 
 /** Takes the stage down, if it was ever opened. */
 export async function closeStage(): Promise<void> {
   const stage = await opened?.catch(() => undefined);
-  await stage?.close();
+  if (stage === undefined) return;
+  if (!stage.isDisposed && !isKept) await clear(stage);
+  await stage.close();
 }
 
-async function open(): Promise<Stage> {
-  const cluster = await openCluster();
+/** Opens a stage, in place of what an interrupted run left on it. */
+export async function openStage(options: { keep: boolean }): Promise<Stage> {
+  const cluster = await openCluster(options);
   try {
     await clear(cluster);
     await loadImage(cluster);
@@ -50,10 +60,11 @@ async function open(): Promise<Stage> {
   }
 }
 
-/** Removes what an interrupted run left of its releases and namespaces. */
-async function clear(cluster: Cluster): Promise<void> {
+/** Removes releases, namespaces and all else that a run brings. */
+export async function clear(cluster: Cluster): Promise<void> {
   for (const name of HELMS) await helmClient(name, cluster.kubeconfig).uninstall();
-  await cluster.kubectl(['delete', 'namespace', '--selector=autoscrape.io/test', '--timeout=2m']);
+  const all = 'namespaces,clusterroles,clusterrolebindings';
+  await cluster.kubectl(['delete', all, '--selector=autoscrape.io/test', '--timeout=2m']);
   await cluster.kubectl(['delete', 'namespace', RELEASE, '--ignore-not-found', '--timeout=2m']);
 }
 
