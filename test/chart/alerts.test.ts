@@ -46,10 +46,15 @@ suite('the alerts', () => {
 });
 
 test('alerts and dashboard ask for no metric of ours that no process has', async () => {
-  const registry = new Registry();
-  createWebhookMetrics(registry);
-  createReconcileMetrics(registry, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
-  const names = (await registry.metrics()).match(/^# TYPE \S+/gm)?.map((line) => line.slice('# TYPE '.length)) ?? [];
+  const [webhook, reconciler] = [new Registry(), new Registry()];
+  createWebhookMetrics(webhook);
+  createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
+  const texts = await Promise.all([webhook, reconciler].map((registry) => registry.metrics()));
+  const names =
+    texts
+      .join('')
+      .match(/^# TYPE \S+/gm)
+      ?.map((line) => line.slice('# TYPE '.length)) ?? [];
   // The build's metric is every process's own (src/metrics.ts).
   const known = new Set([...names, ...names.map((name) => `${name}_bucket`), 'autoscrape_build_info']);
   const queries = [
