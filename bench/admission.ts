@@ -95,6 +95,7 @@ export async function benchAdmission(): Promise<string> {
     }
     for (const { namespace, name } of contenders.slice(1)) await annotates(cluster, namespace, name !== nothing.name);
 
+    const idle = await Promise.all(servers.map(async ({ pid }) => (await costOf(pid)).resident));
     const sections = [];
     for (const concurrency of [1, 8]) {
       await measure(cluster, contenders, concurrency, WARM_UP);
@@ -102,12 +103,12 @@ export async function benchAdmission(): Promise<string> {
       sections.push(`${PODS} pods of each kind, ${concurrency} at a time:\n`, await render(contenders, measured), '');
     }
     const memory = await Promise.all(
-      servers.map(async ({ name, pid }) => {
+      servers.map(async ({ name, pid }, i) => {
         const { resident, peak } = await costOf(pid);
-        return [name, resident.toFixed(0), peak.toFixed(0)];
+        return [name, ...[idle[i] ?? 0, resident, peak].map((mebibytes) => mebibytes.toFixed(0))];
       }),
     );
-    sections.push('Memory after that:\n', table([['webhook', 'MiB resident', 'MiB at most'], ...memory]));
+    sections.push('Memory in MiB:\n', table([['webhook', 'at start', 'after that', 'at most'], ...memory]));
     return sections.join('\n');
   } finally {
     for (const daemon of daemons) await daemon.kill();
