@@ -18,9 +18,11 @@ export function createPace(
   let free = 0;
   return {
     async turn(signal) {
-      const at = Math.max(now(), free);
+      const asked = now();
+      const at = Math.max(asked, free);
       free = at + gap;
-      if (at > now()) await wait(at - now(), signal);
+      // The clock is read once: between two readings the turn may come, and a negative wait is a warning of Node's.
+      if (at > asked) await wait(at - asked, signal);
     },
     hold(milliseconds) {
       free = Math.max(free, now() + milliseconds);
