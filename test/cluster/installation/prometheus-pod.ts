@@ -21,7 +21,9 @@ export interface ActiveTarget {
 }
 
 /**
- * A Prometheus in the cluster, where it reaches pods of any cluster, with Kubernetes discovery, the community chart's annotation rules and our alerts. */
+ * A Prometheus in the cluster, where it reaches the pods of whichever cluster it is, with Kubernetes discovery, the
+ * community chart's annotation rules and our alerts.
+ */
 export interface Prometheus {
   query(expression: string): Promise<Sample[]>;
   /** The targets with these labels. */
@@ -35,7 +37,10 @@ const NAME = 'prometheus';
 const NAMESPACE = 'installation-prometheus';
 const IMAGE = 'localhost/prometheus:test';
 const USER = 65534;
-const PROXY = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}:9090/proxy/api/v1`;
+const API = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}:9090/proxy/api/v1`;
+
+/** Where the API server passes an instant query on to Prometheus. */
+export const QUERY_PATH = `${API}/query`;
 
 /** Starts Prometheus as a pod, and returns it once it answers. */
 export async function startPrometheus(cluster: Cluster): Promise<Prometheus> {
@@ -52,7 +57,7 @@ export async function startPrometheus(cluster: Cluster): Promise<Prometheus> {
 
 function client({ request }: Cluster): Prometheus {
   const get = async <Data>(path: string): Promise<Data> => {
-    const { status, body } = await request<{ data: Data }>('GET', `${PROXY}/${path}`);
+    const { status, body } = await request<{ data: Data }>('GET', `${API}/${path}`);
     if (status !== 200) throw new Error(`Prometheus: ${path}: status ${status}: ${JSON.stringify(body)}`);
     return body.data;
   };

@@ -1,11 +1,13 @@
-import { HELMS } from '../../chart/render.ts';
 import { installCertManager } from '../cert-manager.ts';
+import type { Daemon } from '../daemon.ts';
+import { onInterruption } from '../interruption.ts';
 import { waitFor } from '../wait-for.ts';
 import { openCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { createPod } from './creations.ts';
 import { helmClient, RELEASE } from './helm.ts';
 import type { HelmClient } from './helm.ts';
+import { remover } from './remains.ts';
 import { loadImage } from './image.ts';
 import { startPrometheus } from './prometheus-pod.ts';
 import type { Prometheus } from './prometheus-pod.ts';
@@ -21,6 +23,7 @@ export interface Stage extends Cluster {
 }
 
 let opened: Promise<Stage> | undefined;
+let isKept = false;
 
 /** The cluster with cert-manager, Prometheus and the image, opened by whichever step is the first to ask. */
 export function stage(): Promise<Stage> {
@@ -28,9 +31,7 @@ export function stage(): Promise<Stage> {
   return opened;
 }
 
-let isKept = false;
-
-/** Has the node outlive this process, with what is installed on it; a cluster of KUBECONFIG is left as it is, too. */
+/** Has the cluster outlive this process, with what is installed on it. */
 export function keepStage(): void {
   isKept = true;
 }
@@ -38,41 +39,39 @@ export function keepStage(): void {
 /** Takes the stage down, if it was ever opened. */
 export async function closeStage(): Promise<void> {
   const stage = await opened?.catch(() => undefined);
-  if (stage === undefined) return;
-  if (!stage.isDisposed && !isKept) await clear(stage);
-  await stage.close();
+  await stage?.close();
 }
 
-/** Opens a stage, in place of what an interrupted run left on it. */
-export async function openStage(options: { keep: boolean }): Promise<Stage> {
-  const cluster = await openCluster(options);
+/** Opens a stage, in place of what an interrupted run left on the cluster; closing it removes what came onto it. */
+export async function openStage({ keep }: { keep: boolean }): Promise<Stage> {
+  const cluster = await openCluster({ keep });
+  const remove = await remover(cluster.kubeconfig);
+  const callOff = cluster.isDisposed || keep ? () => undefined : onInterruption(remove);
   try {
-    await clear(cluster);
+    remove();
     await loadImage(cluster);
-    await provideCertManager(cluster);
+    const certManager = await provideCertManager(cluster);
     const prometheus = await startPrometheus(cluster);
     await apply(cluster, namespace(CREATIONS));
     const helm = helmClient('helm', cluster.kubeconfig);
-    return { ...cluster, helm, prometheus };
+    const close = async (): Promise<void> => {
+      if (!cluster.isDisposed && !keep) remove();
+      callOff();
+      await certManager?.stop();
+      await cluster.close();
+    };
+    return { ...cluster, helm, prometheus, close };
   } catch (error) {
+    callOff();
     await cluster.close();
     throw error;
   }
 }
 
-/** Removes releases, namespaces and all else that a run brings. */
-export async function clear(cluster: Cluster): Promise<void> {
-  for (const name of HELMS) await helmClient(name, cluster.kubeconfig).uninstall();
-  const all = 'namespaces,clusterroles,clusterrolebindings';
-  await cluster.kubectl(['delete', all, '--selector=autoscrape.io/test', '--timeout=2m']);
-  await cluster.kubectl(['delete', 'namespace', RELEASE, '--ignore-not-found', '--timeout=2m']);
-}
-
 /** A cluster that has cert-manager keeps its own. */
-async function provideCertManager(cluster: Cluster): Promise<void> {
-  const { status } = await cluster.request('GET', '/api/v1/namespaces/cert-manager/pods');
+async function provideCertManager(cluster: Cluster): Promise<Daemon | undefined> {
   const pods = await cluster.kubectl(['get', 'pods', '--namespace=cert-manager', '--output=name']);
-  if (status !== 200 || pods === '') await installCertManager(cluster);
+  return pods === '' ? installCertManager(cluster) : undefined;
 }
 
 /** Returns once pods of opted-in namespaces are annotated, the release being there already. */
