@@ -25,9 +25,9 @@ export const MAX_DEPTH = 64;
 
 /**
  * Structural characters (`{`, `[`, `,`, `:` outside strings) of one body. Each costs the parsed value up to 64 bytes
- * of heap (measured: `{"k1":0},{"k2":0},…` and `[[[…`), so 128 Ki of them cost at most 8 MiB. A container's environment
- * of 2 MiB, all that Linux takes for a process (execve(2)), at 80 bytes a variable and five structural characters in
- * each, just passes; the rest of such a pod is names, scripts and annotations, which have few.
+ * of heap (measured: `{"k1":0},{"k2":0},…` and `[[[…`), so 128 Ki of them cost at most 8 MiB. What no pod passes either
+ * is etcd's limit of 1.5 MiB (--max-request-bytes), in protobuf: of nothing but variables that have 80 bytes in JSON
+ * and some 65 there, each with five structural characters, that is 121,000.
  */
 export const MAX_STRUCTURE = 128 * 1024;
 
@@ -36,6 +36,9 @@ export const MAX_STRUCTURE = 128 * 1024;
  * or 400 pods of 20 KiB.
  */
 export const MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024;
+
+/** Bytes of large bodies after which garbage is collected, once for each of the largest: it takes some 30 ms. */
+export const GARBAGE_BYTES = 3 * 1024 * 1024;
 
 /** How long the API server waits before it asks again, in seconds. It does so within its own `timeoutSeconds`. */
 export const RETRY_AFTER_SECONDS = 1;

@@ -7,6 +7,7 @@ import { byteBudget, readBody } from './body.ts';
 import type { Body } from './body.ts';
 import type { Pair } from './certificate.ts';
 import { trackConnections } from './connections.ts';
+import { garbageCollector } from './garbage.ts';
 import type { Answer, Call } from './handler.ts';
 import * as limits from './limits.ts';
 import type { WebhookMetrics } from './metrics.ts';
@@ -79,6 +80,7 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
   app.server.maxConnections = limits.MAX_CONNECTIONS;
   const connections = trackConnections(app.server);
   const budget = byteBudget();
+  const doneWith = garbageCollector();
 
   function refuse(reply: FastifyReply, { status, message }: Refusal): void {
     metrics.requests.inc({ outcome: status === 503 ? 'shed' : 'refuse', code: status });
@@ -105,6 +107,10 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (isDraining() || connections.isPastItsAge(request.socket)) reply.header('connection', 'close');
+    done();
+  });
+  app.addHook('onResponse', (request, _reply, done) => {
+    doneWith(Number(request.headers['content-length'] ?? 0));
     done();
   });
   app.setErrorHandler((error, _request, reply) => {
