@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { NODE_FLAGS } from '../scripts/node-flags.ts';
+import { MALLOC_VARIABLES, NODE_FLAGS } from '../scripts/node-flags.ts';
 
 const dockerfile = await readFile(new URL('../Dockerfile', import.meta.url), 'utf8');
 
@@ -17,4 +17,14 @@ test('the compile cache is made with the same flags: Node finds none that was ma
   const runs = dockerfile.split('\n').filter((line) => line.startsWith('RUN ["/nodejs/bin/node"'));
   assert.equal(runs.length, 2);
   for (const run of runs) assert.deepEqual(words(run).slice(1, 1 + NODE_FLAGS.length), NODE_FLAGS);
+});
+
+test('the image holds malloc to what it was measured with', () => {
+  const variables = /^ENV (MALLOC_.*) NODE_COMPILE_CACHE/m.exec(dockerfile)?.[1];
+  assert.equal(
+    variables,
+    Object.entries(MALLOC_VARIABLES)
+      .map((pair) => pair.join('='))
+      .join(' '),
+  );
 });
