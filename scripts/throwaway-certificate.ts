@@ -105,9 +105,10 @@ function certify({
     ),
   );
   const signature = sign('sha256', toBeSigned, issuerKey);
+  // No blank line where the last one is full: OpenSSL takes that for the end of the block.
   const lines = sequence(toBeSigned, ECDSA_WITH_SHA256, bits(signature, 0))
     .toString('base64')
-    .replaceAll(/.{64}/g, '$&\n');
+    .replaceAll(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
