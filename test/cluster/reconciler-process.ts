@@ -12,6 +12,8 @@ export const RECONCILER = 'reconciler';
 
 /** A running `autoscrape reconcile`. */
 export interface ReconcilerProcess {
+  /** What its metrics page says. */
+  metrics(): Promise<string>;
   readonly daemon: Daemon;
   /** The value of a metric, with its labels as they are printed; 0 where there is no such line. */
   metric(name: string): Promise<number>;
@@ -52,6 +54,7 @@ export async function startReconciler(
     ],
   });
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+  const metrics = async (): Promise<string> => (await get('/metrics')).text();
   const isReady = async () => (await get('/readyz')).status === 200;
   try {
     await waitFor('the reconciler to be ready', async () => daemon.ended() !== undefined || isReady());
@@ -63,9 +66,9 @@ export async function startReconciler(
   return {
     daemon,
     isReady,
+    metrics,
     async metric(name) {
-      const text = await (await get('/metrics')).text();
-      const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+      const line = (await metrics()).split('\n').find((candidate) => candidate.startsWith(`${name} `));
       return Number(line?.slice(name.length + 1) ?? 0);
     },
     async log() {
