@@ -25,7 +25,7 @@ import { quantile, range, shuffled, table } from './statistics.ts';
 const BUNDLE = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** Pods of each kind, at each concurrency. */
 const PODS = 2000;
-const WARM_UP = 300;
+const WARM_UP = 1000;
 
 /** A webhook to be measured, or none. */
 interface Contender {
