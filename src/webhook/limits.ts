@@ -32,10 +32,10 @@ export const MAX_DEPTH = 64;
 export const MAX_STRUCTURE = 128 * 1024;
 
 /**
- * Bytes of all bodies that are being received: what comes beyond is asked to come again in a second. Two of the largest,
- * or 400 pods of 20 KiB.
+ * Bytes of all bodies that are being received: what comes beyond is asked to come again in a second. 300 pods of 20 KiB,
+ * or one of the largest and half of another.
  */
-export const MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024;
+export const MAX_BYTES_IN_FLIGHT = 6 * 1024 * 1024;
 
 /** Bytes of large bodies after which garbage is collected, once for each of the largest: it takes some 30 ms. */
 export const GARBAGE_BYTES = 3 * 1024 * 1024;

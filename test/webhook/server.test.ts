@@ -162,7 +162,7 @@ async function hold(t: TestContext, webhook: RunningWebhook, bytes: number) {
     t.after(() => socket.destroy());
     await new Promise((resolve) => {
       socket.write(HEAD);
-      socket.write(Buffer.alloc(MAX_BODY_BYTES - 10_000, ' '), resolve);
+      socket.write(Buffer.alloc(Math.min(bytes - held, MAX_BODY_BYTES) - 10_000, ' '), resolve);
     });
     holders.push(socket);
   }
