@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { styleText } from 'node:util';
 import { component } from '../test/cluster/components.ts';
 import { onInterruption } from '../test/cluster/interruption.ts';
-import { QUERY_PATH } from '../test/cluster/installation/prometheus-pod.ts';
+import { PROMETHEUS } from '../test/cluster/installation/prometheus-pod.ts';
 import { openStage, works } from '../test/cluster/installation/stage.ts';
 import { podsOf } from '../test/cluster/installation/workload.ts';
 import { waitFor } from '../test/cluster/wait-for.ts';
@@ -58,7 +58,7 @@ async function demonstrate(): Promise<void> {
   say('  kubectl label namespace shop autoscrape.io/inject=enabled');
   say('  kubectl get pods -n shop -o yaml | grep prometheus.io', '');
   say('  # what Prometheus says of it:');
-  say(`  kubectl get --raw '${QUERY_PATH}?query=up{namespace="shop"}'`, '');
+  say(`  kubectl get --raw '${PROMETHEUS}/api/v1/query?query=up{namespace="shop"}'`, '');
   say('  # is the installation in order?');
   say('  helm test autoscrape -n autoscrape', '');
   say('It keeps running until Ctrl-C, which leaves nothing behind.');

@@ -10,12 +10,14 @@ import { readme } from './installation/readme.ts';
 import { size } from './installation/size.ts';
 import { closeStage, keepStage } from './installation/stage.ts';
 import { fromInstallToTarget } from './installation/target.ts';
+import { troubleshooting } from './installation/troubleshooting.ts';
 
 // From `helm install` to a target that is up, on a real node, in the order of what a person does. What a step needs to be
 // there, it sees to, so that it can be run alone, and `--keep` leaves the node for the next one:
 // npm run test:cluster -- --only installation -- --step=outage --keep
 const STEPS: Readonly<Record<string, () => void>> = {
   target: fromInstallToTarget,
+  troubleshooting,
   size,
   outage,
   dashboard,

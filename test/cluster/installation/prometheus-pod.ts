@@ -37,10 +37,9 @@ const NAME = 'prometheus';
 const NAMESPACE = 'installation-prometheus';
 const IMAGE = 'localhost/prometheus:test';
 const USER = 65534;
-const API = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}:9090/proxy/api/v1`;
 
-/** Where the API server passes an instant query on to Prometheus. */
-export const QUERY_PATH = `${API}/query`;
+/** The API server's way to Prometheus. */
+export const PROMETHEUS = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}:9090/proxy`;
 
 /** Starts Prometheus as a pod, and returns it once it answers. */
 export async function startPrometheus(cluster: Cluster): Promise<Prometheus> {
@@ -57,7 +56,7 @@ export async function startPrometheus(cluster: Cluster): Promise<Prometheus> {
 
 function client({ request }: Cluster): Prometheus {
   const get = async <Data>(path: string): Promise<Data> => {
-    const { status, body } = await request<{ data: Data }>('GET', `${API}/${path}`);
+    const { status, body } = await request<{ data: Data }>('GET', `${PROMETHEUS}/api/v1/${path}`);
     if (status !== 200) throw new Error(`Prometheus: ${path}: status ${status}: ${JSON.stringify(body)}`);
     return body.data;
   };
