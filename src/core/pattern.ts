@@ -49,7 +49,9 @@ function compile(source: string): Pattern | string {
   // A pattern that is nothing but words needs no regular expression: most port names are decided here.
   const words = complete ? new Set(begins) : undefined;
   const prefixes = begins.includes('') ? undefined : begins;
-  const plausible = prefixes === undefined ? holdsOneOf(holds) : beginsWithOneOf(prefixes);
+  const beginning = beginsWithOneOf(begins);
+  const holding = holdsOneOf(holds);
+  const plausible = (text: string): boolean => beginning(text) && holding(text);
   const groupNames = Object.keys(regex.namedGroups());
   return {
     source,
@@ -76,8 +78,10 @@ const GATE = 9;
 
 function beginsWithOneOf(texts: readonly string[]): (text: string) => boolean {
   const length = Math.min(GATE, ...texts.map((text) => text.length));
-  const gates = new Set(texts.map((text) => text.slice(0, length)));
-  return (text) => gates.has(text.slice(0, length));
+  const gates = [...new Set(texts.map((text) => text.slice(0, length)))];
+  const [only = ''] = gates;
+  if (length === 0) return () => true;
+  return gates.length === 1 ? (text) => text.startsWith(only) : (text) => gates.some((gate) => text.startsWith(gate));
 }
 
 function holdsOneOf(texts: readonly string[] | undefined): (text: string) => boolean {
