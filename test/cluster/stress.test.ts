@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+// Promises that take minutes to show: too long for the fast tests, and without need of a cluster.
+
+const run = promisify(execFile);
+const STRESS = join(import.meta.dirname, '..', 'stress');
+
+test('ten rolling restarts under load, with the certificate swapped each time, lose no call', async (t) => {
+  // It ends with another code than 0, and execFile rejects, where a call was lost.
+  const { stdout } = await run(process.execPath, [join(STRESS, 'rolling-restart.ts'), '10'], { timeout: 10 * 60_000 });
+  assert.match(stdout, / 0 lost/);
+  t.diagnostic(stdout.trim());
+});
