@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import type { ClientRequest } from 'node:http';
 import { after, before, suite, test } from 'node:test';
@@ -237,23 +236,27 @@ function withPorts(...ports: readonly object[]): object {
 
 /** Requests to the webhook that never end and together hold all the bytes it has for bodies. */
 async function holdAllBytes(webhook: WebhookProcess): Promise<ClientRequest[]> {
-  const bodies: ClientRequest[] = [];
-  for (let held = 0; held < MAX_BYTES_IN_FLIGHT; held += MAX_BODY_BYTES) {
-    const body = httpsRequest({
-      host: '127.0.0.1',
-      port: webhook.port,
-      ca: webhook.ca,
-      method: 'POST',
-      path: '/mutate',
-      agent: false,
-      headers: { 'content-type': 'application/json', 'content-length': MAX_BODY_BYTES },
-    });
-    body.on('error', () => {}); // they are destroyed in the end
-    body.write(Buffer.alloc(MAX_BODY_BYTES - 1, ' '));
-    bodies.push(body);
-  }
-  await Promise.all(bodies.map((body) => once(body, 'socket')));
   const review = JSON.stringify(reviewOf(podWithMetrics()));
-  await waitFor('all bytes to be taken', async () => (await post(webhook, review)).status === 503, { everyMs: 20 });
-  return bodies;
+  return waitFor('all bytes to be taken', async () => {
+    const bodies: ClientRequest[] = [];
+    for (let free = MAX_BYTES_IN_FLIGHT; free > 0; free -= MAX_BODY_BYTES - 1) {
+      bodies.push(await holdBytes(webhook, Math.min(MAX_BODY_BYTES - 1, free)));
+    }
+    if ((await post(webhook, review)).status === 503) return bodies;
+    // The review came before the last of them, and one of them was refused instead.
+    for (const body of bodies) body.destroy();
+    return undefined;
+  });
+}
+
+/** A request that lacks its last byte, once the others have left this process. */
+async function holdBytes({ port, ca }: WebhookProcess, bytes: number): Promise<ClientRequest> {
+  const headers = { 'content-type': 'application/json', 'content-length': bytes + 1 };
+  const options = { host: '127.0.0.1', port, ca, method: 'POST', path: '/mutate', agent: false, headers };
+  const body = httpsRequest(options);
+  body.on('error', () => {}); // it is destroyed in the end
+  await new Promise((resolve) => {
+    body.write(Buffer.alloc(bytes, ' '), resolve);
+  });
+  return body;
 }
