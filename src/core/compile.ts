@@ -6,6 +6,7 @@ import type { Conditions, Rule, Rules } from './rule.ts';
 import type { RulesFile } from './rules-file.ts';
 import { requirements } from './selector.ts';
 import { statementOf } from './statement.ts';
+import type { Statement } from './statement.ts';
 
 /** Returns the rules of a checked file, ready to decide with. */
 export function compile(effective: RulesFile): Rules {
@@ -32,16 +33,16 @@ export function compile(effective: RulesFile): Rules {
 function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
   const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
   return {
-    ...(podLabels && { podLabels: requirements(podLabels) }),
-    ...(container !== undefined && { container: pattern(container) }),
-    ...(image !== undefined && { image: pattern(image) }),
-    ...(portName !== undefined && { portName: pattern(portName) }),
-    ...(portNumber !== undefined && { portNumber: [portNumber].flat() }),
-    ...(probePath !== undefined && { probePath: pattern(probePath) }),
-    ...(argument !== undefined && { argument: pattern(argument) }),
-    ...(env !== undefined && { env: statementOf(pattern(env)) }),
-    ...(catalogue && { catalogue }),
-    ...(declared && { declared }),
+    podLabels: podLabels && requirements(podLabels),
+    container: optionalPattern(container),
+    image: optionalPattern(image),
+    portName: optionalPattern(portName),
+    portNumber: portNumber === undefined ? undefined : [portNumber].flat(),
+    probePath: optionalPattern(probePath),
+    argument: optionalPattern(argument),
+    env: optionalStatement(env),
+    catalogue: catalogue ?? false,
+    declared: declared ?? false,
   };
 }
 
@@ -51,12 +52,12 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
     movedBy: image.movedBy ?? [],
-    needs: image.needs === undefined ? undefined : statementOf(pattern(image.needs)),
-    unless: image.unless === undefined ? undefined : statementOf(pattern(image.unless)),
+    needs: optionalStatement(image.needs),
+    unless: optionalStatement(image.unless),
     declared: image.declared ?? false,
-    container: image.container === undefined ? undefined : pattern(image.container),
+    container: optionalPattern(image.container),
     beside: image.beside ?? [],
-    portName: image.portName === undefined ? undefined : pattern(image.portName),
+    portName: optionalPattern(image.portName),
   };
 }
 
@@ -65,4 +66,12 @@ function pattern(source: string): Pattern {
   const compiled = compilePattern(source);
   if (typeof compiled === 'string') throw new Error(`a pattern that was valid is not: ${compiled}`);
   return compiled;
+}
+
+function optionalPattern(source: string | undefined): Pattern | undefined {
+  return source === undefined ? undefined : pattern(source);
+}
+
+function optionalStatement(source: string | undefined): Statement | undefined {
+  return source === undefined ? undefined : statementOf(pattern(source));
 }

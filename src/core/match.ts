@@ -61,7 +61,7 @@ export function matchIn(
     else groups = new Map([...groups, ...(statements[0] ?? [])]);
     if (named?.length === 0) return 'env';
   }
-  if (when.catalogue !== undefined) {
+  if (when.catalogue) {
     const known = consult(rules.catalogue, container);
     if (known.kind === 'off') return 'off';
     if (known.kind === 'unknown') return 'catalogue';
@@ -73,7 +73,7 @@ export function matchIn(
     named = (named ?? declared(container)).filter(({ port }) => wanted.includes(port));
     if (named.length === 0) return 'portNumber';
   }
-  if (when.declared !== undefined && named !== undefined) {
+  if (when.declared && named !== undefined) {
     named = narrow(named, declared(container));
     if (named.length === 0) return 'declared';
   }

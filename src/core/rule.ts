@@ -5,18 +5,21 @@ import type { RulesFile } from './rules-file.ts';
 import type { LabelRequirement } from './selector.ts';
 import type { Statement } from './statement.ts';
 
-/** The conditions of a rule. All that are given hold together, on one container and one port. */
+/**
+ * The conditions of a rule. All that are given hold together, on one container and one port. Every field is there in every
+ * rule, because objects of one shape are read several times faster, and all rules are read for every pod.
+ */
 export interface Conditions {
-  readonly podLabels?: readonly LabelRequirement[];
-  readonly container?: Pattern;
-  readonly image?: Pattern;
-  readonly portName?: Pattern;
-  readonly portNumber?: readonly number[];
-  readonly probePath?: Pattern;
-  readonly argument?: Pattern;
-  readonly env?: Statement;
-  readonly catalogue?: true;
-  readonly declared?: true;
+  readonly podLabels: readonly LabelRequirement[] | undefined;
+  readonly container: Pattern | undefined;
+  readonly image: Pattern | undefined;
+  readonly portName: Pattern | undefined;
+  readonly portNumber: readonly number[] | undefined;
+  readonly probePath: Pattern | undefined;
+  readonly argument: Pattern | undefined;
+  readonly env: Statement | undefined;
+  readonly catalogue: boolean;
+  readonly declared: boolean;
 }
 
 /** A compiled rule. */
