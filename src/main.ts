@@ -51,24 +51,14 @@ program
       nonEmpty,
     ),
   )
-  .addOption(
-    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
-  )
+  .addOption(hostOption())
   .addOption(
     option('--port <number>', 'port for the API server (HTTPS); 0 picks a free one')
       .default(10250)
       .argParser(integer(0, 65535)),
   )
-  .addOption(
-    option('--health-port <number>', 'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one')
-      .default(8080)
-      .argParser(integer(0, 65535)),
-  )
-  .addOption(
-    option('--log-level <level>', 'least important level to log')
-      .choices(['debug', 'info', 'warn', 'error'])
-      .default('info'),
-  )
+  .addOption(healthPortOption())
+  .addOption(logLevelOption())
   .addOption(
     option('--tls-min-version <version>', 'oldest TLS version to accept').choices(['1.2', '1.3']).default('1.3'),
   )
@@ -188,19 +178,9 @@ program
     option('--lease-name <name>', 'Lease by which one of several replicas works').default('autoscrape-reconciler'),
   )
   .addOption(option('--lease-namespace <name>', 'namespace of the Lease; else the own one').argParser(nonEmpty))
-  .addOption(
-    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
-  )
-  .addOption(
-    option('--health-port <number>', 'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one')
-      .default(8080)
-      .argParser(integer(0, 65535)),
-  )
-  .addOption(
-    option('--log-level <level>', 'least important level to log')
-      .choices(['debug', 'info', 'warn', 'error'])
-      .default('info'),
-  )
+  .addOption(hostOption())
+  .addOption(healthPortOption())
+  .addOption(logLevelOption())
   .addHelpText(
     'after',
     examples(
@@ -246,9 +226,7 @@ program
   .command('sample')
   .summary('run a small app with metrics')
   .description('Runs a small app with one metric of its own, the counter count_total, on /metrics.')
-  .addOption(
-    option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(nonEmpty),
-  )
+  .addOption(hostOption())
   .addOption(
     option('--port <number>', 'port for /metrics (HTTP); 0 picks a free one')
       .default(8000)
@@ -280,6 +258,26 @@ program
     const { verify } = await import('./commands/verify.ts');
     exitCode = await verify(options);
   });
+
+// What every process that listens or logs takes alike. An Option belongs to one command, so each gets its own.
+
+function hostOption(): Option {
+  return option('--host <address>', 'address to listen on; without it every address, IPv6 and IPv4').argParser(
+    nonEmpty,
+  );
+}
+
+function healthPortOption(): Option {
+  return option('--health-port <number>', 'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one')
+    .default(8080)
+    .argParser(integer(0, 65535));
+}
+
+function logLevelOption(): Option {
+  return option('--log-level <level>', 'least important level to log')
+    .choices(['debug', 'info', 'warn', 'error'])
+    .default('info');
+}
 
 /** A parser of a flag that can be given several times. */
 function several(value: string, before: readonly string[] = []): readonly string[] {

@@ -1,7 +1,8 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from './error-code.ts';
 import { isRunning, startTimeOf } from './process-id.ts';
+import { readIfThere } from './read-if-there.ts';
 
 /**
  * Waits until no other process that runs holds the lock at `path`, saying on stderr what it waits for, and takes it.
@@ -44,15 +45,6 @@ function linked(own: string, path: string): boolean {
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
-    throw error;
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return '';
     throw error;
   }
 }

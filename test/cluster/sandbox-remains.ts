@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from './error-code.ts';
 import { childrenOf, commandLineOf, hasEnded, killNow } from './process-id.ts';
+import { readIfThere } from './read-if-there.ts';
 
 /** Where everything of the node lies: fixed, so that a run finds what an interrupted one left. */
 export const sandboxDirectory = '/var/lib/autoscrape-node';
@@ -71,14 +72,5 @@ function retry(what: string, attempt: () => boolean): void {
   while (!attempt()) {
     if (performance.now() > end) throw new Error(`removing the node: waited 10 s in vain for ${what}`);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return '';
-    throw error;
   }
 }
