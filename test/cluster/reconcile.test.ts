@@ -207,6 +207,9 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
   test('rights that are taken away are told once, and work goes on when they are given back', async (t) => {
     const namespace = await createNamespace('rights', true);
     const reconciler = await start(t, `--namespace=${namespace}`);
+    await createPod(namespace, 'first');
+    await annotated(namespace, 'first'); // so the watch is there: what is refused from now on is the patches
+    t.after(() => bindClusterRole(cluster)); // a failure here is not to be the others' failure
     await unbindClusterRole(cluster);
     for (const name of ['a', 'b', 'c']) await createPod(namespace, name);
     const forbidden = 'autoscrape_reconcile_failures_total{operation="patch pods",code="403"}';
@@ -309,7 +312,11 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     const from = (await cluster.auditEvents()).length;
     const run = await runAsReconciler(cluster, 'reconcile', '--once', '-n', namespace, '--patches-per-second=1000');
     assert.match(run.stdout, /501 pods in 1 namespace: 501 annotated\./);
-    const events = (await cluster.auditEvents()).slice(from).filter(({ user }) => user.username === RECONCILER);
+    // An event is written when its answer has been sent, or just after.
+    const events = await waitFor('all of it in the audit log', async () => {
+      const ours = (await cluster.auditEvents()).slice(from).filter(({ user }) => user.username === RECONCILER);
+      return ours.filter(({ verb }) => verb === 'patch').length >= 501 && ours;
+    });
     const count = (verb: string) => events.filter((event) => event.verb === verb).length;
     assert.deepEqual({ list: count('list'), patch: count('patch') }, { list: 2, patch: 501 });
   });
@@ -397,6 +404,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
       async () => (await reconciler.metric('autoscrape_reconcile_last_full_pass_timestamp_seconds')) > 0,
     );
     for (const namespace of ['idle-a', 'idle-b']) await annotated(namespace, 'app');
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // until the audit log has the last patch
     const from = (await cluster.auditEvents()).length;
     await new Promise((resolve) => setTimeout(resolve, 12_000));
     const events = (await cluster.auditEvents()).slice(from).filter(({ user }) => user.username === RECONCILER);

@@ -109,18 +109,28 @@ export async function grantRights(cluster: ControlPlane): Promise<void> {
   await bindClusterRole(cluster);
 }
 
-/** Gives the reconciler's user its cluster role. */
+/** Gives the reconciler's user its cluster role, and returns once the API server goes by it. */
 export async function bindClusterRole(cluster: ControlPlane): Promise<void> {
   await cluster.request('POST', `${RBAC}/clusterrolebindings`, {
     metadata: { name: RECONCILER },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: RECONCILER },
     subjects: [{ kind: 'User', name: RECONCILER }],
   });
+  await waitFor('the rights to be given', () => mayPatchPods(cluster));
 }
 
-/** Takes the cluster role away. */
+/** Takes the cluster role away, and returns once the API server goes by it: its view of the bindings lags. */
 export async function unbindClusterRole(cluster: ControlPlane): Promise<void> {
   await cluster.request('DELETE', `${RBAC}/clusterrolebindings/${RECONCILER}`);
+  await waitFor('the rights to be taken away', async () => !(await mayPatchPods(cluster)));
+}
+
+async function mayPatchPods(cluster: ControlPlane): Promise<boolean> {
+  const review = { user: RECONCILER, resourceAttributes: { verb: 'patch', resource: 'pods', namespace: 'default' } };
+  const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+  const { status, body } = await cluster.request<{ status?: { allowed?: boolean } }>('POST', path, { spec: review });
+  if (status !== 201) throw new Error(`${path} answered ${status}`);
+  return body.status?.allowed === true;
 }
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
