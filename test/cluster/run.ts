@@ -9,14 +9,17 @@ import { imagePackages, installDebianPackages, nodePackages } from './debian.ts'
 import { onInterruption } from './interruption.ts';
 
 // `npm run test:cluster`: the tests on real components. Builds what they need, which takes about 25 minutes once, then runs
-// them file by file, because each starts a cluster of its own and measures nothing that others may disturb.
+// them file by file, each of which starts a cluster of its own, in two lanes: they mostly wait for what they have started.
 
 const USAGE = `usage: npm run test:cluster -- [--only NAME]… [-- FLAG…]
   --only NAME   only the test file of that name, such as admission or chart/render; may be given several times
   FLAG          passed on to the test files, such as --update of consumers`;
 
-/** Files whose cluster is a whole node: network namespaces, cgroups, mounts. */
-const NEED_ROOT: readonly string[] = ['node', 'installation'];
+/** Files whose cluster is a whole node: network namespaces, cgroups, mounts. A machine has room for one at a time. */
+const NEED_ROOT: readonly string[] = ['installation', 'node'];
+
+/** Files whose figures count only from a machine that does nothing else. */
+const RUN_ALONE: readonly string[] = ['stress'];
 
 /** Much longer than any file takes: what hangs is ended, and the rest still runs. */
 const MINUTES_A_FILE = 30;
@@ -51,31 +54,41 @@ function testFiles(): TestFile[] {
   );
 }
 
-/** Runs one file to its end, showing what it prints as it comes. */
-async function runFile({ name, path }: TestFile, flags: readonly string[]): Promise<Result> {
-  process.stdout.write(`\n── ${name} ${'─'.repeat(Math.max(0, 76 - name.length))}\n`);
+/** Takes a line, without its end. */
+type Print = (line: string) => void;
+
+function show(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Runs one file to its end, showing what it prints as it comes, or handing it on where there is someone to take it. */
+async function runFile({ name, path }: TestFile, flags: readonly string[], taker?: Print): Promise<Result> {
+  const print = taker ?? show;
+  print(`\n── ${name} ${'─'.repeat(Math.max(0, 76 - name.length))}`);
   const started = performance.now();
   const child = spawn(process.execPath, ['--test-reporter=spec', path, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', taker === undefined ? 'inherit' : 'pipe'],
     env: { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) },
   });
   const callOff = onInterruption(() => child.kill('SIGTERM'));
   const limit = setTimeout(() => {
-    process.stderr.write(`${name} has not ended after ${MINUTES_A_FILE} minutes: it is being ended\n`);
+    print(`${name} has not ended after ${MINUTES_A_FILE} minutes: it is being ended`);
     child.kill('SIGTERM');
     setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
   }, MINUTES_A_FILE * 60_000);
   const counts = new Map<string, number>();
   const remarks: string[] = [];
-  createInterface(child.stdout).on('line', (line) => {
-    process.stdout.write(`${line}\n`);
+  const read = (line: string): void => {
+    print(line);
     const [, indent, remark = ''] = /^(\s*)ℹ (.*)$/.exec(stripVTControlCharacters(line)) ?? [];
     if (indent === undefined) return;
     const [, word, count] = /^(tests|pass|fail|cancelled) (\d+)$/.exec(remark) ?? [];
     if (word !== undefined) counts.set(word, Number(count));
     // What stands at the margin is Node's own summary.
     else if (indent !== '') remarks.push(remark);
-  });
+  };
+  if (child.stdout !== null) createInterface(child.stdout).on('line', read);
+  if (child.stderr !== null) createInterface(child.stderr).on('line', print);
   await once(child, 'close');
   clearTimeout(limit);
   callOff();
@@ -92,6 +105,35 @@ async function runFile({ name, path }: TestFile, flags: readonly string[]): Prom
   };
 }
 
+/**
+ * Runs the files of each lane one after the other, and the lanes beside one another. A file's output comes as it is printed
+ * where it is the only lane, and in one piece when the file ends where it would mingle with another's.
+ */
+async function runLanes(lanes: readonly (readonly TestFile[])[], flags: readonly string[]): Promise<Result[]> {
+  const busy = lanes.filter((files) => files.length > 0);
+  const running = new Set<string>();
+  async function runLane(files: readonly TestFile[]): Promise<Result[]> {
+    const results: Result[] = [];
+    for (const file of files) {
+      if (busy.length === 1) {
+        results.push(await runFile(file, flags));
+        continue;
+      }
+      running.add(file.name);
+      process.stderr.write(`… ${[...running].join(' and ')}\n`);
+      const lines: string[] = [];
+      // What was printed by then is worth having when all of it is interrupted.
+      const callOff = onInterruption(() => lines.forEach(show));
+      results.push(await runFile(file, flags, (line) => lines.push(line)));
+      callOff();
+      running.delete(file.name);
+      lines.forEach(show);
+    }
+    return results;
+  }
+  return (await Promise.all(busy.map(runLane))).flat();
+}
+
 /** The summary: a line a file, then totals as Node's own reporter writes them. */
 function summarise(results: readonly Result[], leftOut: readonly TestFile[]): string {
   const sum = (of: (result: Result) => number): number => results.reduce((total, result) => total + of(result), 0);
@@ -105,8 +147,13 @@ function summarise(results: readonly Result[], leftOut: readonly TestFile[]): st
     `ℹ pass ${sum(({ pass }) => pass)}`,
     // A file that failed without a failed test, because it crashed or was ended, counts as one.
     `ℹ fail ${sum(({ passed, fail }) => (passed ? 0 : Math.max(1, fail))) + leftOut.length}`,
-    `ℹ duration_ms ${1000 * sum(({ seconds }) => seconds)}`,
+    `ℹ duration_ms ${Math.round(performance.now())}`,
   ].join('\n');
+}
+
+/** What tells whether a file is one of those named. */
+function isIn(names: readonly string[]): (file: TestFile) => boolean {
+  return ({ name }) => names.includes(name);
 }
 
 /** The exit code: 0 when all that was asked for passed, 1 when something failed or was left out, 2 for wrong usage. */
@@ -131,15 +178,16 @@ async function main(): Promise<number> {
   }
   const chosen = only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
-  const leftOut = isRoot ? [] : chosen.filter(({ name }) => NEED_ROOT.includes(name));
+  const leftOut = isRoot ? [] : chosen.filter(isIn(NEED_ROOT));
   const files = chosen.filter((file) => !leftOut.includes(file));
   // One file builds what it needs by itself; before all of them everything is built, so that no test's clock runs meanwhile.
   if (only.length === 0) await prebuild(componentNames);
-  if (isRoot && files.some(({ name }) => NEED_ROOT.includes(name))) {
+  if (isRoot && files.some(isIn(NEED_ROOT))) {
     await installDebianPackages([...nodePackages, ...imagePackages]);
   }
-  const results: Result[] = [];
-  for (const file of files) results.push(await runFile(file, asked.positionals));
+  const [alone, beside] = [files.filter(isIn(RUN_ALONE)), files.filter((file) => !isIn(RUN_ALONE)(file))];
+  const lanes = [beside.filter(isIn(NEED_ROOT)), beside.filter((file) => !isIn(NEED_ROOT)(file))];
+  const results = [...(await runLanes(lanes, asked.positionals)), ...(await runLanes([alone], asked.positionals))];
   process.stdout.write(`\n${summarise(results, leftOut)}\n`);
   return leftOut.length === 0 && results.length > 0 && results.every(({ passed }) => passed) ? 0 : 1;
 }
