@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import { integer, nonEmpty, option, toggle } from './config.ts';
+import { endUntilHandled } from './shutdown.ts';
 import { UserError } from './user-error.ts';
 import { VERSION } from './version.ts';
 import type { CheckOptions } from './commands/check.ts';
@@ -18,6 +19,8 @@ import type { UninjectOptions } from './commands/uninject.ts';
 
 // Node keeps what it has compiled of the modules that commands import, for the next start: a third of an explain's time.
 enableCompileCache();
+
+endUntilHandled();
 
 let exitCode = 0;
 

@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /** The process's wish to stop. */
 export interface Shutdown {
   /** Resolves when the process is to stop, with the signal that asked for it or `failure` after an uncaught error. */
@@ -8,6 +10,20 @@ export interface Shutdown {
 
 /** Why the process stops: the orchestrator asks (SIGTERM), a person does (SIGINT), or a bug made it. */
 export type StopReason = 'SIGTERM' | 'SIGINT' | 'failure';
+
+/** Ends the process with the code that a shell gives one that the signal has ended. */
+function endNow(signal: NodeJS.Signals): void {
+  process.exit(128 + constants.signals[signal]);
+}
+
+/**
+ * Has SIGTERM and SIGINT end the process at once, until `handleShutdown` takes them over. It is what they do anyway, but not
+ * to process 1 of a container: a signal that came while modules load would be lost, and the kubelet wait until it may kill.
+ */
+export function endUntilHandled(): void {
+  process.on('SIGTERM', endNow);
+  process.on('SIGINT', endNow);
+}
 
 /**
  * Takes over SIGTERM, SIGINT and uncaught errors, from now on: call it before any await, because process 1 of a
@@ -22,8 +38,10 @@ export function handleShutdown(onFailure: (error: unknown) => void): Shutdown {
     asked = true;
     resolve(reason);
   }
-  process.on('SIGTERM', () => ask('SIGTERM'));
-  process.on('SIGINT', () => ask('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => ask(signal));
+    process.off(signal, endNow);
+  }
   // Also the unhandled rejections: Node raises them as uncaught exceptions.
   process.on('uncaughtException', (error) => {
     onFailure(error);
