@@ -24,6 +24,7 @@ export function compile(effective: RulesFile): Rules {
     names: rules.map((rule) => rule.name),
     https: effective.https,
     ignoreContainers: effective.ignoreContainers.map(pattern),
+    statedPaths: effective.statedPaths.map((source) => statementOf(pattern(source))),
     catalogue: createCatalogue(effective.images, compileImage),
     annotationKeys: effective.annotations,
     effective,

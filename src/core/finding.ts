@@ -5,6 +5,7 @@ import { isOtherProtocol } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
+import { stated } from './statement.ts';
 
 /** Why a rule found nothing in a container: the condition that failed, or that it fits but names no single port. */
 export type Refusal = keyof Conditions | 'unless' | 'which_port';
@@ -59,12 +60,14 @@ function onlyPort({ candidates }: Container): NamedPort[] {
 }
 
 function endpointOf(rule: Rule, container: Container, found: NamedPort, rules: Rules): Endpoint {
-  // The rule's own path wins; else the catalogue may know the image's path on that very port, whichever rule found it.
+  // The rule's own path wins, then one that the container states; else the catalogue may know the image's path on that very
+  // port, whichever rule found it.
   const known = rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, rules) : undefined;
+  const path = rule.path === undefined ? statedPath(container, rules) : fillIn(rule.path, found.groups);
   return {
     container: container.name,
     port: found.port,
-    path: (rule.path === undefined ? undefined : fillIn(rule.path, found.groups)) ?? known?.path ?? '/metrics',
+    path: path ?? known?.path ?? '/metrics',
     scheme: rule.scheme ?? known?.scheme ?? 'http',
     declared: container.ports.some(({ number }) => number === found.port),
   };
@@ -79,8 +82,23 @@ function catalogueAt(
   return rules.catalogue.find(container).find((entry) => entry.ports.includes(found.port));
 }
 
+/** What is no path of a URL, whatever the variable is called: METRICS_PATH=/var/lib/metrics. */
+const DIRECTORY = /^\/(data|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)(\/|$)/;
+
+function statedPath(container: Container, { statedPaths }: Rules): string | undefined {
+  for (const statement of statedPaths) {
+    const path = stated(container, statement, 'path').find((value) => isPath(value) && !DIRECTORY.test(value));
+    if (path !== undefined) return path;
+  }
+  return undefined;
+}
+
 /** `${name}` becomes what the pattern's group took from the pod, if that leaves a path; anything else is not to be written. */
 function fillIn(template: string, groups: ReadonlyMap<string, string> | undefined): string | undefined {
   const path = template.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => groups?.get(name) ?? '');
-  return /^\/[\x21-\x7e]*$/.test(path) && !/[?#]/.test(path) ? path : undefined;
+  return isPath(path) ? path : undefined;
+}
+
+function isPath(text: string): boolean {
+  return /^\/[\x21-\x7e]*$/.test(text) && !/[?#]/.test(text);
 }

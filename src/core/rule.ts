@@ -41,6 +41,8 @@ export interface Rules {
   readonly names: readonly string[];
   readonly https: boolean;
   readonly ignoreContainers: readonly Pattern[];
+  /** What states the path of a container's metrics, in the group `path`. */
+  readonly statedPaths: readonly Statement[];
   readonly catalogue: Catalogue;
   readonly annotationKeys: AnnotationKeys;
   /** The effective file, for `autoscrape check --print`. */

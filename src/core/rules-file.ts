@@ -33,6 +33,10 @@ const Pattern = z
   })
   .meta({ description: 'RE2, anchored at both ends' });
 
+const PathStatement = Pattern.refine((source) => source.includes('(?P<path>') || source.includes('(?<path>'), {
+  error: 'must take the path out of what is stated: (?P<path>/…)',
+});
+
 const PortNumber = z
   .int('must be a whole number')
   .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself');
@@ -235,6 +239,10 @@ export const RulesFile = strict({
     .array(Pattern)
     .default([])
     .describe('names of containers that others inject, added to the shipped list'),
+  statedPaths: z
+    .array(PathStatement)
+    .default([])
+    .describe('arguments and NAME=value that state the path of the metrics, as (?P<path>…); added to the shipped list'),
   rules: z.array(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
   images: z.array(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
   annotations: Annotations.prefault({}).describe('the keys to write and to respect'),

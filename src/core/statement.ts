@@ -29,6 +29,12 @@ export function variables({ names }: Statement, container: Container): readonly 
   return found;
 }
 
+/** Returns what the pattern's group takes from each statement of the container that matches, the command line's first. */
+export function stated(container: Container, statement: Statement, group: string): string[] {
+  const statements = [...container.words(), ...variables(statement, container)];
+  return statements.flatMap((text) => statement.pattern.groups(text)?.get(group) ?? []);
+}
+
 /** Returns whether the container states it, on its command line or in its environment. */
 export function states(container: Container, statement: Statement): boolean {
   return (

@@ -189,6 +189,18 @@ test('extends: none leaves the shipped rules out, and keeps the containers that 
   assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('istio-proxy')));
 });
 
+test('paths that containers state are looked for as the file says first, and as is shipped unless it extends none', () => {
+  const paths = (text: string): readonly string[] => {
+    const parsed = parseRules(text, shipped);
+    assert.ok(parsed.ok);
+    return parsed.rules.effective.statedPaths;
+  };
+  const own = "statedPaths: ['--mine=(?P<path>/.*)']";
+  assert.deepEqual(paths(own), ['--mine=(?P<path>/.*)', ...shipped.defaults.statedPaths]);
+  assert.deepEqual(paths(`extends: none\n${own}`), ['--mine=(?P<path>/.*)']);
+  assert.match(problemsOf("statedPaths: ['--mine=/.*']").join(), /:1:15: statedPaths\[0\]: must take the path out/);
+});
+
 test('JSON is as good as YAML', () => {
   assert.deepEqual(names('{"extends":"none","rules":[{"name":"a","when":{"portName":"x"}}]}'), ['a']);
 });
