@@ -16,33 +16,25 @@ import { createComplaints } from '../reconcile/complaint.ts';
 import { lead } from '../reconcile/lease.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
-import type { Namespace } from '../reconcile/namespace.ts';
-import { findNamespaces, pass } from '../reconcile/once.ts';
 import { createPace } from '../reconcile/pace.ts';
 import { annotatePlanner } from '../reconcile/plan.ts';
-import { showProgress } from '../reconcile/progress.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
-import { hasFailed, renderReport } from '../reconcile/report.ts';
-import type { ReportFormat } from '../reconcile/report.ts';
 import { followRules } from '../rules/follow.ts';
 import { loadRules } from '../rules/load.ts';
 import { handleShutdown } from '../shutdown.ts';
 import { UserError } from '../user-error.ts';
 import { VERSION } from '../version.ts';
+import { onePass } from './one-pass.ts';
+import type { OnePassOptions } from './one-pass.ts';
 
 /** What `autoscrape reconcile` was told by flags and environment. */
-export interface ReconcileOptions {
-  readonly kubeconfig?: string;
-  readonly context?: string;
+export interface ReconcileOptions extends OnePassOptions {
   readonly namespace?: string;
   readonly excludeNamespaces?: string;
   readonly rules?: string;
   readonly once: boolean;
-  readonly dryRun: boolean;
-  readonly output: ReportFormat;
   readonly removeOnOptOut: boolean;
-  readonly patchesPerSecond: number;
   readonly leaseName: string;
   readonly leaseNamespace?: string;
   readonly host?: string;
@@ -61,39 +53,19 @@ export async function reconcile(options: ReconcileOptions): Promise<number> {
   return options.once || options.dryRun ? reconcileOnce(options) : reconcileOn(options);
 }
 
-/** 0 when there was nothing to do or all is done (or planned), 1 when something failed. */
 async function reconcileOnce(options: ReconcileOptions): Promise<number> {
   const rules = await loadRules(options.rules);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.message);
-  const { kube } = connection;
-  const { signal } = new AbortController();
-  try {
+  return onePass(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
-    const which = options.namespace === undefined ? 'opted in' : { name: options.namespace };
-    const found = await findNamespaces(kube, which, signal);
-    if (!found.ok) throw new UserError(`the namespaces can't be read: ${found.message}`);
-    const isWanted = (namespace: Namespace) =>
-      namespace.optedIn && !namespace.terminating && !excluded.has(namespace.name);
-    const namespaces = found.namespaces.filter(isWanted);
-    if (namespaces.length === 0) process.stderr.write(`${whyNone(options.namespace, excluded)}\n`);
-    const progress = showProgress('pods changed');
-    const report = await pass({
-      kube,
-      namespaces,
+    return {
+      which: options.namespace === undefined ? 'opted in' : { name: options.namespace },
+      isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
       plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
-      isWanted,
-      pace: createPace(options.patchesPerSecond),
-      dryRun: options.dryRun,
-      onProgress: progress.show,
-      signal,
-    });
-    progress.end();
-    process.stdout.write(renderReport(report, options.output));
-    return hasFailed(report) ? 1 : 0;
-  } finally {
-    await kube.close();
-  }
+      remark(namespaces) {
+        if (namespaces.length === 0) process.stderr.write(`${whyNone(options.namespace, excluded)}\n`);
+      },
+    };
+  });
 }
 
 /** 0 after SIGTERM or SIGINT, 1 after an uncaught error. */

@@ -40,12 +40,11 @@ export interface PassOptions {
 export type Found =
   { readonly ok: true; readonly namespaces: readonly Namespace[] } | { readonly ok: false; readonly message: string };
 
-/** The one namespace, or all of them, or those that are opted in; or why they could not be read. */
-export async function findNamespaces(
-  kube: Kube,
-  which: { readonly name: string } | 'all' | 'opted in',
-  signal: AbortSignal,
-): Promise<Found> {
+/** The one namespace, or all of them, or those that are opted in. */
+export type Wanted = { readonly name: string } | 'all' | 'opted in';
+
+/** The namespaces; or why they could not be read. */
+export async function findNamespaces(kube: Kube, which: Wanted, signal: AbortSignal): Promise<Found> {
   if (typeof which === 'object') {
     const asked = await ask(kube, { method: 'GET', path: namespacePath(which.name), signal });
     const namespace = asked.ok ? readNamespace(asked.body) : undefined;
