@@ -25,9 +25,10 @@ export async function check(
   const name = file === '-' ? 'standard input' : file;
   const shipped = readShipped();
   const parsed = parseRules(await read(file), shipped);
-  if (!parsed.ok) {
-    if (output === 'json') writeJson({ file: name, ok: false, problems: parsed.problems });
-    else process.stderr.write(`${renderProblems(name, parsed.problems)}\n`);
+  const problems = parsed.ok ? parsed.remarks : parsed.problems;
+  if (!parsed.ok || problems.length > 0) {
+    if (output === 'json') writeJson({ file: name, ok: false, problems });
+    else process.stderr.write(`${renderProblems(name, problems)}\n`);
     return 1;
   }
   const effective = effectiveRules(parsed.rules, shipped);

@@ -26,7 +26,16 @@ export function checkShipped(defaults: unknown, images: unknown): Shipped {
 
 /** The rules, or everything that is wrong with the file. */
 export type ParsedRules =
-  { readonly ok: true; readonly rules: Rules } | { readonly ok: false; readonly problems: readonly Problem[] };
+  | {
+      readonly ok: true;
+      readonly rules: Rules;
+      /**
+       * What the file says of shipped rules that isn't so, or not any more: a mistake to whoever writes the file, but no reason
+       * for a program that has just been upgraded not to start.
+       */
+      readonly remarks: readonly Problem[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /**
  * Returns the compiled rules of a rules file (YAML or JSON), with the shipped ones behind them unless it says
@@ -36,17 +45,20 @@ export function parseRules(text: string, shipped: Shipped): ParsedRules {
   const document = readDocument(text);
   if (!('content' in document)) return { ok: false, problems: document };
   const parsed = RulesFile.safeParse(document.content ?? {});
-  const problems = [
-    ...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)),
-    ...nameProblems(document, shipped.defaults),
-  ].toSorted((a, b) => a.line - b.line || a.column - b.column);
-  if (!parsed.success || problems.length > 0) return { ok: false, problems };
-  return { ok: true, rules: compile(effectiveFile(parsed.data, shipped)) };
+  const remarks = inOrder(namesShipped(document, shipped.defaults));
+  const wrong = [...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)), ...namesTwice(document)];
+  if (!parsed.success || wrong.length > 0) return { ok: false, problems: inOrder([...wrong, ...remarks]) };
+  return { ok: true, rules: compile(effectiveFile(parsed.data, shipped)), remarks };
 }
 
-/** What holds in the end: the user's rules and images first, then the shipped ones that are left on. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** What holds in the end: the user's rules and images first, then the shipped ones that are left on and not replaced. */
 function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFile {
-  const left = defaults.rules.filter(({ name }) => !file.disabled.includes(name));
+  const replaced = new Set([...file.disabled, ...file.rules.map(({ name }) => name)]);
+  const left = defaults.rules.filter(({ name }) => !replaced.has(name));
   return {
     ...file,
     rules: file.extends === 'none' ? file.rules : [...file.rules, ...left],
@@ -56,32 +68,46 @@ function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFil
   };
 }
 
-/**
- * What only shows across rules: one name twice, a shipped rule's name taken, a shipped rule disabled that doesn't exist. Read
- * off the file as it stands, so that it is told together with everything else that is wrong.
- */
-function nameProblems({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
+// Names only show across rules. They are read off the file as it stands, so that what is wrong with them is told together with
+// everything else that is wrong.
+
+/** One name for two rules of the file. */
+function namesTwice({ content, at }: RulesDocument): Problem[] {
+  const problems: Problem[] = [];
+  const seen = new Map<string, number>();
+  for (const [i, name] of ruleNames(content)) {
+    const first = seen.get(name);
+    if (first === undefined) seen.set(name, i);
+    else problems.push(at(['rules', i, 'name'], `rules[${first}] has this name already`));
+  }
+  return problems;
+}
+
+/** A rule that takes a shipped rule's name without disabling that one, or a disabled one that is not shipped. */
+function namesShipped({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
   if (!isObject(content)) return [];
   const shipped = defaults.rules.map((rule) => rule.name);
   const disabled = listOf(own(content, 'disabled'));
   const problems: Problem[] = [];
-  const seen = new Map<string, number>();
-  for (const [i, rule] of listOf(own(content, 'rules')).entries()) {
-    const name = isObject(rule) ? own(rule, 'name') : undefined;
-    if (typeof name !== 'string') continue;
-    const first = seen.get(name);
-    if (first !== undefined) problems.push(at(['rules', i, 'name'], `rules[${first}] has this name already`));
-    else if (own(content, 'extends') !== 'none' && shipped.includes(name) && !disabled.includes(name)) {
-      const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
-      problems.push(at(['rules', i, 'name'], message));
-    }
-    seen.set(name, first ?? i);
+  for (const [i, name] of own(content, 'extends') === 'none' ? [] : ruleNames(content)) {
+    if (!shipped.includes(name) || disabled.includes(name)) continue;
+    const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
+    problems.push(at(['rules', i, 'name'], message));
   }
   for (const [i, name] of disabled.entries()) {
     if (typeof name !== 'string' || shipped.includes(name)) continue;
     problems.push(at(['disabled', i], `no shipped rule is called "${name}"${didYouMean(name, shipped)}`));
   }
   return problems;
+}
+
+/** The rules' places and names, where they have one. */
+function ruleNames(content: unknown): [place: number, name: string][] {
+  const rules = isObject(content) ? listOf(own(content, 'rules')) : [];
+  return rules.flatMap((rule, i): [number, string][] => {
+    const name = isObject(rule) ? own(rule, 'name') : undefined;
+    return typeof name === 'string' ? [[i, name]] : [];
+  });
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -31,9 +31,16 @@ export async function followRules(
     names: [basename(file)],
     load([content = Buffer.alloc(0)]) {
       const parsed = parseRules(content.toString(), shipped);
-      return parsed.ok
-        ? { ok: true, value: parsed.rules }
-        : { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
+      if (!parsed.ok) {
+        return { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
+      }
+      if (parsed.remarks.length > 0) {
+        log.warn(
+          { problem: renderProblems(file, parsed.remarks) },
+          'the rules file names shipped rules wrongly: it is used all the same',
+        );
+      }
+      return { ok: true, value: parsed.rules };
     },
     onChange() {
       log.info({ file }, 'rules reloaded');

@@ -4,7 +4,10 @@ import type { Rules } from '../core/rules.ts';
 import { UserError } from '../user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
-/** The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. */
+/**
+ * The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. What
+ * it says of shipped rules that isn't so is told on stderr.
+ */
 export async function loadRules(file: string | undefined): Promise<Rules> {
   if (file === undefined) return defaultRules();
   let text: string;
@@ -15,6 +18,9 @@ export async function loadRules(file: string | undefined): Promise<Rules> {
     throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });
   }
   const parsed = parseRules(text, readShipped());
-  if (parsed.ok) return parsed.rules;
+  if (parsed.ok) {
+    if (parsed.remarks.length > 0) process.stderr.write(`${renderProblems(file, parsed.remarks)}\n`);
+    return parsed.rules;
+  }
   throw new UserError(`the rules file is wrong:\n${renderProblems(file, parsed.problems)}`);
 }

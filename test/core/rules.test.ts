@@ -7,7 +7,8 @@ const shipped = readShipped();
 
 function problemsOf(text: string): string[] {
   const parsed = parseRules(text, shipped);
-  return parsed.ok ? [] : renderProblems('rules.yaml', parsed.problems).split('\n');
+  const problems = parsed.ok ? parsed.remarks : parsed.problems;
+  return problems.length === 0 ? [] : renderProblems('rules.yaml', problems).split('\n');
 }
 
 function names(text: string): readonly string[] {
@@ -179,6 +180,18 @@ test('single shipped rules can be switched off, or replaced under their own name
   assert.ok(!names('disabled: [spring-boot]').includes('spring-boot'));
   const replaced = names('disabled: [spring-boot]\nrules: [{ name: spring-boot, when: { portName: x } }]');
   assert.equal(replaced.filter((name) => name === 'spring-boot').length, 1);
+});
+
+test('a file that is behind the shipped rules can be used: one that went is off, and its own rule replaces one that came', () => {
+  const parsed = parseRules('disabled: [gone]\nrules: [{ name: spring-boot, when: { portName: x } }]', shipped);
+  assert.ok(parsed.ok);
+  assert.deepEqual(
+    parsed.remarks.map(({ path }) => path),
+    ['disabled[0]', 'rules[0].name'],
+  );
+  assert.equal(parsed.rules.names.filter((name) => name === 'spring-boot').length, 1);
+  assert.equal(parsed.rules.names[0], 'spring-boot');
+  assert.equal(parsed.rules.names.length, shipped.defaults.rules.length);
 });
 
 test('extends: none leaves the shipped rules out, and keeps the containers that others inject', () => {
