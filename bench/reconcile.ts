@@ -8,6 +8,7 @@ import { startControlPlane } from '../test/cluster/control-plane.ts';
 import { grantRights, RECONCILER, startReconciler } from '../test/cluster/reconciler-process.ts';
 import type { ReconcilerProcess } from '../test/cluster/reconciler-process.ts';
 import { waitFor } from '../test/cluster/wait-for.ts';
+import { annotated } from './pod.ts';
 
 const NAMESPACES = 50;
 const PODS = 100;
@@ -15,15 +16,8 @@ const IDLE_SECONDS = 60;
 const BUNDLE = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const PROGRAM = [...NODE_FLAGS, BUNDLE];
 
-/** A pod of 6 KB, as a chart with many variables makes it. */
 function pod(name: string): object {
-  const env = Array.from({ length: 60 }, (_, index) => ({ name: `SETTING_NUMBER_${index}`, value: 'x'.repeat(40) }));
-  return {
-    metadata: { name, labels: { app: 'app', 'app.kubernetes.io/part-of': 'bench' } },
-    spec: {
-      containers: [{ name: 'main', image: 'example.com/app', env, ports: [{ name: 'metrics', containerPort: 9464 }] }],
-    },
-  };
+  return { ...annotated, metadata: { ...annotated.metadata, name } };
 }
 
 function report(what: string, figures: object): void {
