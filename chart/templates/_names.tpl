@@ -19,15 +19,14 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* Labels of an object. Call with (dict "root" $ "component" "webhook"). */}}
+{{/* Labels of an object. Call with (dict "root" $ "component" "webhook") and, if there are any, labels of the object's own. One
+dict, because a key may stand in several places: the object's own win, and those for all objects give way. */}}
 {{- define "autoscrape.labels" -}}
-{{- with .root.Values.commonLabels }}
-{{- toYaml . }}
-{{ end -}}
-{{ include "autoscrape.selectorLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- $ours := include "autoscrape.selectorLabels" . | fromYaml -}}
+{{- $_ := set $ours "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+{{- merge (dict) (.labels | default dict) $ours .root.Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{/* metadata of an object in the release's namespace, complete. Call with root, component, name (what follows the full
@@ -39,9 +38,6 @@ namespace: {{ .namespace | default .root.Release.Namespace }}
 {{- end }}
 labels:
   {{- include "autoscrape.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -13,13 +13,8 @@
 for Prometheus, metricsPort. Our own pods lie in a namespace that the webhook never handles, so they say it themselves. */}}
 {{- define "autoscrape.podMetadata" -}}
 labels:
-  {{- with .root.Values.commonLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- with .values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- include "autoscrape.selectorLabels" . | nindent 2 }}
+  {{- $selected := include "autoscrape.selectorLabels" . | fromYaml }}
+  {{- merge $selected .values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- $annotations := dict -}}
 {{- if and .metricsPort .root.Values.monitoring.podAnnotations -}}
 {{- $keys := include "autoscrape.annotationKeys" .root | fromYaml -}}

@@ -45,6 +45,37 @@ suite('names', () => {
   });
 });
 
+suite('labels', () => {
+  const labels = (object: unknown, ...path: readonly string[]) => at(object, ...path, 'metadata', 'labels');
+  const twice = {
+    commonLabels: { team: 'common', 'app.kubernetes.io/name': 'common', grafana_dashboard: 'common' },
+    webhook: { podLabels: { team: 'webhook', 'app.kubernetes.io/component': 'mine' } },
+    monitoring: { dashboard: { enabled: true, labels: { grafana_dashboard: 'own' } } },
+    bridge: { enabled: true, labels: { 'app.kubernetes.io/instance': 'my-prometheus' } },
+    test: { namespaceLabels: { team: 'test', 'autoscrape.io/inject': 'enabled' } },
+  };
+  const json = (values: object): string[] =>
+    Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
+
+  test("stand once where several values name them: a value of the object's own wins over one for all", async () => {
+    // `render` refuses a key that stands twice.
+    const objects = await render(json(twice));
+    assert.equal(at(labels(one(objects, 'ConfigMap', 'autoscrape-dashboard')), 'grafana_dashboard'), 'own');
+    assert.equal(at(labels(one(objects, 'ScrapeConfig')), 'app.kubernetes.io/instance'), 'my-prometheus');
+    assert.equal(at(labels(one(objects, 'Namespace', 'autoscrape-verify')), 'team'), 'test');
+    assert.equal(at(labels(one(objects, 'ClusterRole')), 'team'), 'common');
+    assert.equal(at(labels(one(objects, 'ClusterRole')), 'app.kubernetes.io/name'), 'autoscrape');
+  });
+
+  test('by which pods are selected are never replaced', async () => {
+    const deployment = one(await render(json(twice)), 'Deployment', 'autoscrape-webhook');
+    const selected = at(deployment, 'spec', 'selector', 'matchLabels');
+    const pod = labels(deployment, 'spec', 'template');
+    assert.equal(at(pod, 'team'), 'webhook');
+    for (const [key, value] of Object.entries(selected ?? {})) assert.equal(at(pod, key), value);
+  });
+});
+
 // How the API server comes to trust the webhook.
 const trust = (objects: Awaited<ReturnType<typeof render>>) => ({
   annotations: at(one(objects, configuration), 'metadata', 'annotations'),
