@@ -11,7 +11,7 @@ import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
 import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';
 import { answer } from '../webhook/handler.ts';
-import { createWebhookMetrics } from '../webhook/metrics.ts';
+import { beginDecisions, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
 import type { TlsVersion } from '../webhook/server.ts';
 
@@ -38,7 +38,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   const registry = createRegistry();
   const metrics = createWebhookMetrics(registry);
 
-  const rules = await followRules(options.rules, { log, onReload: (result) => metrics.rulesReloads.inc({ result }) });
+  const rules = await followRules(options.rules, {
+    log,
+    onReload(result) {
+      metrics.rulesReloads.inc({ result });
+      beginDecisions(metrics, rules.current());
+    },
+  });
+  beginDecisions(metrics, rules.current());
   const pair = await watchFiles<Pair>({
     folder: options.certDir,
     names: PAIR_FILES,

@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
+import { REASONS } from '../core/reason.ts';
+import type { Rules } from '../core/rules.ts';
+import type { Refusal } from './refusal.ts';
 
 /** How a request to the webhook ended. */
 export type Outcome =
@@ -15,6 +18,16 @@ export type Outcome =
   | 'refuse'
   /** It was asked to come again, because too much was going on: a 503. */
   | 'shed';
+
+/** How a request ended that is refused with a status. */
+export const REFUSED: Readonly<Record<Refusal['status'], Outcome>> = {
+  400: 'refuse',
+  404: 'refuse',
+  405: 'refuse',
+  413: 'refuse',
+  415: 'refuse',
+  503: 'shed',
+};
 
 /** What the webhook counts and measures. */
 export type WebhookMetrics = ReturnType<typeof createWebhookMetrics>;
@@ -68,10 +81,21 @@ export function createWebhookMetrics(registry: Registry) {
       registers,
     }),
   };
-  // A series that appears with its first failure hides that failure from increase(): begin at 0.
+  // A series that is born with the first thing it counts hides that from increase(), and none at all is not 0: begin at 0.
+  for (const outcome of ['annotate', 'skip', 'observe', 'error'] as const)
+    metrics.requests.inc({ outcome, code: 200 }, 0);
+  metrics.requests.inc({ outcome: 'error', code: 500 }, 0);
+  for (const [code, outcome] of Object.entries(REFUSED)) metrics.requests.inc({ outcome, code }, 0);
   for (const result of ['success', 'error']) {
     metrics.certificateReloads.inc({ result }, 0);
     metrics.rulesReloads.inc({ result }, 0);
   }
   return metrics;
+}
+
+/** Has the decisions that these rules can come to counted from 0 on. */
+export function beginDecisions({ decisions }: WebhookMetrics, { rules }: Rules): void {
+  const names = rules.filter(({ abstain }) => !abstain).map(({ name }) => name);
+  for (const rule of [...names, 'annotation', 'label']) decisions.inc({ outcome: 'annotate', rule }, 0);
+  for (const reason of Object.keys(REASONS)) decisions.inc({ outcome: 'skip', reason }, 0);
 }

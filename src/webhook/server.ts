@@ -10,6 +10,7 @@ import { trackConnections } from './connections.ts';
 import { garbageCollector } from './garbage.ts';
 import type { Answer, Call } from './handler.ts';
 import * as limits from './limits.ts';
+import { REFUSED } from './metrics.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import { isRefusal } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
@@ -83,7 +84,7 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
   const doneWith = garbageCollector();
 
   function refuse(reply: FastifyReply, { status, message }: Refusal): void {
-    metrics.requests.inc({ outcome: status === 503 ? 'shed' : 'refuse', code: status });
+    metrics.requests.inc({ outcome: REFUSED[status], code: status });
     if (status === 503) {
       metrics.shed.inc();
       reply.header('retry-after', limits.RETRY_AFTER_SECONDS);

@@ -22,6 +22,8 @@ test('serve answers reviews and its health port, and stops on SIGINT at once', a
   assert.equal((await serving.health('/')).status, 404);
   const metrics = await serving.health('/metrics');
   assert.match(metrics.body, /^autoscrape_admission_requests_total\{outcome="annotate",code="200"\} 1$/m);
+  assert.match(metrics.body, /^autoscrape_admission_decisions_total\{outcome="annotate",rule="metrics-port"\} 1$/m);
+  assert.match(metrics.body, /^autoscrape_admission_decisions_total\{outcome="annotate",rule="spring-boot"\} 0$/m);
   assert.match(metrics.body, /^autoscrape_build_info\{version="[0-9.]+",node_version="v[0-9.]+"\} 1$/m);
   const cpu = /^process_cpu_seconds_total ([0-9.]+)$/m.exec(metrics.body)?.[1];
   assert.ok(Number(cpu) > 0 && Number(cpu) < 60, `${cpu} seconds`);
@@ -140,6 +142,8 @@ test('a rules file that changes acts on the next review; a wrong one leaves the 
 
   await mount('..2', 'rules: [{ name: mine, when: { portName: metrics } }]\n');
   await serving.line(/"rules reloaded"/);
+  const begun = await serving.health('/metrics');
+  assert.match(begun.body, /^autoscrape_admission_decisions_total\{outcome="annotate",rule="mine"\} 0$/m);
   assert.deepEqual(await audit(), { rule: 'mine' });
 
   await mount('..3', 'rulez: []\n');
