@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Registry } from '@prometheus-io/client';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
-import { createWebhookMetrics } from '../../src/webhook/metrics.ts';
+import { defaultRules } from '../../src/rules/shipped.ts';
+import { beginDecisions, createWebhookMetrics } from '../../src/webhook/metrics.ts';
 import { command } from '../cluster/command.ts';
 import { component } from '../cluster/components.ts';
 import { at, CHART, list } from './render.ts';
@@ -45,26 +47,111 @@ suite('the alerts', () => {
   });
 });
 
-test('alerts and dashboard ask for no metric of ours that no process has', async () => {
-  const [webhook, reconciler] = [new Registry(), new Registry()];
-  createWebhookMetrics(webhook);
-  createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
-  const texts = await Promise.all([webhook, reconciler].map((registry) => registry.metrics()));
-  const names =
-    texts
-      .join('')
-      .match(/^# TYPE \S+/gm)
-      ?.map((line) => line.slice('# TYPE '.length)) ?? [];
-  // The build's metric is every process's own (src/metrics.ts).
-  const known = new Set([...names, ...names.map((name) => `${name}_bucket`), 'autoscrape_build_info']);
+suite('the dashboard', () => {
+  test('says how many pods were annotated, whichever of the two did it', async () => {
+    const expr = queryOf('Pods annotated, last hour');
+    const webhook = { series: 'autoscrape_admission_requests_total{outcome="annotate",code="200"}', values: '0+2x60' };
+    const reconciler = {
+      series: 'autoscrape_reconcile_changes_total{action="annotate",result="done"}',
+      values: '0+3x60',
+    };
+    await asked([
+      { expr, input: [webhook, reconciler], samples: [{ labels: '{}', value: 300 }] },
+      { expr, input: [webhook], samples: [{ labels: '{}', value: 120 }] },
+      { expr, input: [reconciler], samples: [{ labels: '{}', value: 180 }] },
+    ]);
+  });
+
+  test('has a nameless 0 only where there is nothing else to show', async () => {
+    const decisions = 'autoscrape_admission_decisions_total';
+    const panels = [
+      ['Pods annotated, by rule', `${decisions}{outcome="annotate",rule="spring-boot"}`, '{rule="spring-boot"}'],
+      ['Pods left alone, by reason', `${decisions}{outcome="skip",reason="opted_out"}`, '{reason="opted_out"}'],
+    ] as const;
+    const plans = queryOf('Pods of opted-in namespaces, by what is to be done');
+    const pods = { series: 'autoscrape_reconcile_pods{plan="opted_out"}', values: '3x60' };
+    await asked([
+      ...panels.flatMap(([title, series, labels]) => {
+        const expr = queryOf(title);
+        return [
+          { expr, input: [{ series, values: '0+6x60' }], samples: [{ labels, value: 0.1 }] },
+          // What has been counted once keeps its line.
+          { expr, input: [{ series, values: '0x10 6x50' }], samples: [{ labels, value: 0 }] },
+          { expr, input: [{ series, values: '0x60' }], samples: [{ labels: '{}', value: 0 }] },
+        ];
+      }),
+      { expr: plans, input: [pods], samples: [{ labels: '{plan="opted_out"}', value: 3 }] },
+      { expr: plans, input: [], samples: [{ labels: '{}', value: 0 }] },
+    ]);
+  });
+});
+
+/** The query of the dashboard's panel with this title. */
+function queryOf(title: string): string {
+  const panel = list(dashboard, 'panels').find((one) => at(one, 'title') === title);
+  return String(at(panel, 'targets', 0, 'expr')).replaceAll('$__rate_interval', '4m');
+}
+
+/** What a query has to answer after an hour, when these series were scraped every minute. */
+interface Question {
+  readonly expr: string;
+  readonly input: readonly { readonly series: string; readonly values: string }[];
+  readonly samples: readonly { readonly labels: string; readonly value: number }[];
+}
+
+/** Has promtool ask; throws with its words where an answer is another. */
+async function asked(questions: readonly Question[]): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-dashboard-'));
+  try {
+    const tests = questions.map(({ expr, input, samples }) => ({
+      interval: '1m',
+      input_series: input,
+      promql_expr_test: [{ expr, eval_time: '60m', exp_samples: samples }],
+    }));
+    await writeFile(
+      join(directory, 'dashboard.yaml'),
+      stringify({ evaluation_interval: '1m', fuzzy_compare: true, tests }),
+    );
+    await command(await component('promtool'), ['test', 'rules', 'dashboard.yaml'], { cwd: directory });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+suite('the metrics that alerts and dashboard ask for', () => {
   const queries = [
     alertsText,
     ...list(dashboard, 'panels').flatMap((panel) => list(panel, 'targets').map((target) => String(at(target, 'expr')))),
   ];
-  const asked = new Set(queries.flatMap((query) => query.match(/\bautoscrape_[a-z_]+/g) ?? []));
-  assert.ok(asked.size >= 8);
-  assert.deepEqual(
-    [...asked].filter((name) => !known.has(name)),
-    [],
-  );
+  // The build's metric is every process's own (src/metrics.ts).
+  const names = new Set(queries.flatMap((query) => query.match(/\bautoscrape_[a-z_]+/g) ?? []));
+  names.delete('autoscrape_build_info');
+
+  test('are those of a process', async () => {
+    const known = [...(await atStart()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
+      type === 'histogram' ? [`${name}_bucket`] : [name],
+    );
+    assert.ok(names.size >= 8);
+    assert.deepEqual(
+      [...names].filter((name) => !known.includes(name)),
+      [],
+    );
+  });
+
+  test('are there from the start, so that there is an answer before anything has happened, and the first thing counts', async () => {
+    const samples = await atStart();
+    assert.deepEqual(
+      // Its codes can't be known beforehand, and the alert is about failures that go on.
+      [...names].filter((name) => name !== 'autoscrape_reconcile_failures_total' && !samples.match(`\n${name}[{ ]`)),
+      [],
+    );
+  });
 });
+
+/** What the processes tell before anything has happened. */
+async function atStart(): Promise<string> {
+  const [webhook, reconciler] = [new Registry(), new Registry()];
+  beginDecisions(createWebhookMetrics(webhook), defaultRules());
+  createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
+  return [await webhook.metrics(), await reconciler.metrics()].join('');
+}
