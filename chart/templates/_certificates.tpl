@@ -31,7 +31,9 @@ A caBundle in the chart beside a cainjector would be a field with two owners: He
 and Helm 3 wipes it. */}}
 {{- define "autoscrape.trust" -}}
 {{- $certificates := .Values.certificates -}}
-{{- if $certificates.caBundle -}}
+{{- if and $certificates.caBundle (has $certificates.mode (list "cert-manager" "helm")) -}}
+{{- fail (printf "\n\ncertificates.mode is %q, which makes a CA of the chart's own, and certificates.caBundle holds another CA: the API server\nwould trust that one and refuse every call. In this mode leave certificates.caBundle empty." $certificates.mode) -}}
+{{- else if $certificates.caBundle -}}
 caBundle: {{ $certificates.caBundle | b64enc }}
 {{- else if has $certificates.mode (list "cert-manager" "issuerRef") -}}
 annotation: cert-manager.io/inject-ca-from
@@ -39,7 +41,7 @@ value: {{ .Release.Namespace }}/{{ include "autoscrape.fullname" . }}-webhook
 {{- else if and (eq $certificates.mode "existingSecret") $certificates.existingSecret.injectCA -}}
 annotation: cert-manager.io/inject-ca-from-secret
 value: {{ .Release.Namespace }}/{{ $certificates.existingSecret.name }}
-{{- else if and (eq $certificates.mode "existingSecret") (not .Values.webhook.annotations) -}}
-{{- fail "\n\ncertificates.mode is existingSecret, and nothing tells the API server which CA to trust: it would refuse every call, and no pod would be annotated.\nGive the CA's certificate (PEM) in certificates.caBundle, for example with --set-file certificates.caBundle=ca.crt,\nor set certificates.existingSecret.injectCA=true to let cert-manager's cainjector copy ca.crt out of the Secret\n(it must carry the annotation cert-manager.io/allow-direct-injection: \"true\"),\nor give the annotation of another injector in webhook.annotations." -}}
+{{- else if and (eq $certificates.mode "existingSecret") (not (keys .Values.webhook.annotations | join " " | contains "inject")) -}}
+{{- fail "\n\ncertificates.mode is existingSecret, and nothing tells the API server which CA to trust: it would refuse every call, and no pod would be annotated.\nGive the CA's certificate (PEM) in certificates.caBundle, for example with --set-file certificates.caBundle=ca.crt,\nor set certificates.existingSecret.injectCA=true to let cert-manager's cainjector copy ca.crt out of the Secret\n(it must carry the annotation cert-manager.io/allow-direct-injection: \"true\"),\nor give the annotation of another injector in webhook.annotations (its key has \"inject\" in it)." -}}
 {{- end -}}
 {{- end -}}

@@ -4,6 +4,8 @@ import { HELMS, refusal } from './render.ts';
 
 // What the chart refuses, and that its words say where the fault is and what to do.
 
+const CA_BUNDLE = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+
 const cases: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [
   ['a value that it does not know', ['--set', 'webhook.replica=3'], /webhook.*[aA]dditional propert.*replica/s],
   [
@@ -37,6 +39,11 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     ['--set', 'webhook.hostNetwork=true'],
     /port 10250 of every node.*webhook\.port=/s,
   ],
+  [
+    "the kubelet's port on the node's network, for health",
+    ['--set', 'webhook.hostNetwork=true,webhook.port=10450,webhook.healthPort=10250'],
+    /port 10250 of every node.*webhook\.healthPort=/s,
+  ],
   ['one port for two servers', ['--set', 'webhook.port=8080'], /both 8080/],
   ['an issuer without a name', ['--set', 'certificates.mode=issuerRef'], /certificates\.issuerRef\.name/],
   [
@@ -50,9 +57,42 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     /which CA to trust.*certificates\.caBundle.*injectCA/s,
   ],
   [
+    'a Secret without a CA, beside an annotation that brings none',
+    [
+      '--set',
+      'certificates.mode=existingSecret,certificates.existingSecret.name=tls',
+      '--set-string',
+      String.raw`webhook.annotations.argocd\.argoproj\.io/sync-wave=1`,
+    ],
+    /which CA to trust.*webhook\.annotations.*"inject"/s,
+  ],
+  ...['cert-manager', 'helm'].map(
+    (mode) =>
+      [
+        `a caBundle in mode ${mode}, whose CA is another`,
+        ['--set', `certificates.mode=${mode}`, '--set-string', `certificates.caBundle=${CA_BUNDLE}`],
+        /certificates\.caBundle.*another CA.*leave certificates\.caBundle empty/s,
+      ] as const,
+  ),
+  [
     "the sample in autoscrape's own namespace",
     ['--set', 'sample.enabled=true,sample.namespace=autoscrape'],
     /never handles pods there/,
+  ],
+  [
+    'the sample in a namespace that is excluded',
+    ['--set', 'sample.enabled=true,sample.namespace=vault,webhook.excludedNamespaces={vault}'],
+    /never handles pods there/,
+  ],
+  [
+    'the sample in the namespace that `helm test` makes and deletes',
+    ['--set', 'sample.enabled=true,sample.namespace=autoscrape-verify'],
+    /sample\.namespace.*`helm test` makes and deletes/s,
+  ],
+  [
+    'two monitors, which would scrape every pod twice',
+    ['--set', 'monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true'],
+    /scraped twice.*monitoring\.podMonitor/s,
   ],
   ['an older Kubernetes', ['--kube-version', '1.32.0'], />=1\.33\.0-0/],
 ];
@@ -64,7 +104,10 @@ for (const helm of HELMS) {
     }
 
     test('a release name that makes names too long', async () => {
-      assert.match(await refusal([], helm, 'r'.repeat(53)), /64 characters.*shorter release name.*fullnameOverride/s);
+      assert.match(
+        await refusal([], helm, 'r'.repeat(41)),
+        /52 characters.*keeps to the 63.*shorter release name.*fullnameOverride.*51 characters/s,
+      );
     });
 
     test("nothing of a vendor's version suffix, of `global` or of a parent chart's `enabled`", async () => {

@@ -33,6 +33,14 @@ suite('names', () => {
     assert.equal(at(one(await render([], 'helm', 'a.b'), 'Service'), 'metadata', 'name'), 'autoscrape-a-b-webhook');
   });
 
+  test('the longest that are taken fit into a DNS label, whatever is switched on', async () => {
+    for (const file of (await ciFiles()).values()) {
+      for (const { kind, name } of await render(['-f', file], 'helm', 'r'.repeat(40))) {
+        assert.ok(name.length <= 63, `${kind} ${name}`);
+      }
+    }
+  });
+
   test('the certificate is for the name of the Service that the webhooks call', async () => {
     const objects = await render(['-n', 'ops'], 'helm', 'prod');
     const service = at(one(objects, 'Service'), 'metadata', 'name');
