@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { RulesFile } from '../src/core/rules-file.ts';
+import { readShipped } from '../src/rules/shipped.ts';
 
-// The chart's values, and of the rules the very schema that the program reads its rules file with. Every field is
-// required, because values.yaml has a default for each: what is missing was taken away with `null`.
+// The chart's values, and of the rules the schema that the program reads its rules file with. Every field is required,
+// because values.yaml has a default for each: what is missing was taken away with `null`.
 
 const Text = z.string();
 const Labels = z.record(z.string(), z.string());
@@ -51,6 +52,14 @@ const LabelSelector = z.strictObject({
 
 const Monitor = z.strictObject({ enabled: z.boolean(), labels: Labels, interval: Interval });
 
+/** The names of the shipped rules belong to one version, and so does the chart: whoever types an unknown one is told at once. */
+const Rules = RulesFile.extend({
+  disabled: z
+    .array(z.enum(readShipped().defaults.rules.map(({ name }) => name)))
+    .default([])
+    .describe(RulesFile.shape.disabled.description ?? ''),
+});
+
 const Values = z.strictObject({
   // Not in values.yaml: what a parent chart hands down to every subchart, and what it commonly names in `condition`.
   global: KubernetesObject.optional(),
@@ -70,7 +79,7 @@ const Values = z.strictObject({
   securityContext: KubernetesObject,
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
   observe: z.boolean(),
-  rules: RulesFile,
+  rules: Rules,
   webhook: z.strictObject({
     replicas: z.int().min(0),
     failurePolicy: z.enum(['Ignore', 'Fail']),

@@ -1,5 +1,7 @@
 /** Ports that Istio keeps for itself: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
-const ISTIO_PORTS: ReadonlySet<number> = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090]);
+export const ISTIO_PORTS: ReadonlySet<number> = new Set([
+  15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090,
+]);
 
 /** The port and path that Istio's injector writes when it merges a pod's metrics with its own. */
 export const ISTIO_MERGED_PORT = '15020';

@@ -2,11 +2,12 @@ import * as z from 'zod';
 import { DEFAULT_KEYS, sanitised, slowKey } from './annotation-keys.ts';
 import { MARKER_KEY } from './marker.ts';
 import { compilePattern } from './pattern.ts';
-import { isScrapable } from './port.ts';
+import { ISTIO_PORTS, isScrapable } from './port.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from './suggest.ts';
 
-// The form of a rules file. Its JSON Schema goes into the chart's values.schema.json, so a field is described once, here.
+// The form of a rules file. Its JSON Schema goes into the chart's values.schema.json, so a field is described once, here. What
+// a `refine` asks doesn't show in it: where JSON Schema has words for that, a `meta` says it again.
 
 /** An object whose unknown fields are refused, each with the field that was probably meant. */
 function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
@@ -33,13 +34,12 @@ const Pattern = z
   })
   .meta({ description: 'RE2, anchored at both ends' });
 
-const PathStatement = Pattern.refine((source) => source.includes('(?P<path>') || source.includes('(?<path>'), {
-  error: 'must take the path out of what is stated: (?P<path>/…)',
-});
+const PathStatement = Pattern.regex(/\(\?P?<path>/, 'must take the path out of what is stated: (?P<path>/…)');
 
 const PortNumber = z
   .int('must be a whole number')
-  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself');
+  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself')
+  .meta({ minimum: 1, maximum: 65535, not: { enum: [...ISTIO_PORTS] } });
 const PortNumbers = z.union([PortNumber, z.array(PortNumber).min(1)], {
   error: 'must be a port number or a list of them',
 });
@@ -108,22 +108,23 @@ const When = strict({
     .literal(true, { error: 'must be true, or be left out' })
     .optional()
     .describe('the container declares the port that the other conditions state'),
-}).refine((when) => Object.keys(when).length > 0, {
-  error: 'must hold at least one condition',
-  // An unknown field is a problem of its own, and most likely the condition that was meant.
-  when: ({ issues }) => issues.length === 0,
-});
+})
+  .refine((when) => Object.keys(when).length > 0, {
+    error: 'must hold at least one condition',
+    // An unknown field is a problem of its own, and most likely the condition that was meant.
+    when: ({ issues }) => issues.length === 0,
+  })
+  .meta({ minProperties: 1 });
 
+const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
 const ruleName = z
   .string()
   .regex(
     /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
     'must be lower-case letters, digits and "-", at most 63: pods name it in a label',
   )
-  .refine(
-    (name) => name !== 'annotation' && name !== 'label',
-    'means something else in metrics and logs: choose another name',
-  );
+  .refine((name) => !TAKEN_NAMES.includes(name), 'means something else in metrics and logs: choose another name')
+  .meta({ not: { enum: TAKEN_NAMES } });
 
 const Rule = strict({
   name: ruleName,

@@ -6,6 +6,8 @@ import { HELMS, refusal } from './render.ts';
 
 const CA_BUNDLE = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 
+const rules = (file: object): string[] => ['--set-json', `rules=${JSON.stringify(file)}`];
+
 const cases: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [
   ['a value that it does not know', ['--set', 'webhook.replica=3'], /webhook.*[aA]dditional propert.*replica/s],
   [
@@ -25,6 +27,41 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     /rules.*0.*when.*portNmae/s,
   ],
   ['an annotation key that Kubernetes would refuse', ['--set', 'rules.annotations.port=a b'], /annotations.*port/s],
+  [
+    'two annotation keys that are one to Prometheus',
+    ['--set', 'rules.annotations.scrape=a/b.c,rules.annotations.port=a/b-c'],
+    /"a\/b-c".*"a\/b\.c".*one key to Prometheus/s,
+  ],
+  [
+    "an annotation key that is another's default",
+    ['--set', 'rules.annotations.scrape=prometheus.io/path'],
+    /"prometheus\.io\/path".*one key to Prometheus/s,
+  ],
+  [
+    "autoscrape's marker as an annotation key",
+    ['--set', 'rules.annotations.path=autoscrape.io/injected'],
+    /"autoscrape\.io\/injected".*one key to Prometheus/s,
+  ],
+  [
+    "the slow job's annotation key",
+    ['--set', 'rules.annotations.path=prometheus.io/scrape-slow'],
+    /"prometheus\.io\/scrape-slow".*one key to Prometheus/s,
+  ],
+  ['a shipped rule to disable that there is none of', rules({ disabled: ['nosuch'] }), /disabled.*spring-boot/s],
+  ...[
+    { when: {} },
+    { when: { portName: 'x' }, unless: {} },
+    { when: { portNumber: 70_000 } },
+    { when: { portNumber: [80, 0] } },
+    { when: { portName: 'x' }, scrape: { port: 0 } },
+    { when: { portName: 'x' }, scrape: { port: 15_020 } },
+  ].map((rule) => {
+    const fields = JSON.stringify(rule);
+    return [`the rule ${fields}`, rules({ rules: [{ name: 'a', ...rule }] }), /rules.*rules.*0/s] as const;
+  }),
+  ['a rule called what means something else', rules({ rules: [{ name: 'label', when: { portName: 'x' } }] }), /name/],
+  ['a statement of paths without a path', rules({ statedPaths: ['--path=(.*)'] }), /statedPaths.*0.*path/s],
+  ["ports of an image that can't be", rules({ images: [{ images: ['x'], port: 0, beside: [65_536] }] }), /images.*0/s],
   ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
   ['a port that is none', ['--set', 'webhook.port=70000'], /webhook.*port/s],
   ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],
