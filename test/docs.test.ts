@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { suite, test } from 'node:test';
+import { REASONS } from '../src/core/reason.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (...path: readonly string[]) => readFile(join(root, ...path), 'utf8');
+
+suite('docs/architecture.md', () => {
+  test('names every module of src, core and webhook', async () => {
+    const words = new Set((await read('docs', 'architecture.md')).match(/[\w-]+/g));
+    for (const folder of ['.', 'core', 'webhook']) {
+      const files = (await readdir(join(root, 'src', folder))).filter((file) => file.endsWith('.ts'));
+      const left = files.map((file) => basename(file, '.ts')).filter((module) => !words.has(module));
+      assert.deepEqual(left, [], `src/${folder}`);
+    }
+  });
+});
+
+suite('docs/troubleshooting.md', () => {
+  test('says of every reason what to do', async () => {
+    const page = await read('docs', 'troubleshooting.md');
+    const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+    const told = new Set(rows.flatMap((row) => row.split('|')[1]?.match(/\w+/g) ?? []));
+    // Who asks there has a pod with the annotations that autoscrape wrote.
+    const asked = Object.keys(REASONS).filter((reason) => reason !== 'already_injected');
+    assert.deepEqual(
+      asked.filter((reason) => !told.has(reason)),
+      [],
+    );
+  });
+});
