@@ -1,7 +1,7 @@
 import type { Endpoint } from './decision.ts';
 import { matchIn } from './match.ts';
 import type { NamedPort } from './match.ts';
-import { isOtherProtocol } from './pod.ts';
+import { isOtherProtocol, probedPort } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
@@ -68,7 +68,8 @@ function endpointOf(rule: Rule, container: Container, found: NamedPort, rules: R
     container: container.name,
     port: found.port,
     path: path ?? known?.path ?? '/metrics',
-    scheme: rule.scheme ?? known?.scheme ?? 'http',
+    // Where the kubelet probes with TLS, a scraper has to speak it.
+    scheme: rule.scheme ?? (isProbedWithTls(container, found.port) ? 'https' : (known?.scheme ?? 'http')),
     declared: container.ports.some(({ number }) => number === found.port),
   };
 }
@@ -80,6 +81,10 @@ function catalogueAt(
 ): { path: string; scheme: 'http' | 'https' } | undefined {
   if (found.path !== undefined) return { path: found.path, scheme: found.scheme ?? 'http' };
   return rules.catalogue.find(container).find((entry) => entry.ports.includes(found.port));
+}
+
+function isProbedWithTls(container: Container, port: number): boolean {
+  return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port);
 }
 
 /** What is no path of a URL, whatever the variable is called: METRICS_PATH=/var/lib/metrics. */

@@ -1,5 +1,6 @@
 import { consult } from './catalogue.ts';
 import type { Pattern } from './pattern.ts';
+import { probedPort } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { readPortNumber } from './port.ts';
 import type { Conditions, Rules } from './rule.ts';
@@ -93,10 +94,10 @@ function byName(pattern: Pattern, container: Container): NamedPort[] {
 
 function byProbe(pattern: Pattern, container: Container): NamedPort[] {
   const named: NamedPort[] = [];
-  for (const { port, path } of container.probes) {
-    const groups = pattern.groups(path);
+  for (const probe of container.probes) {
+    const groups = pattern.groups(probe.path);
     if (groups === undefined) continue;
-    const number = typeof port === 'number' ? port : container.ports.find(({ name }) => name === port)?.number;
+    const number = probedPort(probe, container);
     if (number !== undefined) named.push({ port: number, groups });
   }
   return distinct(named);

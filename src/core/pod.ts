@@ -45,6 +45,8 @@ export interface Port {
 export interface Probe {
   readonly port: number | string;
   readonly path: string;
+  /** The kubelet speaks TLS to it. */
+  readonly tls: boolean;
 }
 
 /** Returns what can be read of the object, or undefined where a value that matters has the wrong type or there is too much
@@ -137,13 +139,18 @@ function readPort(port: JsonObject): Port {
   };
 }
 
+/** Returns the number of the port that a probe asks; undefined where it names one that the container doesn't declare. */
+export function probedPort({ port }: Probe, container: Container): number | undefined {
+  return typeof port === 'number' ? port : container.ports.find(({ name }) => name === port)?.number;
+}
+
 function readProbe(probe: unknown): Probe[] {
   const get = isObject(probe) ? probe.httpGet : undefined;
   if (!isObject(get)) return [];
   const port = get.port;
   const path = get.path;
   return typeof port === 'number' || typeof port === 'string'
-    ? [{ port, path: typeof path === 'string' && path.length <= MAX_TEXT ? path : '/' }]
+    ? [{ port, path: typeof path === 'string' && path.length <= MAX_TEXT ? path : '/', tls: get.scheme === 'HTTPS' }]
     : [];
 }
 
