@@ -116,7 +116,7 @@ const Values = z.strictObject({
     mode: z.enum(['cert-manager', 'issuerRef', 'existingSecret', 'helm']),
     caBundle: z.string().regex(/^(\s*-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*)?$/),
     duration: Hours,
-    renewBefore: Hours,
+    renewBefore: Hours.or(z.literal('')),
     caDuration: Hours,
     issuerRef: z.strictObject({ name: Text, kind: Text, group: Text }),
     existingSecret: z.strictObject({ name: Text, injectCA: z.boolean() }),

@@ -16,7 +16,9 @@ labels:
   {{- $selected := include "autoscrape.selectorLabels" . | fromYaml }}
   {{- merge $selected .values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- $annotations := dict -}}
-{{- if and .metricsPort .root.Values.monitoring.podAnnotations -}}
+{{- $monitoring := .root.Values.monitoring -}}
+{{- $monitored := or $monitoring.podMonitor.enabled $monitoring.serviceMonitor.enabled -}}
+{{- if and .metricsPort $monitoring.podAnnotations (not $monitored) -}}
 {{- $keys := include "autoscrape.annotationKeys" .root | fromYaml -}}
 {{- $annotations = dict $keys.scrape "true" $keys.port (.metricsPort | toString) $keys.path "/metrics" -}}
 {{- end -}}

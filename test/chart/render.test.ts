@@ -109,6 +109,13 @@ suite('certificates', () => {
     });
   });
 
+  test('duration alone is enough: when to renew is left to cert-manager', async () => {
+    const leaf = one(await render(set('certificates.duration=168h')), 'Certificate', 'autoscrape-webhook');
+    assert.equal(at(leaf, 'spec', 'duration'), '168h');
+    assert.equal(at(leaf, 'spec', 'renewBefore'), undefined);
+    assert.equal(at(one(await render(await ci('issuer')), 'Certificate'), 'spec', 'renewBefore'), '240h');
+  });
+
   test('issuerRef: one leaf from the issuer given, no issuer of our own', async () => {
     const objects = await render(await ci('issuer'));
     assert.deepEqual(
@@ -189,14 +196,28 @@ suite('the webhook', () => {
     assert.equal(await podAnnotations(set('monitoring.podAnnotations=false')), undefined);
   });
 
+  for (const monitor of ['podMonitor', 'serviceMonitor']) {
+    test(`says nothing of its metrics beside a ${monitor}, or it would be scraped twice`, async () => {
+      assert.equal(await podAnnotations(set(`monitoring.${monitor}.enabled=true`, 'bridge.enabled=true')), undefined);
+    });
+  }
+
   test('calls nobody: its network policy lets nothing out', async () => {
     const policy = at(one(await render([]), 'NetworkPolicy', 'autoscrape-webhook'), 'spec');
     assert.deepEqual(at(policy, 'policyTypes'), ['Ingress', 'Egress']);
     assert.deepEqual(at(policy, 'egress'), []);
-    assert.deepEqual(
-      list(policy, 'ingress', 0, 'ports').map((port) => at(port, 'port')),
-      [10250, 8080],
-    );
+  });
+
+  test('is reached while an upgrade changes its ports: the policies name them, and each pod says which they are', async () => {
+    const objects = await render([]);
+    for (const component of ['webhook', 'reconciler']) {
+      const policy = one(objects, 'NetworkPolicy', `autoscrape-${component}`);
+      const ports = list(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'ports');
+      assert.deepEqual(
+        list(policy, 'spec', 'ingress', 0, 'ports'),
+        ports.map((port) => ({ port: at(port, 'name'), protocol: 'TCP' })),
+      );
+    }
   });
 
   test('takes the knobs that are usual', async () => {
@@ -269,6 +290,19 @@ suite('the reconciler', () => {
     assert.ok(leases.every((rule) => String(at(rule, 'resources')) === 'leases'));
     assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--lease-name=autoscrape-reconciler'));
     assert.deepEqual(at(leases[1], 'resourceNames'), ['autoscrape-reconciler']);
+  });
+
+  test('asks for the memory that it was measured to need at rest', async () => {
+    const measured = await readFile(new URL('../../docs/performance.md', import.meta.url), 'utf8');
+    const [, atRest] = /memory with no namespace opted in +\| ([0-9]+) MiB/.exec(measured) ?? [];
+    const asked = at(
+      container(one(await render([]), 'Deployment', 'autoscrape-reconciler')),
+      'resources',
+      'requests',
+      'memory',
+    );
+    assert.match(String(asked), /^[0-9]+Mi$/);
+    assert.ok(Number.parseInt(String(asked), 10) >= Number(atRest), `${String(asked)} of ${atRest} MiB`);
   });
 
   test('leaves alone the namespaces that the webhook excludes by name', async () => {
