@@ -30,7 +30,9 @@ RUN ["/nodejs/bin/node", "--max-old-space-size=48", "--max-semi-space-size=1", "
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="autoscrape" \
       org.opencontainers.image.description="Writes Prometheus scrape annotations onto pods as they are created" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/autoscrape/autoscrape" \
+      org.opencontainers.image.version="0.1.0"
 # Owned by root, so that the process can't change its own code, and readable: Node writes its cache for its own user only.
 COPY --from=app --chown=0:0 --chmod=0555 /app /app
 WORKDIR /app

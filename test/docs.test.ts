@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import packageJson from '../package.json' with { type: 'json' };
 import { REASONS } from '../src/core/reason.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -29,5 +31,23 @@ suite('docs/troubleshooting.md', () => {
       asked.filter((reason) => !told.has(reason)),
       [],
     );
+  });
+});
+
+suite('the project', () => {
+  test('asks for one version of Node.js wherever it asks', async () => {
+    const needed = /^>=(\d+\.\d+)$/.exec(packageJson.engines.node)?.[1] ?? 'unknown';
+    assert.match(await read('scripts', 'require-node.js'), new RegExp(`needs Node ${needed} or newer`));
+    assert.match(await read('README.md'), new RegExp(`Node\\.js ${needed} or later`));
+  });
+
+  test('says where it is in the chart and in the image alike', async () => {
+    const chart: { home: string; sources: string[]; icon: string } = parse(await read('chart', 'Chart.yaml'));
+    const dockerfile = await read('Dockerfile');
+    assert.deepEqual(chart.sources, [chart.home]);
+    assert.ok(dockerfile.includes(`org.opencontainers.image.source="${chart.home}"`));
+    assert.ok(dockerfile.includes(`org.opencontainers.image.version="${packageJson.version}"`));
+    const path = chart.icon.replace(/^https:\/\/raw\.githubusercontent\.com\/autoscrape\/autoscrape\/main\//, '');
+    assert.match(await read(path), /^<svg /);
   });
 });

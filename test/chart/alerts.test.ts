@@ -40,8 +40,9 @@ suite('the alerts', () => {
 
   test('each have a section in the runbook, where their link points', async () => {
     const runbook = await readFile(join(CHART, '..', 'docs', 'runbook.md'), 'utf8');
+    const home = at(parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8')), 'home');
     for (const { name, runbook: link } of alerts) {
-      assert.equal(link, `docs/runbook.md#${name.toLowerCase()}`);
+      assert.equal(link, `${String(home)}/blob/main/docs/runbook.md#${name.toLowerCase()}`);
       assert.ok(runbook.includes(`\n## ${name}\n`), name);
     }
   });
