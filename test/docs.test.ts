@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import packageJson from '../package.json' with { type: 'json' };
+import { chartImage } from '../scripts/build-image.ts';
 import { REASONS } from '../src/core/reason.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -31,6 +32,15 @@ suite('docs/troubleshooting.md', () => {
       asked.filter((reason) => !told.has(reason)),
       [],
     );
+  });
+});
+
+suite('the README', () => {
+  test('has the image built, before the commands that need it, under the name that they pull', async () => {
+    const image = await chartImage();
+    const [, before = ''] = /^## Install it\n([^]*?)^```sh$/m.exec(await read('README.md')) ?? [];
+    assert.ok(before.includes(`\`docker build -t ${image} .\``), before);
+    assert.ok((await read('examples', 'sample.yaml')).includes(`image: ${image}\n`));
   });
 });
 
