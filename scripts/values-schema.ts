@@ -132,7 +132,7 @@ const Values = z.strictObject({
   }),
   bridge: Monitor,
   networkPolicy: z.strictObject({ enabled: z.boolean() }),
-  test: z.strictObject({ namespaceLabels: Labels }),
+  test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
 
 /** The JSON Schema (draft 7, the newest that every Helm 3 and 4 understands) of the chart's values. */

@@ -32,6 +32,17 @@ export function nonEmpty(text: string): string {
   throw new InvalidArgumentError('It is empty.');
 }
 
+/** Labels as `kubectl label` and selectors write them: `team=shop,tier=`. What Kubernetes takes as one, the API server says. */
+export function labels(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').map((label) => /^(?<key>[^=]+)=(?<value>.*)$/.exec(label)?.groups);
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      if (pair === undefined) throw new InvalidArgumentError('Give labels such as team=shop,tier=web.');
+      return [pair['key'], pair['value']];
+    }),
+  );
+}
+
 function boolean(text: string): boolean {
   if (text === 'true') return true;
   if (text === 'false') return false;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
-import { integer, nonEmpty, option, toggle } from './config.ts';
+import { integer, labels, nonEmpty, option, toggle } from './config.ts';
 import { endUntilHandled } from './shutdown.ts';
 import { UserError } from './user-error.ts';
 import { VERSION } from './version.ts';
@@ -252,6 +252,19 @@ program
   )
   .addOption(
     option('--rules <file>', 'rules file that the webhook has; without it the shipped rules').argParser(nonEmpty),
+  )
+  .addOption(
+    option(
+      '--labels <labels>',
+      'labels of the pod, where the webhook is asked about certain ones only; such as tier=web',
+    )
+      .default({}, 'none')
+      .argParser(labels),
+  )
+  .addOption(
+    option('--image <image>', 'image of the pod, which nobody pulls, where policies allow certain ones only')
+      .default('registry.k8s.io/pause:3.10')
+      .argParser(nonEmpty),
   )
   .addOption(option('--timeout-seconds <number>', 'how long to try').default(30).argParser(integer(1, 600)))
   .addOption(new Option('--kubeconfig <file>', 'without it $KUBECONFIG, ~/.kube/config, or the pod it runs in'))

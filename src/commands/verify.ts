@@ -10,6 +10,8 @@ import { UserError } from '../user-error.ts';
 export interface VerifyOptions {
   readonly namespace?: string;
   readonly rules?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly image: string;
   readonly timeoutSeconds: number;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -17,26 +19,31 @@ export interface VerifyOptions {
 
 const PAUSE_MS = 1_000;
 
-// The label makes every rules file annotate it: what is tested is the installation, not the rules. It keeps to the
-// "restricted" pod security standard and states resources, as admission policies commonly ask.
-const POD = {
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { generateName: 'autoscrape-verify-', labels: { 'autoscrape.io/port': 'metrics' } },
-  spec: {
-    automountServiceAccountToken: false,
-    securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
-    containers: [
-      {
-        name: 'main',
-        image: 'registry.k8s.io/pause:3.10',
-        ports: [{ name: 'metrics', containerPort: 9464 }],
-        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-        resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '10m', memory: '8Mi' } },
-      },
-    ],
-  },
-};
+/**
+ * The pod that is sent. Its own label makes every rules file annotate it: what is tested is the installation, not the rules.
+ * It keeps to the "restricted" pod security standard and states resources, as admission policies commonly ask, and no user
+ * id, which OpenShift takes from each namespace's own range only.
+ */
+function testPod({ labels, image }: VerifyOptions) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { generateName: 'autoscrape-verify-', labels: { 'autoscrape.io/port': 'metrics', ...labels } },
+    spec: {
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'main',
+          image,
+          ports: [{ name: 'metrics', containerPort: 9464 }],
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '10m', memory: '8Mi' } },
+        },
+      ],
+    },
+  };
+}
 
 /**
  * Exit code 0 when a pod created in the namespace, as a dry run, comes back from the API server with the annotations that
@@ -44,7 +51,8 @@ const POD = {
  * yet, and the API server takes seconds to notice its label: so every failure is tried again.
  */
 export async function verify(options: VerifyOptions): Promise<number> {
-  const decision = decide(POD, await loadRules(options.rules));
+  const pod = testPod(options);
+  const decision = decide(pod, await loadRules(options.rules));
   if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test's pod: ${decision.reason}`);
   const connection = await connect(options);
   if (!connection.ok) throw new UserError(connection.message);
@@ -53,7 +61,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const deadline = performance.now() + options.timeoutSeconds * 1000;
   try {
     for (;;) {
-      const fault = await createPod(kube, namespace, decision.annotations);
+      const fault = await createPod(kube, namespace, pod, decision.annotations);
       if (fault === undefined) {
         console.log(`A pod created in namespace ${namespace} gets:`);
         for (const [key, value] of Object.entries(decision.annotations)) console.log(`  ${key}: ${value}`);
@@ -74,11 +82,12 @@ export async function verify(options: VerifyOptions): Promise<number> {
 async function createPod(
   kube: Kube,
   namespace: string,
+  pod: unknown,
   expected: Readonly<Record<string, string>>,
 ): Promise<string | undefined> {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
   try {
-    const answer = await kube.call({ method: 'POST', path, query: { dryRun: 'All' }, body: POD });
+    const answer = await kube.call({ method: 'POST', path, query: { dryRun: 'All' }, body: pod });
     if (answer.status !== 201) return `the API server refuses the pod: ${statusMessage(answer)}`;
     return findFault(answer.body, expected);
   } catch (error) {
@@ -96,9 +105,10 @@ export function findFault(pod: unknown, expected: Readonly<Record<string, string
   if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => annotations[key] === undefined)) {
     return [
       'the pod comes back without annotations, so the API server did not ask the webhook, got no answer, or the webhook only observes.',
-      'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), whether the',
-      'namespace has the label autoscrape.io/inject=enabled, and whether caBundle is filled in',
-      '(kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml).',
+      'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), and in',
+      'kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml whether caBundle is filled in,',
+      'whether namespaceSelector takes the namespace (by default its label autoscrape.io/inject=enabled), and whether',
+      "objectSelector and matchConditions take the pod, to which --labels (the chart's test.podLabels) adds labels.",
     ].join('\n');
   }
   const differences = wrong.map(([key, value]) => {

@@ -104,6 +104,25 @@ for (const helm of HELMS) {
         }
       });
 
+      test('the pod that `helm test` sends is one that a webhook is called for, in a namespace that it selects', () => {
+        const namespace = manifests.find(({ kind, name }) => kind === 'Namespace' && name.endsWith('-verify'));
+        const flags = list(manifests.find(({ kind }) => kind === 'Pod')?.object, 'spec', 'containers', 0, 'args').map(
+          String,
+        );
+        const labels = flags.find((flag) => flag.startsWith('--labels='))?.slice('--labels='.length);
+        const inNamespace = new Map([
+          ...Object.entries(at(namespace?.object, 'metadata', 'labels') ?? {}).map(pair),
+          ['kubernetes.io/metadata.name', String(namespace?.name)],
+        ]);
+        const onPod = new Map(labels?.split(',').map((label) => pair(label.split('='))));
+        const called = hooks(manifests).filter(
+          (hook) =>
+            selects(labelSelector(at(hook, 'namespaceSelector')), inNamespace) &&
+            selects(labelSelector(at(hook, 'objectSelector')), onPod),
+        );
+        assert.equal(called.length, 1);
+      });
+
       test('no webhook is called for anything but the creation of a pod, nor for a pod that opts out', () => {
         for (const hook of hooks(manifests)) {
           assert.deepEqual(at(hook, 'rules'), [
@@ -142,6 +161,10 @@ for (const helm of HELMS) {
       });
     });
   }
+}
+
+function pair([key, value]: readonly unknown[]): [string, string] {
+  return [String(key), String(value)];
 }
 
 // Enough for the selector of chart/ci/selectors-values.yaml too.

@@ -10,6 +10,8 @@ import { at, ciFiles, list, one, render } from './render.ts';
 // What single values do, on the objects that `helm template` makes.
 
 const set = (...values: readonly string[]): string[] => values.flatMap((value) => ['--set', value]);
+const setJson = (values: object): string[] =>
+  Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
 const ci = async (name: string): Promise<string[]> => ['-f', (await ciFiles()).get(name) ?? `no values file ${name}`];
 
 const container = (deployment: unknown): unknown => at(deployment, 'spec', 'template', 'spec', 'containers', 0);
@@ -53,8 +55,9 @@ suite('names', () => {
   });
 });
 
+const labels = (object: unknown, ...path: readonly string[]) => at(object, ...path, 'metadata', 'labels');
+
 suite('labels', () => {
-  const labels = (object: unknown, ...path: readonly string[]) => at(object, ...path, 'metadata', 'labels');
   const twice = {
     commonLabels: { team: 'common', 'app.kubernetes.io/name': 'common', grafana_dashboard: 'common' },
     webhook: { podLabels: { team: 'webhook', 'app.kubernetes.io/component': 'mine' } },
@@ -62,12 +65,10 @@ suite('labels', () => {
     bridge: { enabled: true, labels: { 'app.kubernetes.io/instance': 'my-prometheus' } },
     test: { namespaceLabels: { team: 'test', 'autoscrape.io/inject': 'enabled' } },
   };
-  const json = (values: object): string[] =>
-    Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
 
   test("stand once where several values name them: a value of the object's own wins over one for all", async () => {
     // `render` refuses a key that stands twice.
-    const objects = await render(json(twice));
+    const objects = await render(setJson(twice));
     assert.equal(at(labels(one(objects, 'ConfigMap', 'autoscrape-dashboard')), 'grafana_dashboard'), 'own');
     assert.equal(at(labels(one(objects, 'ScrapeConfig')), 'app.kubernetes.io/instance'), 'my-prometheus');
     assert.equal(at(labels(one(objects, 'Namespace', 'autoscrape-verify')), 'team'), 'test');
@@ -76,7 +77,7 @@ suite('labels', () => {
   });
 
   test('by which pods are selected are never replaced', async () => {
-    const deployment = one(await render(json(twice)), 'Deployment', 'autoscrape-webhook');
+    const deployment = one(await render(setJson(twice)), 'Deployment', 'autoscrape-webhook');
     const selected = at(deployment, 'spec', 'selector', 'matchLabels');
     const pod = labels(deployment, 'spec', 'template');
     assert.equal(at(pod, 'team'), 'webhook');
@@ -378,6 +379,20 @@ suite('helm test', () => {
     const role = one(objects, 'Role');
     assert.equal(at(role, 'metadata', 'namespace'), 'autoscrape-verify');
     assert.deepEqual(at(role, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['create'] }]);
+  });
+
+  test('sends a pod of the image and with the labels that the cluster asks for', async () => {
+    const podLabels = { scrape: 'yes', 'example.com/tier': '7' };
+    const pod = one(await render(setJson({ 'test.podLabels': podLabels })), 'Pod');
+    const [main] = list(pod, 'spec', 'containers');
+    const flags = list(main, 'args');
+    assert.ok(flags.includes('--labels=example.com/tier=7,scrape=yes'), JSON.stringify(flags));
+    assert.ok(flags.includes(`--image=${String(at(main, 'image'))}`), JSON.stringify(flags));
+    assert.ok(
+      !list(at(one(await render([]), 'Pod'), 'spec', 'containers', 0), 'args')
+        .join(' ')
+        .includes('--labels'),
+    );
   });
 });
 

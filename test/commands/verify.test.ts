@@ -11,6 +11,7 @@ import { findFault } from '../../src/commands/verify.ts';
 import { decide } from '../../src/core/decide.ts';
 import { isObject, own } from '../../src/core/json.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
+import { at } from '../chart/render.ts';
 import { run, temporaryFolder } from './serving.ts';
 
 // test/chart and the installation's test run it against real API servers; here are the ways in which one can answer.
@@ -84,11 +85,51 @@ suite('verify', () => {
     assert.equal(calls.length, 2);
   });
 
+  test('sends a pod without a user id, which OpenShift gives out itself, with the labels and the image that it is told', async (t) => {
+    const pods: unknown[] = [];
+    const { kubeconfig } = await startServer(t, (pod) => {
+      pods.push(pod);
+      return { status: 201, body: annotated(pod) };
+    });
+    for (const flags of [[], ['--labels', 'scrape=yes,example.com/tier=,team=a', '--image', 'example.com/own:1']]) {
+      const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, ...flags]);
+      assert.equal(code, 0, stderr);
+    }
+    assert.deepEqual(
+      pods.map((pod) => at(pod, 'metadata', 'labels')),
+      [
+        { 'autoscrape.io/port': 'metrics' },
+        { 'autoscrape.io/port': 'metrics', scrape: 'yes', 'example.com/tier': '', team: 'a' },
+      ],
+    );
+    assert.equal(at(pods[1], 'spec', 'containers', 0, 'image'), 'example.com/own:1');
+    for (const pod of pods) {
+      assert.deepEqual(at(pod, 'spec', 'securityContext'), {
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+    }
+  });
+
+  test('refuses labels that are none, and those that have the pod left alone', async () => {
+    for (const labels of ['team', '=a', 'a=b,,c=d', '']) {
+      const { code, stderr } = await run(['verify', '--labels', labels]);
+      assert.equal(code, 2);
+      assert.match(stderr, /labels such as/);
+    }
+    const { code, stderr } = await run(['verify', '--labels', 'autoscrape.io/inject=disabled']);
+    assert.equal(code, 1);
+    assert.match(stderr, /don't annotate the test's pod: opted_out/);
+  });
+
   test('says what to look at when the pod comes back without annotations', async (t) => {
     const { kubeconfig } = await startServer(t, (pod) => ({ status: 201, body: pod }));
     const { code, stderr } = await run(['verify', '-n', 'test', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
     assert.match(stderr, /after 1 s: the pod comes back without annotations[^]*kubectl get pods/);
+    for (const cause of [/namespaceSelector/, /objectSelector/, /matchConditions/, /test\.podLabels/]) {
+      assert.match(stderr, cause);
+    }
   });
 
   test("repeats the server's own words when it refuses the pod", async (t) => {
