@@ -60,4 +60,9 @@ suite('the project', () => {
     const path = chart.icon.replace(/^https:\/\/raw\.githubusercontent\.com\/autoscrape\/autoscrape\/main\//, '');
     assert.match(await read(path), /^<svg /);
   });
+
+  test('has no link in the chart that leads nowhere once the chart is packaged', async () => {
+    const page = await read('chart', 'README.md');
+    assert.deepEqual(page.match(/\]\(\.\.[^)]*\)/g), null);
+  });
 });
