@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
@@ -45,4 +45,34 @@ test('what cannot be read is named, and the others are read', async (t) => {
   assert.deepEqual(missing, { name: join(root, 'b.yaml'), fault: 'there is no such file or folder' });
   assert.ok(empty !== undefined && 'fault' in empty && empty.fault.includes('--recursive'));
   assert.ok(file !== undefined && 'text' in file);
+});
+
+test('links to folders are not entered, for they may lead in circles; a link to a file is the file', async (t) => {
+  const root = await folder(t, 'a.yaml', 'below/d.yaml');
+  await symlink('.', join(root, 'circle'));
+  await symlink('nowhere', join(root, 'below', 'dangling'));
+  await symlink('../a.yaml', join(root, 'below', 'link.yaml'));
+  const sources = await read([root], true);
+  assert.deepEqual(
+    sources.map((source) => [relative(root, source.name), 'text' in source ? source.text : source.fault]),
+    [
+      ['a.yaml', '# a.yaml'],
+      ['below/d.yaml', '# below/d.yaml'],
+      ['below/link.yaml', '# a.yaml'],
+    ],
+  );
+});
+
+test('whatever the file system answers is told in words, and the others are read', async (t) => {
+  const root = await folder(t, 'a.yaml');
+  await symlink('self.yaml', join(root, 'self.yaml'));
+  const names = [join(root, 'a.yaml', 'below'), join(root, 'x'.repeat(300)), join(root, 'self.yaml'), root];
+  const faults = (await read(names)).map((source) => ('fault' in source ? source.fault : source.text));
+  assert.deepEqual(faults, [
+    "it can't be read: not a directory (ENOTDIR)",
+    "it can't be read: name too long (ENAMETOOLONG)",
+    "it can't be read: too many symbolic links encountered (ELOOP)",
+    '# a.yaml',
+    "it can't be read: too many symbolic links encountered (ELOOP)",
+  ]);
 });
