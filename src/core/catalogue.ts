@@ -48,13 +48,14 @@ export function createCatalogue<Entry extends Named>(
   compile: (entry: Entry) => ImageEntry,
 ): Catalogue {
   const byName = new Map<string, { order: number; above: string | undefined }[]>();
-  const wild: { order: number; matches: RegExp }[] = [];
+  const wild = new Map<string | undefined, { order: number; matches: RegExp }[]>(); // by the segment above, if there is one
   for (const [order, { images }] of entries.entries()) {
     for (const image of images) {
       const segments = image.split('/');
       const last = segments.at(-1) ?? '';
-      if (image.includes('*')) wild.push({ order, matches: wildcard(image) });
-      else byName.set(last, [...(byName.get(last) ?? []), { order, above: segments.at(-2) }]);
+      const above = segments.at(-2);
+      if (last.includes('*')) wild.set(above, [...(wild.get(above) ?? []), { order, matches: wildcard(image) }]);
+      else byName.set(last, [...(byName.get(last) ?? []), { order, above }]);
     }
   }
   const compiled = new Map<number, ImageEntry>();
@@ -74,7 +75,9 @@ export function createCatalogue<Entry extends Named>(
       const orders = (byName.get(repository.slice(slash + 1)) ?? [])
         .filter((one) => (one.above ?? above) === above)
         .map(({ order }) => order);
-      for (const { order, matches } of wild) if (matches.test(repository)) orders.push(order);
+      for (const { order, matches } of [...(wild.get(undefined) ?? []), ...(wild.get(above) ?? [])]) {
+        if (matches.test(repository)) orders.push(order);
+      }
       if (orders.length === 0) return [];
       return orders
         .toSorted((a, b) => a - b)

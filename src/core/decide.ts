@@ -2,6 +2,7 @@ import { readStated } from './annotation-keys.ts';
 import type { Stated } from './annotation-keys.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision, Endpoint } from './decision.ts';
+import { filledIn, probedScheme, statedPath } from './finding.ts';
 import { MARKER_KEY, readMarker, renderMarker } from './marker.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
 import type { Pod } from './pod.ts';
@@ -125,10 +126,12 @@ function byLabel(subject: Subject): Decision | undefined {
   const ruleLabel = pod.labels.get('autoscrape.io/rule');
   if (portLabel === undefined && ruleLabel === undefined) return undefined;
 
-  const rule =
-    ruleLabel === undefined ? undefined : rules.rules.find(({ name, abstain }) => name === ruleLabel && !abstain);
-  if (ruleLabel !== undefined && rule === undefined)
-    return skip('bad_rule_label', warning.unknownRule(ruleLabel, rules.names));
+  const finders = ruleLabel === undefined ? [] : rules.rules.filter(({ abstain }) => !abstain);
+  const rule = finders.find(({ name }) => name === ruleLabel);
+  if (ruleLabel !== undefined && rule === undefined) {
+    const names = finders.map(({ name }) => name);
+    return skip('bad_rule_label', warning.unknownRule(ruleLabel, names));
+  }
   const port = portLabel === undefined ? undefined : labelledPort(pod, rules, portLabel);
   if (portLabel !== undefined && port === undefined)
     return skip('bad_port_label', warning.unusablePort('autoscrape.io/port'));
@@ -142,8 +145,8 @@ function byLabel(subject: Subject): Decision | undefined {
   if (chosen === undefined) return skip('bad_rule_label', warning.ruleFindsNoPort(rule.name));
   const endpoint = found.find((candidate) => candidate.port === chosen) ?? {
     ...endpointAt(pod, rules, chosen),
-    path: rule.path?.replaceAll(/\$\{\w+\}/g, '') ?? '/metrics',
-    scheme: rule.scheme ?? 'http',
+    ...(rule.path !== undefined && { path: filledIn(rule.path, undefined) ?? '/metrics' }),
+    ...(rule.scheme !== undefined && { scheme: rule.scheme }),
   };
   return annotate(subject, rule.name, [endpoint]);
 }
@@ -172,11 +175,12 @@ function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'lab
 
 function endpointAt(pod: Pod, rules: Rules, port: number): Endpoint {
   const declaring = podCandidates(pod, rules).find(({ number }) => number === port);
+  const container = declaring?.container;
   return {
-    container: declaring?.container.name ?? '',
+    container: container?.name ?? '',
     port,
-    path: '/metrics',
-    scheme: 'http',
+    path: (container && statedPath(container, rules)) ?? '/metrics',
+    scheme: (container && probedScheme(container, port)) ?? 'http',
     declared: declaring !== undefined,
   };
 }
@@ -187,6 +191,7 @@ function usablePort(pod: Pod, text: string): number | undefined {
 }
 
 function labelledPort(pod: Pod, rules: Rules, label: string): number | undefined {
+  if (label === '') return undefined; // the name of every port that has none
   return usablePort(pod, label) ?? podCandidates(pod, rules).find(({ name }) => name === label)?.number;
 }
 

@@ -63,13 +63,12 @@ function endpointOf(rule: Rule, container: Container, found: NamedPort, rules: R
   // The rule's own path wins, then one that the container states; else the catalogue may know the image's path on that very
   // port, whichever rule found it.
   const known = rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, rules) : undefined;
-  const path = rule.path === undefined ? statedPath(container, rules) : fillIn(rule.path, found.groups);
+  const path = rule.path === undefined ? statedPath(container, rules) : filledIn(rule.path, found.groups);
   return {
     container: container.name,
     port: found.port,
     path: path ?? known?.path ?? '/metrics',
-    // Where the kubelet probes with TLS, a scraper has to speak it.
-    scheme: rule.scheme ?? (isProbedWithTls(container, found.port) ? 'https' : (known?.scheme ?? 'http')),
+    scheme: rule.scheme ?? probedScheme(container, found.port) ?? known?.scheme ?? 'http',
     declared: container.ports.some(({ number }) => number === found.port),
   };
 }
@@ -83,27 +82,28 @@ function catalogueAt(
   return rules.catalogue.find(container).find((entry) => entry.ports.includes(found.port));
 }
 
-function isProbedWithTls(container: Container, port: number): boolean {
-  return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port);
+/** Returns https where the kubelet probes the port with TLS: a scraper has to speak it, too. */
+export function probedScheme(container: Container, port: number): 'https' | undefined {
+  return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port) ? 'https' : undefined;
 }
 
 /** What is no path of a URL, whatever the variable is called: METRICS_PATH=/var/lib/metrics. */
 const DIRECTORY = /^\/(data|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)(\/|$)/;
 
-function statedPath(container: Container, { statedPaths }: Rules): string | undefined {
+/** What a path is made of where nothing is left for a shell or the kubelet to put in: no `$(PREFIX)`, no `;`. */
+const PLAIN = /^\/[-\w.~%:@+=/]*$/;
+
+/** Returns the path that the container states of its metrics; undefined where it states none, or none that can be read. */
+export function statedPath(container: Container, { statedPaths }: Rules): string | undefined {
   for (const statement of statedPaths) {
-    const path = stated(container, statement, 'path').find((value) => isPath(value) && !DIRECTORY.test(value));
+    const path = stated(container, statement, 'path').find((value) => PLAIN.test(value) && !DIRECTORY.test(value));
     if (path !== undefined) return path;
   }
   return undefined;
 }
 
-/** `${name}` becomes what the pattern's group took from the pod, if that leaves a path; anything else is not to be written. */
-function fillIn(template: string, groups: ReadonlyMap<string, string> | undefined): string | undefined {
+/** Returns the path that a rule's template comes to: `${name}` is what the pattern's group took from the pod. Undefined where that is no path. */
+export function filledIn(template: string, groups: ReadonlyMap<string, string> | undefined): string | undefined {
   const path = template.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => groups?.get(name) ?? '');
-  return isPath(path) ? path : undefined;
-}
-
-function isPath(text: string): boolean {
-  return /^\/[\x21-\x7e]*$/.test(text) && !/[?#]/.test(text);
+  return /^\/[\x21-\x7e]*$/.test(path) && !/[?#]/.test(path) ? path : undefined;
 }

@@ -60,6 +60,10 @@ const QualifiedName = z
   .regex(
     new RegExp(`^${PREFIX}${NAME}$`),
     'must be a qualified name such as "example.com/port": Kubernetes refuses every pod with another',
+  )
+  .refine(
+    (key) => key.lastIndexOf('/') <= 253,
+    'must have at most 253 characters before the "/": Kubernetes refuses every pod with another',
   );
 const LabelValue = z
   .string()

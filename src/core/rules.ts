@@ -30,8 +30,8 @@ export type ParsedRules =
       readonly ok: true;
       readonly rules: Rules;
       /**
-       * What the file says of shipped rules that isn't so, or not any more: a mistake to whoever writes the file, but no reason
-       * for a program that has just been upgraded not to start.
+       * Rules that replace a shipped one of their name without saying so: a mistake to whoever writes the file, but no reason
+       * for a program not to start whose newer version has come to ship that name.
        */
       readonly remarks: readonly Problem[];
     }
@@ -45,8 +45,12 @@ export function parseRules(text: string, shipped: Shipped): ParsedRules {
   const document = readDocument(text);
   if (!('content' in document)) return { ok: false, problems: document };
   const parsed = RulesFile.safeParse(document.content ?? {});
-  const remarks = inOrder(namesShipped(document, shipped.defaults));
-  const wrong = [...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)), ...namesTwice(document)];
+  const remarks = inOrder(replacements(document, shipped.defaults));
+  const wrong = [
+    ...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)),
+    ...namesTwice(document),
+    ...unknownNames(document, shipped.defaults),
+  ];
   if (!parsed.success || wrong.length > 0) return { ok: false, problems: inOrder([...wrong, ...remarks]) };
   return { ok: true, rules: compile(effectiveFile(parsed.data, shipped)), remarks };
 }
@@ -83,22 +87,27 @@ function namesTwice({ content, at }: RulesDocument): Problem[] {
   return problems;
 }
 
-/** A rule that takes a shipped rule's name without disabling that one, or a disabled one that is not shipped. */
-function namesShipped({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
-  if (!isObject(content)) return [];
+/** A shipped rule under `disabled` that is not shipped. */
+function unknownNames({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
   const shipped = defaults.rules.map((rule) => rule.name);
-  const disabled = listOf(own(content, 'disabled'));
-  const problems: Problem[] = [];
-  for (const [i, name] of own(content, 'extends') === 'none' ? [] : ruleNames(content)) {
-    if (!shipped.includes(name) || disabled.includes(name)) continue;
-    const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
-    problems.push(at(['rules', i, 'name'], message));
-  }
-  for (const [i, name] of disabled.entries()) {
-    if (typeof name !== 'string' || shipped.includes(name)) continue;
-    problems.push(at(['disabled', i], `no shipped rule is called "${name}"${didYouMean(name, shipped)}`));
-  }
-  return problems;
+  return disabledNames(content).flatMap((name, i) =>
+    typeof name !== 'string' || shipped.includes(name)
+      ? []
+      : [at(['disabled', i], `no shipped rule is called "${name}"${didYouMean(name, shipped)}`)],
+  );
+}
+
+/** A rule that takes a shipped rule's name without disabling that one. */
+function replacements({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
+  if (!isObject(content) || own(content, 'extends') === 'none') return [];
+  const shipped = new Set(defaults.rules.map((rule) => rule.name));
+  for (const name of disabledNames(content)) if (typeof name === 'string') shipped.delete(name);
+  const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
+  return ruleNames(content).flatMap(([i, name]) => (shipped.has(name) ? [at(['rules', i, 'name'], message)] : []));
+}
+
+function disabledNames(content: unknown): readonly unknown[] {
+  return isObject(content) ? listOf(own(content, 'disabled')) : [];
 }
 
 /** The rules' places and names, where they have one. */

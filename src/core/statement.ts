@@ -29,9 +29,12 @@ export function variables({ names }: Statement, container: Container): readonly 
   return found;
 }
 
-/** Returns what the pattern's group takes from each statement of the container that matches, the command line's first. */
+/**
+ * Returns what the pattern's group takes from each statement of the container that matches, in the order in which programs
+ * believe them: the command line before the environment, and of a flag that is given twice the last.
+ */
 export function stated(container: Container, statement: Statement, group: string): string[] {
-  const statements = [...container.words(), ...variables(statement, container)];
+  const statements = [...container.words().toReversed(), ...variables(statement, container)];
   return statements.flatMap((text) => statement.pattern.groups(text)?.get(group) ?? []);
 }
 

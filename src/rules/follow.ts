@@ -37,7 +37,7 @@ export async function followRules(
       if (parsed.remarks.length > 0) {
         log.warn(
           { problem: renderProblems(file, parsed.remarks) },
-          'the rules file names shipped rules wrongly: it is used all the same',
+          'a rule of the file replaces a shipped one of its name',
         );
       }
       return { ok: true, value: parsed.rules };

@@ -5,8 +5,8 @@ import { UserError } from '../user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /**
- * The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. What
- * it says of shipped rules that isn't so is told on stderr.
+ * The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. That
+ * a rule of it replaces a shipped one is told on stderr.
  */
 export async function loadRules(file: string | undefined): Promise<Rules> {
   if (file === undefined) return defaultRules();

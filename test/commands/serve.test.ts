@@ -78,15 +78,18 @@ test('serve does not start with wrong rules, and lists every problem with its li
   assert.doesNotMatch(stderr, /^ {4}at /m);
 });
 
-test('serve starts with a rules file that an upgrade has overtaken, and says what no longer is', async (t) => {
+test('serve starts with a rule whose name an upgrade has come to ship, and says so', async (t) => {
   const rules = join(await temporaryFolder(t), 'rules.yaml');
-  await writeFile(rules, 'disabled: [no-such-rule]\n');
+  await writeFile(rules, 'rules: [{ name: metrics-port, when: { portName: mine } }]\n');
   const serving = await startServe(t, { args: ['--rules', rules] });
-  assert.match(await serving.line(/"level":"warn"/), /no shipped rule is called \\"no-such-rule\\"/);
+  assert.match(
+    await serving.line(/"level":"warn"/),
+    /rules\.yaml:1:11: rules\[0\]\.name: a shipped rule has this name/,
+  );
   assert.equal((await run(['check', rules])).code, 1);
   const explained = await run(['explain', '-f', 'examples', '--rules', rules]);
   assert.equal(explained.code, 0);
-  assert.match(explained.stderr, /^\S+rules\.yaml:1:12: disabled\[0\]: no shipped rule is called "no-such-rule"$/m);
+  assert.match(explained.stderr, /^\S+rules\.yaml:1:11: rules\[0\]\.name: a shipped rule has this name/m);
 });
 
 test('serve does not start without its port, and says which flag gives another', async (t) => {

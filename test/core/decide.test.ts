@@ -296,6 +296,13 @@ const ROWS: readonly Row[] = [
     warns: true,
   },
   {
+    row: '12',
+    says: 'an empty label, which is no name of the ports without one',
+    pod: pod({ labels: { 'autoscrape.io/port': '' }, ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }),
+    want: 'skip bad_port_label',
+    warns: true,
+  },
+  {
     row: '13',
     says: 'a port by number',
     pod: pod({ labels: { 'autoscrape.io/port': '8080' }, ports: [METRICS, HTTP] }),
@@ -306,6 +313,22 @@ const ROWS: readonly Row[] = [
     says: 'a port by name',
     pod: pod({ labels: { 'autoscrape.io/port': 'http' }, ports: [METRICS, HTTP] }),
     want: 'label 8080 /metrics',
+  },
+  {
+    row: '13',
+    says: 'a port whose container states a path',
+    pod: pod({
+      labels: { 'autoscrape.io/port': '8080' },
+      ports: [HTTP],
+      container: { args: ['--metrics-path=/internal'] },
+    }),
+    want: 'label 8080 /internal',
+  },
+  {
+    row: '13',
+    says: 'a rule whose path comes from a probe that the pod has not',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-probe' }, ports: [HTTP] }),
+    want: 'metrics-probe 8080 /metrics',
   },
   {
     row: '13',
@@ -337,6 +360,18 @@ const ROWS: readonly Row[] = [
     says: 'a port called metrics',
     pod: pod({ ports: [HTTP, METRICS] }),
     want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a stated path in which something is still to be put in is none',
+    pod: pod({ container: { args: ['--web.telemetry-path=/$(PREFIX)/metrics'] } }),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '14',
+    says: 'of a flag that is given twice, the last holds',
+    pod: pod({ container: { args: ['--web.telemetry-path=/first', '--web.telemetry-path', '/last'] } }),
+    want: 'metrics-port 9090 /last',
   },
   {
     row: '14',

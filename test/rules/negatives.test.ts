@@ -67,6 +67,33 @@ const NEGATIVES: readonly (readonly [says: string, container: Readonly<Record<st
       ports: [tcp('metrics', 9090)],
     },
   ],
+  ['hydra at its migration', { image: 'oryd/hydra:v2', args: ['migrate', 'sql'], ports: [tcp('admin', 4445)] }],
+  ['soketi without its metrics switch', { image: 'quay.io/soketi/soketi:1', ports: [{ containerPort: 9601 }] }],
+  ['solr itself, beside which its exporter runs', { image: 'solr:9', ports: [tcp('http', 8983)] }],
+  ['a satellite of LINSTOR', { image: 'piraeus-server:1', args: ['startSatellite'], ports: [{ containerPort: 3366 }] }],
+  ['tf-operator with port 0', { image: 'kubeflow/tf-operator:v1', args: ['--monitoring-port=0'] }],
+  ['jaeger-operator on loopback', { image: 'jaegertracing/jaeger-operator:1', args: ['--metrics-host=127.0.0.1'] }],
+  [
+    'couchbase-exporter behind a token',
+    { image: 'couchbase/exporter:1', args: ['--token=/token'], ports: [{ containerPort: 9091 }] },
+  ],
+  [
+    'an exporter whose configuration asks for TLS or a password',
+    { image: 'vexxhost/libvirtd-exporter:1', args: ['--web.config.file=/web.yaml'], ports: [{ containerPort: 9474 }] },
+  ],
+  // Containers that are called like metrics and have none.
+  [
+    "the dashboard's scraper, which keeps what metrics-server says",
+    { name: 'dashboard-metrics-scraper', image: 'kubernetesui/metrics-scraper:v1', ports: [{ containerPort: 8000 }] },
+  ],
+  [
+    'a reloader of configuration, whatever its port is called',
+    { name: 'prometheus-server-configmap-reload', image: 'registry.example/reload:1', ports: [tcp('metrics', 8080)] },
+  ],
+  [
+    'nginx as a gateway, whose port has its name from what stands behind',
+    { name: 'nginx', image: 'nginxinc/nginx-unprivileged:1.29', ports: [tcp('http-metrics', 8080)] },
+  ],
   // Ports that are called like metrics and take them in, or carry something else.
   ['a receiver of OTLP metrics', { image: 'registry.example/collector:1', ports: [tcp('otlp-metrics', 4317)] }],
   ['a gateway that metrics are pushed to', { image: 'registry.example/gateway:1', ports: [tcp('metrics-push', 9099)] }],
@@ -110,5 +137,32 @@ for (const [says, container] of NEGATIVES) {
       const decision = decide({ metadata: {}, spec: { containers: [{ name: 'app', ...container }] } }, rules);
       assert.equal(decision.outcome, 'skip', decision.outcome === 'annotate' ? decision.rule : '');
     }
+  });
+}
+
+// What has metrics behind TLS, and must not be written as http.
+const GUARDED: typeof NEGATIVES = [
+  [
+    'metrics-server',
+    {
+      name: 'metrics-server',
+      image: 'registry.k8s.io/metrics-server/metrics-server:v0.8.0',
+      args: ['--secure-port=10250'],
+      ports: [tcp('https', 10250)],
+    },
+  ],
+  [
+    "a manager on the scaffold's port, configured by a file",
+    { image: 'registry.k8s.io/lws/lws:v0.7.0', ports: [tcp('metrics', 8443)] },
+  ],
+];
+
+for (const [says, container] of GUARDED) {
+  test(`${says} is found, and annotated as https or not at all`, () => {
+    const [plain, https] = RULE_SETS.map((rules) =>
+      decide({ metadata: {}, spec: { containers: [{ name: 'app', ...container }] } }, rules),
+    );
+    assert.deepEqual([plain?.outcome, plain?.outcome === 'skip' && plain.reason], ['skip', 'https_endpoint']);
+    assert.equal(https?.outcome === 'annotate' && https.endpoints[0].scheme, 'https');
   });
 }
