@@ -5,7 +5,7 @@ import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseRules } from '../../src/core/rules.ts';
 import { readShipped } from '../../src/rules/shipped.ts';
-import { at, ciFiles, list, one, render } from './render.ts';
+import { at, ciFiles, list, notes, one, render } from './render.ts';
 
 // What single values do, on the objects that `helm template` makes.
 
@@ -393,6 +393,54 @@ suite('helm test', () => {
         .join(' ')
         .includes('--labels'),
     );
+  });
+});
+
+suite('the notes', () => {
+  const optIn = /kubectl label namespace NAMESPACE autoscrape\.io\/inject=enabled\n/;
+  const injected = /kubectl get pods -n NAMESPACE .*INJECTED/;
+  const restart = /kubectl rollout restart/;
+  const check = /helm test autoscrape -n autoscrape/;
+  const excluded = /The reconciler knows nothing of (.*):/;
+
+  test('say how to opt in and how to see it, how to check, to stop, and to come back with a newer chart too', async () => {
+    const text = await notes([]);
+    for (const says of [optIn, injected, check]) assert.match(text, says);
+    for (const not of [restart, excluded, /would/]) assert.doesNotMatch(text, not);
+    assert.match(text, /helm upgrade autoscrape CHART -n autoscrape --reset-then-reuse-values/);
+  });
+
+  test('with observe=true: where decisions are told, and nothing that patches, restarts or must fail', async () => {
+    const text = await notes(set('observe=true', 'sample.enabled=true'));
+    assert.match(text, optIn);
+    assert.match(text, /kubectl logs -n autoscrape .*component=webhook.*outcome/);
+    for (const not of [restart, injected, check, /count_total/]) assert.doesNotMatch(text, not);
+    assert.match(text, /sample.*observe/s);
+  });
+
+  test('without the reconciler: that only new pods are annotated, the sample among them', async () => {
+    const text = await notes(set('reconciler.enabled=false', 'sample.enabled=true'));
+    for (const says of [optIn, restart, injected, check, /count_total/]) assert.match(text, says);
+    assert.match(text, /kubectl delete pod -n autoscrape-sample -l .*component=sample/);
+    assert.doesNotMatch(await notes(set('sample.enabled=true')), /kubectl delete pod/);
+  });
+
+  test('with a namespaceSelector: no label that opts nothing in, but what is asked for', async () => {
+    const text = await notes(set('webhook.namespaceSelector.matchLabels.env=prod'));
+    assert.doesNotMatch(text, optIn);
+    assert.match(text, /webhook\.namespaceSelector.*\n.*"env":"prod"/);
+    assert.match(text, injected);
+  });
+
+  test('name what the reconciler knows nothing of, and the ways out', async () => {
+    const [, named] = excluded.exec(await notes(await ci('selectors'))) ?? [];
+    assert.equal(named, 'webhook.namespaceSelector, webhook.objectSelector, webhook.matchConditions');
+    const text = await notes(setJson({ 'webhook.objectSelector': { matchLabels: { scrape: 'yes' } } }));
+    assert.equal(excluded.exec(text)?.[1], 'webhook.objectSelector');
+    assert.match(text, /autoscrape\.io\/inject=disabled.*reconciler\.enabled=false/s);
+    for (const off of ['reconciler.enabled=false', 'observe=true']) {
+      assert.doesNotMatch(await notes([...(await ci('selectors')), ...set(off)]), excluded);
+    }
   });
 });
 

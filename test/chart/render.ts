@@ -50,6 +50,13 @@ export async function render(
   });
 }
 
+/** What `helm install` prints in the end. Helm 4's: the other one wants a cluster for it. */
+export async function notes(args: readonly string[]): Promise<string> {
+  const dryRun = ['install', 'autoscrape', CHART, '-n', 'autoscrape', '--dry-run=client'];
+  const text = await command(await component('helm'), [...dryRun, ...args]);
+  return text.slice(text.lastIndexOf('\nNOTES:\n'));
+}
+
 /** What Helm says when it refuses; empty when it doesn't. */
 export async function refusal(args: readonly string[], helm: Helm = 'helm', release = 'autoscrape'): Promise<string> {
   const result = await runCommand(await component(helm), ['template', release, CHART, '-n', 'autoscrape', ...args]);
