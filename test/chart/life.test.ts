@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { parseDocument } from 'yaml';
 import { runCommand } from '../cluster/command.ts';
 import type { CommandResult } from '../cluster/command.ts';
 import { component } from '../cluster/components.ts';
@@ -61,11 +66,14 @@ function life(helm: Helm, cluster: () => ControlPlane): void {
     assert.deepEqual(await state(), first);
   });
 
-  test('after the emergency stop an upgrade brings webhook and reconciler back', async () => {
+  test('after the emergency stop an upgrade brings webhook and reconciler back, by a chart with more values too', async (t) => {
+    await succeed('upgrade', 'autoscrape', await olderChart(t), ...certificates, '--set', 'logLevel=debug');
     await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
     await cluster().kubectl(['delete', 'deployment', 'autoscrape-reconciler', '-n', helm]);
-    await succeed('upgrade', 'autoscrape', CHART, '--reuse-values');
+    await succeed('upgrade', 'autoscrape', CHART, '--reset-then-reuse-values');
     await state();
+    const { stdout } = await run('get', 'values', 'autoscrape');
+    assert.match(stdout, /mode: helm[^]*logLevel: debug/);
     await cluster().kubectl(['get', 'deployment', 'autoscrape-reconciler', '-n', helm]);
   });
 
@@ -76,6 +84,18 @@ function life(helm: Helm, cluster: () => ControlPlane): void {
     const left = await cluster().kubectl(['get', kinds.join(','), '-A', '--ignore-not-found', ...ours]);
     assert.equal(left, '');
   });
+}
+
+/** The chart as it was before it took `webhook.extraEnv`. */
+async function olderChart(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'autoscrape-chart-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await cp(CHART, folder, { recursive: true });
+  await rm(join(folder, 'values.schema.json'));
+  const values = parseDocument(await readFile(join(folder, 'values.yaml'), 'utf8'));
+  assert.ok(values.deleteIn(['webhook', 'extraEnv']));
+  await writeFile(join(folder, 'values.yaml'), values.toString());
+  return folder;
 }
 
 /** Runs Helm on the cluster, in a namespace that is called as the Helm is. */

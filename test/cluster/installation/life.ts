@@ -131,7 +131,7 @@ async function live({ t, stage, helm: name, report }: Life): Promise<void> {
   });
 
   await step('upgrade to three replicas that log more: a rolling update', async () => {
-    await helm.upgrade('--reuse-values', '--set=webhook.replicas=3', '--set=logLevel=debug');
+    await helm.upgrade('--reset-then-reuse-values', '--set=webhook.replicas=3', '--set=logLevel=debug');
     await settled();
     assert.equal((await ours('webhook')).length, 3);
   });

@@ -24,7 +24,7 @@ export function older(): void {
           await helm.install(...(name === 'helm-3' ? ['--set=sample.enabled=true'] : []));
           const { refusal } = await createPod(cluster.request, 'shop');
           assert.equal(refusal, undefined);
-          await helm.upgrade('--reuse-values', '--set=logLevel=debug');
+          await helm.upgrade('--reset-then-reuse-values', '--set=logLevel=debug');
           await helm.succeed('rollback', RELEASE, '1');
           await helm.succeed('uninstall', RELEASE);
         }
