@@ -48,7 +48,9 @@ export async function explain(options: ExplainOptions): Promise<number> {
       );
     }
   }
-  if (output === 'text') process.stdout.write(`${renderSummary(seen)}\n`);
+  // Where nothing could be read, nothing is known of what is in it.
+  const sawNothing = seen.annotated + seen.leftAlone + seen.others.size === 0;
+  if (output === 'text' && !(sawNothing && exitCode !== 0)) process.stdout.write(`${renderSummary(seen)}\n`);
   return exitCode;
 }
 

@@ -3,6 +3,8 @@ export interface Part {
   readonly text: string;
   /** The line of the file on which it begins, from 1. */
   readonly line: number;
+  /** The column in that line, from 1. */
+  readonly column: number;
 }
 
 /** Returns the documents of a YAML text, cut at lines that begin with `---` as kubectl cuts them. */
@@ -11,25 +13,29 @@ export function splitYaml(text: string): Part[] {
   return partsAt(text, starts);
 }
 
-/** Returns the values of a text of JSON values one after another, as `jq` prints them and kubectl accepts them. */
-export function splitJson(text: string): Part[] {
+/**
+ * Returns the values of a text of JSON values one after another, as `jq` prints them and kubectl accepts them. What closes
+ * nothing belongs to the value behind it.
+ */
+export function splitJson({ text, line, column }: Part): Part[] {
   const starts = [0];
   let depth = 0;
   // A string is skipped as a whole: braces in it are text.
   for (const { 0: token, index } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
     if (token === '{' || token === '[') depth += 1;
-    else if (token === '}' || token === ']') depth -= 1;
+    else if ((token === '}' || token === ']') && depth > 0) depth -= 1;
     else continue;
     if (depth === 0) starts.push(index + 1);
   }
-  return partsAt(text, starts);
+  return partsAt(text, starts, { line, column });
 }
 
-function partsAt(text: string, starts: readonly number[]): Part[] {
-  let line = 1;
+function partsAt(text: string, starts: readonly number[], { line, column } = { line: 1, column: 1 }): Part[] {
   return starts.flatMap((start, i) => {
-    const part = { text: text.slice(start, starts[i + 1]), line };
-    line += part.text.split('\n').length - 1;
+    const part = { text: text.slice(start, starts[i + 1]), line, column };
+    const lines = part.text.split('\n');
+    line += lines.length - 1;
+    column = (lines.length === 1 ? column : 1) + (lines.at(-1)?.length ?? 0);
     return part.text.trim() === '' ? [] : [part];
   });
 }

@@ -130,6 +130,32 @@ test('text ends with a summary and has no escape codes where nobody sees colours
   assert.ok(!stdout.includes('\u001B'));
 });
 
+test('what is no manifest, or is not there at all, is told on stderr, exit code 1', async () => {
+  const [prose, missing, empty] = await Promise.all([
+    runAutoscrape(['explain', '-f', '-'], 'hello\n'),
+    runAutoscrape(['explain', '-f', 'missing.yaml']),
+    runAutoscrape(['explain', '-f', '-'], ''),
+  ]);
+  assert.deepEqual([prose.code, prose.stdout, missing.code, missing.stdout], [1, '', 1, '']);
+  assert.match(prose.stderr, /^standard input:1:1: no manifest: that is a mapping with kind, metadata and spec.*\n$/);
+  assert.equal(missing.stderr, 'missing.yaml: there is no such file or folder\n');
+  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here makes pods.\n', '']);
+});
+
+test('of JSON values one after another those before a broken one are explained, and that one is told', async () => {
+  const pods = ['first', 'third'].map((name) => JSON.stringify({ kind: 'Pod', metadata: { name } }));
+  const { code, stdout, stderr } = await runAutoscrape(
+    ['explain', '-f', '-', '-o', 'json'],
+    pods.join('\n{ "kind": "Pod",\n"metadata": {] }\n'),
+  );
+  assert.equal(code, 1);
+  assert.deepEqual(
+    records(stdout).map(({ name }) => name),
+    ['first', 'third'],
+  );
+  assert.match(stderr, /^standard input:3:\d+: not YAML: .*\n$/);
+});
+
 test('--rules and --mesh change the decision; a wrong rules file is told line by line', async (t) => {
   const rules = await fileWith(
     t,

@@ -62,6 +62,34 @@ test('broken JSON has the line of the fault', () => {
   assert.equal(problems[0]?.line, 3);
 });
 
+test('of values of JSON one after another the broken ones are problems, at their place, and the others are read', () => {
+  const stream = '{"kind": "A"} {"kind": "B" "name"}\n{"kind": "C"}\n{"kind": "D", "metadata": {\n{"kind": "E"}\n';
+  const { values, problems } = parseManifest(stream);
+  assert.deepEqual(values, [{ kind: 'A' }, { kind: 'C' }]);
+  assert.deepEqual(
+    problems.map(({ line }) => line),
+    [1, 4],
+  );
+  assert.ok((problems[0]?.column ?? 0) > 14, 'the column is that of the line, not of the value');
+  const closed = parseManifest('{"kind": "A"}}\n{"kind": "B"}\n{"kind": "C"}\n');
+  assert.deepEqual(closed.values, [{ kind: 'A' }, { kind: 'C' }]);
+  assert.deepEqual(
+    closed.problems.map(({ line, column }) => [line, column]),
+    [[1, 14]],
+  );
+});
+
+test('a text, a number or a list of such is no manifest, and is told', () => {
+  for (const text of ['hello\n', '42', '"a"', '- one\n- two\n', '[1, 2]', '# Title\n\nSome prose,\nand more.\n']) {
+    const { values, problems } = parseManifest(text);
+    assert.deepEqual(values, [], text);
+    assert.equal(problems.length, 1, text);
+    assert.match(problems[0]?.message ?? '', /^no manifest: that is a mapping with kind/);
+  }
+  assert.deepEqual(parseManifest('kind: A\n---\nNothing else.\n').values, [{ kind: 'A' }]);
+  assert.deepEqual(parseManifest('[]').problems, []);
+});
+
 for (const [what, template] of [
   ['a value', 'kind: Deployment\nmetadata:\n  name: {{ .Release.Name }}-app\n'],
   ['a value that happens to be YAML', 'kind: Deployment\nmetadata:\n  name: {{ name }}\n'],
