@@ -15,7 +15,8 @@ import type { UninjectOptions } from './commands/uninject.ts';
 
 // Each command is one block below: what it is called, what it takes, examples, and an action that imports its module
 // only when it is called, so that `serve` never loads the Kubernetes client and `--help` loads nothing at all.
-// A command is an async function that returns its exit code: 0 fine, 1 a finding or an error that it has reported.
+// A command is an async function that returns its exit code: 0 fine, 1 a finding or an error that it has reported. That
+// something is missing or too much is told here: exit code 2.
 
 // Node keeps what it has compiled of the modules that commands import, for the next start: a third of an explain's time.
 enableCompileCache();
@@ -24,6 +25,9 @@ endUntilHandled();
 
 let exitCode = 0;
 
+/** The flags without which a command can't be run. */
+const NEEDED = new Set<Option>();
+
 const program = new Command('autoscrape')
   .description('Writes Prometheus scrape annotations onto pods as they are created, and explains why.')
   .version(VERSION)
@@ -31,6 +35,9 @@ const program = new Command('autoscrape')
   .showSuggestionAfterError()
   .showHelpAfterError('(add --help to see what it takes)')
   .exitOverride()
+  .helpCommand(false)
+  .allowExcessArguments()
+  .hook('preAction', (_program, command) => refuseMisuse(command))
   .addHelpText(
     'after',
     examples(
@@ -45,9 +52,9 @@ program
   .summary('run the admission webhook')
   .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')
   .addOption(
-    option('--cert-dir <dir>', 'folder with tls.crt and tls.key, reloaded when they change')
-      .makeOptionMandatory()
-      .argParser(nonEmpty),
+    needed(
+      option('--cert-dir <dir>', 'folder with tls.crt and tls.key, reloaded when they change').argParser(nonEmpty),
+    ),
   )
   .addOption(
     option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
@@ -93,12 +100,12 @@ program
     'Says for each workload in the files what the webhook would do with its pods, and why. Needs no cluster.',
   )
   .addOption(
-    new Option(
-      '-f, --filename <file>',
-      'file, folder or - for standard input; YAML or JSON; can be given several times',
-    )
-      .argParser(several)
-      .makeOptionMandatory(),
+    needed(
+      new Option(
+        '-f, --filename <file>',
+        'file, folder or - for standard input; YAML or JSON; can be given several times',
+      ).argParser(several),
+    ),
   )
   .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too'))
   .addOption(
@@ -139,7 +146,9 @@ program
       ['What is shipped?', "echo 'extends: default' | autoscrape check - --print"],
     ),
   )
-  .action(async (file: string | undefined, options: CheckOptions) => {
+  .action(async (argument: string | undefined, options: CheckOptions & { filename?: string }, command: Command) => {
+    const [file, ...more] = [argument, options.filename].filter((name) => name !== undefined);
+    if (file === undefined || more.length > 0) command.error('error: give one rules file: autoscrape check rules.yaml');
     const { check } = await import('./commands/check.ts');
     exitCode = await check(file, options);
   });
@@ -178,7 +187,9 @@ program
     option('--patches-per-second <number>', 'most pods to change in a second').default(20).argParser(integer(1, 1000)),
   )
   .addOption(
-    option('--lease-name <name>', 'Lease by which one of several replicas works').default('autoscrape-reconciler'),
+    option('--lease-name <name>', 'Lease by which one of several replicas works')
+      .default('autoscrape-reconciler')
+      .argParser(nonEmpty),
   )
   .addOption(option('--lease-namespace <name>', 'namespace of the Lease; else the own one').argParser(nonEmpty))
   .addOption(hostOption())
@@ -206,7 +217,11 @@ program
   .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
   .addOption(new Option('-o, --output <format>', 'how to report').choices(['text', 'json', 'yaml']).default('text'))
   .addOption(new Option('-n, --namespace <name>', "namespace; else the context's").argParser(nonEmpty))
-  .addOption(new Option('-A, --all-namespaces', 'all namespaces but kube-system and the like').default(false))
+  .addOption(
+    new Option('-A, --all-namespaces', 'all namespaces but kube-system and the like')
+      .default(false)
+      .conflicts('namespace'),
+  )
   .addOption(new Option('--kubeconfig <file>', 'kubeconfig file; else as kubectl finds it').argParser(nonEmpty))
   .addOption(new Option('--context <name>', 'context in the kubeconfig').argParser(nonEmpty))
   .addOption(option('--rules <file>', 'rules file that was in use, if it sets annotation keys').argParser(nonEmpty))
@@ -267,12 +282,28 @@ program
       .argParser(nonEmpty),
   )
   .addOption(option('--timeout-seconds <number>', 'how long to try').default(30).argParser(integer(1, 600)))
-  .addOption(new Option('--kubeconfig <file>', 'without it $KUBECONFIG, ~/.kube/config, or the pod it runs in'))
-  .addOption(new Option('--context <name>', 'context of the kubeconfig'))
+  .addOption(
+    new Option('--kubeconfig <file>', 'without it $KUBECONFIG, ~/.kube/config, or the pod it runs in').argParser(
+      nonEmpty,
+    ),
+  )
+  .addOption(new Option('--context <name>', 'context of the kubeconfig').argParser(nonEmpty))
   .addHelpText('after', examples(['Are new pods annotated here?', 'autoscrape verify -n shop']))
   .action(async (options: VerifyOptions) => {
     const { verify } = await import('./commands/verify.ts');
     exitCode = await verify(options);
+  });
+
+program
+  .command('help')
+  .summary('show what a command takes')
+  .description('Shows what a command takes, as its --help does.')
+  .argument('[command]')
+  .action(async (name?: string) => {
+    if (name === undefined) return program.help();
+    program.commands.find((command) => command.name() === name)?.help();
+    // Has commander say what it says of any command that doesn't exist.
+    await program.parseAsync([name], { from: 'user' });
   });
 
 // What every process that listens or logs takes alike. An Option belongs to one command, so each gets its own.
@@ -293,6 +324,25 @@ function logLevelOption(): Option {
   return option('--log-level <level>', 'least important level to log')
     .choices(['debug', 'info', 'warn', 'error'])
     .default('info');
+}
+
+/**
+ * A flag without which its command can't be run. Commander looks for mandatory flags before it looks for unknown ones, so of a
+ * mandatory flag that is mistyped it says that it is missing: `refuseMisuse` comes after both.
+ */
+function needed(flag: Option): Option {
+  NEEDED.add(flag);
+  return flag;
+}
+
+/** Ends with a usage error where a needed flag is missing, or, which is often why, arguments are given that nobody takes. */
+function refuseMisuse(command: Command): void {
+  const missing = command.options.find(
+    (flag) => NEEDED.has(flag) && command.getOptionValue(flag.attributeName()) === undefined,
+  );
+  if (missing !== undefined) command.error(`error: required option '${missing.flags}' not specified`);
+  const excess = command.args.slice(command.registeredArguments.length);
+  if (excess.length > 0) command.error(`error: '${command.name()}' does not take '${excess.join("', '")}'`);
 }
 
 /** A parser of a flag that can be given several times. */

@@ -18,6 +18,14 @@ test('--help shows commands and examples, a command’s help also flags and thei
   assert.match(serveHelp.stdout, /--cert-dir <dir>[^]*env: AUTOSCRAPE_CERT_DIR[^]*^Examples:\n {2}# /m);
 });
 
+test('help shows what --help shows', async () => {
+  const [help, serveHelp, ...asked] = await Promise.all(
+    [['help'], ['help', 'serve'], ['--help'], ['serve', '--help']].map((args) => run(args)),
+  );
+  assert.deepEqual([help, serveHelp], asked);
+  assert.equal(help?.code, 0);
+});
+
 const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], message: RegExp, options?: RunOptions]>> = {
   'no command': [[], /^Usage: autoscrape/],
   'an unknown command': [['srve'], /unknown command 'srve'\n\(Did you mean serve\?\)\n\(add --help/],
@@ -25,6 +33,20 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
     ['serve', '--cert-dir', '.', '--prot', '1'],
     /unknown option '--prot'\n\(Did you mean --port\?\)/,
   ],
+  'an unknown command that help is asked for': [['help', 'srve'], /unknown command 'srve'\n\(Did you mean serve\?\)/],
+  'a mistyped flag that is needed': [
+    ['serve', '--certdir', '.'],
+    /unknown option '--certdir'\n\(Did you mean --cert-dir\?\)/,
+  ],
+  'another one': [['explain', '--file', 'x.yaml'], /unknown option '--file'/],
+  'a file where a flag is needed': [['explain', 'x.yaml'], /required option '-f, --filename <file>' not specified/],
+  'an argument too many': [['serve', '--cert-dir', '.', 'now', 'then'], /'serve' does not take 'now', 'then'/],
+  'no rules file': [['check'], /give one rules file: autoscrape check rules\.yaml/],
+  'two rules files': [['check', 'a.yaml', '-f', 'b.yaml'], /give one rules file/],
+  'all namespaces and one': [['uninject', '-n', 'a', '-A'], /--all-namespaces' cannot be used with .*--namespace/],
+  'an empty name of the Lease': [['reconcile', '--lease-name', ''], /'--lease-name <name>' argument '' is invalid/],
+  'an empty kubeconfig': [['verify', '--kubeconfig', ''], /'--kubeconfig <file>' argument '' is invalid/],
+  'an empty context': [['verify', '--context='], /'--context <name>' argument '' is invalid/],
   'a missing flag': [['serve'], /required option '--cert-dir <dir>' not specified/],
   'an empty flag': [['serve', '--cert-dir', ''], /'--cert-dir <dir>' argument '' is invalid\. It is empty\./],
   'a port that is no number': [

@@ -8,20 +8,12 @@ import { UserError } from '../user-error.ts';
 
 /** What `autoscrape check` was told by flags. */
 export interface CheckOptions {
-  readonly filename?: string;
   readonly print?: boolean;
   readonly output: 'text' | 'json';
 }
 
 /** The exit code after checking a rules file: 1 where something is wrong with it, else 0. */
-export async function check(
-  argument: string | undefined,
-  { filename, print = false, output }: CheckOptions,
-): Promise<number> {
-  const file = argument ?? filename;
-  if (file === undefined || (argument !== undefined && filename !== undefined)) {
-    throw new UserError('give one rules file: autoscrape check rules.yaml');
-  }
+export async function check(file: string, { print = false, output }: CheckOptions): Promise<number> {
   const name = file === '-' ? 'standard input' : file;
   const shipped = readShipped();
   const parsed = parseRules(await read(file), shipped);
@@ -38,9 +30,8 @@ export async function check(
 }
 
 async function read(file: string): Promise<string> {
-  if (file === '-') return await text(process.stdin);
   try {
-    return await readFile(file, 'utf8');
+    return await (file === '-' ? text(process.stdin) : readFile(file, 'utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });

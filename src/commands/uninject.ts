@@ -2,7 +2,6 @@ import type { Namespace } from '../reconcile/namespace.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
 import { takeBackPlanner } from '../reconcile/plan.ts';
 import { loadRules } from '../rules/load.ts';
-import { UserError } from '../user-error.ts';
 import { onePass } from './one-pass.ts';
 import type { OnePassOptions } from './one-pass.ts';
 
@@ -16,7 +15,6 @@ export interface UninjectOptions extends OnePassOptions {
 /** The exit code after taking back what autoscrape added to pods: 0 when there was nothing to do or all is done, 1 when something failed. */
 export async function uninject(options: UninjectOptions): Promise<number> {
   const { namespace, allNamespaces } = options;
-  if (allNamespaces && namespace !== undefined) throw new UserError('give either --namespace or --all-namespaces');
   const rules = await loadRules(options.rules);
   return onePass(options, (kube) => ({
     which: allNamespaces ? 'all' : { name: namespace ?? kube.namespace },

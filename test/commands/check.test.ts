@@ -69,7 +69,7 @@ test('no file, two files or a missing file are told in words', async () => {
     runAutoscrape(['check', 'a.yaml', '-f', 'b.yaml']),
     runAutoscrape(['check', 'missing.yaml']),
   ]);
-  assert.deepEqual([none.code, two.code, missing.code], [1, 1, 1]);
+  assert.deepEqual([none.code, two.code, missing.code], [2, 2, 1]);
   for (const { stderr } of [none, two]) assert.match(stderr, /autoscrape check rules\.yaml/);
   assert.match(missing.stderr, /missing\.yaml/);
   assert.doesNotMatch(missing.stderr, /\n\s+at /);
