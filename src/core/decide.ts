@@ -3,7 +3,7 @@ import type { Stated } from './annotation-keys.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision, Endpoint } from './decision.ts';
 import { filledIn, probedScheme, statedPath } from './finding.ts';
-import { MARKER_KEY, readMarker, renderMarker } from './marker.ts';
+import { claims, MARKER_KEY, readMarker, renderMarker } from './marker.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
 import type { Pod } from './pod.ts';
 import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './port.ts';
@@ -45,7 +45,8 @@ export interface Surroundings {
  * | 16 | a rule or the catalogue sees that metrics are off               | skip switched_off                               |
  * | 17 | nothing found                                                   | skip no_candidate                               |
  *
- * Guards on every annotate: no https from a rule or label where 15 forbids it, and no annotations near 256 KiB (`too_large`).
+ * Guards on every annotate: no https from a rule or label where 15 forbids it, no marker that claims what the pod brought along
+ * (`changed_since`; warn), and no annotations near 256 KiB (`too_large`; warn).
  */
 export function decide(object: unknown, rules: Rules, { mesh = false }: Surroundings = {}): Decision {
   const pod = readPod(object);
@@ -214,7 +215,10 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   if (stated.port === undefined) added[keys.port] = String(endpoint.port);
   if (stated.path === undefined) added[keys.path] = endpoint.path;
   if (stated.scheme === undefined && endpoint.scheme === 'https') added[keys.scheme] = 'https';
-  // A marker that a copied manifest brought along is the user's text: it stays, and nothing is ever taken back by it.
+  // A marker that a copied manifest brought along is the user's text and stays. Where it says of the user's own annotations that we
+  // added them, ours must not make it true: they would be taken back as well.
+  const brought = readMarker(pod.annotations.get(MARKER_KEY));
+  if (brought !== undefined && claims(brought, pod.annotations)) return skip('changed_since', warning.brokenMarker());
   const marker = pod.annotations.has(MARKER_KEY) ? {} : { [MARKER_KEY]: renderMarker({ rule, added }) };
   const annotations = { ...added, ...marker };
   if (isTooLarge([...pod.annotations, ...Object.entries(annotations)])) return skip('too_large', warning.tooLarge());

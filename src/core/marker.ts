@@ -15,6 +15,11 @@ export function renderMarker({ rule, added }: Marker): string {
   return JSON.stringify({ rule, added });
 }
 
+/** Returns whether the annotations hold something that the marker says was added. */
+export function claims(marker: Marker, annotations: ReadonlyMap<string, string>): boolean {
+  return Object.entries(marker.added).some(([key, value]) => annotations.get(key) === value);
+}
+
 /** Returns what the marker says, or undefined where it is absent or not one that autoscrape wrote. */
 export function readMarker(value: string | undefined): Marker | undefined {
   if (value === undefined) return undefined;

@@ -17,6 +17,8 @@ export const REASONS = {
     'A rule found the endpoint, and the pod itself says that it is switched off or only listens on loopback.',
   https_endpoint: 'The endpoint speaks https, and annotating https endpoints is not switched on in the rules.',
   mesh_https: 'The endpoint speaks https and the pod is in an Istio mesh, whose agent scrapes over http only.',
+  changed_since:
+    'Only a part of what autoscrape.io/injected says is there: somebody has changed what autoscrape added, or copied the annotation.',
   no_candidate: 'No rule finds a metrics endpoint in this pod.',
   too_large: 'With ours, the annotations would come too close to the limit of 256 KiB that a pod may carry.',
 } as const satisfies Record<string, string>;

@@ -68,6 +68,11 @@ export function https(): string {
   return "autoscrape: this endpoint speaks https; the rules of VictoriaMetrics' chart and of Azure scrape it by http, in vain";
 }
 
+/** Returns the warning for a marker that says only a part of the truth. */
+export function brokenMarker(): string {
+  return 'autoscrape: not annotated, because autoscrape.io/injected names more than the pod has: remove it, or what it names';
+}
+
 /** Returns the warning for annotations near the API server's limit. */
 export function tooLarge(): string {
   return 'autoscrape: not annotated, because the annotations would come too close to 256 KiB, beyond which the pod is refused';

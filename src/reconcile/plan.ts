@@ -1,3 +1,4 @@
+import { readStated } from '../core/annotation-keys.ts';
 import { decide } from '../core/decide.ts';
 import { isObject, own } from '../core/json.ts';
 import { MARKER_KEY, readMarker } from '../core/marker.ts';
@@ -15,7 +16,6 @@ export const LEAVE_REASONS = {
   ...REASONS,
   terminating: 'The pod is being deleted.',
   finished: 'The pod has finished, so there is nothing to scrape in it.',
-  changed_since: 'autoscrape annotated this pod, and somebody has changed or removed what it added since.',
   not_injected: 'The pod has nothing that autoscrape added.',
   bad_marker: 'The annotation autoscrape.io/injected does not say what was added, so nothing is taken back by it.',
   foreign_keys:
@@ -104,6 +104,7 @@ export function takeBackPlanner(rules: Rules): Planner {
     const added = Object.entries(marker.added);
     // Whoever may create a pod may write a marker: it must not make us remove what others wrote.
     if (added.some(([key]) => !ours.has(key))) return leave('foreign_keys');
+    if (!isTarget(pod, rules)) return leave('changed_since');
     const unchanged = isMerged(pod, rules) ? [] : added.filter(([key, value]) => pod.annotations.get(key) === value);
     const keys = [...unchanged.map(([key]) => key), MARKER_KEY];
     return {
@@ -114,6 +115,15 @@ export function takeBackPlanner(rules: Rules): Planner {
       patch: [sameVersion(ref), ...keys.map((key) => ({ op: 'remove' as const, path: annotationPath(key) }))],
     };
   };
+}
+
+/**
+ * Whatever autoscrape annotates says that and where it is to be scraped. A pod that doesn't may have brought its marker along from
+ * another one, so that nobody can tell whose the other annotations are.
+ */
+function isTarget({ annotations }: Pod, rules: Rules): boolean {
+  const { scrape, slow, port } = readStated(rules.annotationKeys, annotations);
+  return (scrape !== undefined || slow !== undefined) && port !== undefined;
 }
 
 /** Istio's injector has made all of the scrape annotations its own: even an equal value is now what Prometheus needs. */

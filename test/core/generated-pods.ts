@@ -82,6 +82,11 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
       ports: [port],
     };
   }),
+  fc.tuple(metricsPort, fc.constantFrom(S, P, A)).map(([port, key]) => {
+    const added = { [S]: 'true', [P]: String(port.containerPort), [A]: '/metrics' };
+    const marker = JSON.stringify({ rule: 'metrics-port', added });
+    return { annotations: { [key]: added[key] ?? '', 'autoscrape.io/injected': marker }, ports: [port] };
+  }),
   fc.record({
     annotations: fc
       .tuple(spelling, fc.constantFrom('false', 'True', 'yes', '1', '', '0'))

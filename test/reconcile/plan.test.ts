@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
+import { decide } from '../../src/core/decide.ts';
 import { MARKER_KEY } from '../../src/core/marker.ts';
 import { parseRules } from '../../src/core/rules.ts';
 import { annotatePlanner, takeBackPlanner } from '../../src/reconcile/plan.ts';
@@ -133,6 +134,16 @@ suite('what is to be taken back', () => {
       keysWithout('prometheus.io/path'),
     ],
     [
+      'nothing behind a marker that was copied: what the user has written stays, and the webhook adds nothing to it',
+      pod(annotations({ 'prometheus.io/path': '/metrics', [MARKER_KEY]: INJECTED[MARKER_KEY] })),
+      'changed_since',
+    ],
+    [
+      'nothing from a pod that no longer says where it is to be scraped: it may be somebody else who wrote the rest',
+      pod(annotations(without(INJECTED, 'prometheus.io/port'))),
+      'changed_since',
+    ],
+    [
       'from a finished pod too',
       pod({ ...annotations(INJECTED), status: { phase: 'Succeeded' } }),
       Object.keys(INJECTED),
@@ -202,6 +213,24 @@ suite('promises, for pods with any annotations', () => {
       fc.property(pods, (object) => {
         const plan = annotate(object);
         if (plan?.action === 'annotate') assert.equal(annotate(applied(object, plan))?.action, 'leave');
+      }),
+    );
+  });
+
+  test('what a pod brought along is not taken back after the webhook has added to it, whatever marker came with it', () => {
+    const copied = fc.tuple(fc.subarray(Object.entries(INJECTED)), fc.dictionary(key, value)).map(([part, others]) => ({
+      ...others,
+      ...Object.fromEntries(part),
+    }));
+    fc.assert(
+      fc.property(copied, (found) => {
+        const decision = decide(pod(annotations(found)), rules);
+        if (decision.outcome === 'skip') return;
+        const back = takeBack(pod(annotations({ ...found, ...decision.annotations })));
+        if (back?.action !== 'take_back') return;
+        for (const taken of Object.keys(back.annotations)) {
+          assert.ok(taken === MARKER_KEY || !Object.hasOwn(found, taken), taken);
+        }
       }),
     );
   });
