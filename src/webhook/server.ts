@@ -77,6 +77,8 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
     return503OnClosing: false, // connections.close has its own order
     exposeHeadRoutes: false,
     logger: false, // one line a review comes from the handler, and no other may quote a request
+    // A path with half an escape in it gets an answer of Fastify's own, past all hooks. None of ours is escaped.
+    rewriteUrl: ({ url = '' }) => (/^[^?#]*%/.test(url) ? '/' : url),
   });
   app.server.maxConnections = limits.MAX_CONNECTIONS;
   const connections = trackConnections(app.server);

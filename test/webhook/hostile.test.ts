@@ -34,7 +34,8 @@ const HEAD: Readonly<Record<string, readonly [status: number, options: CallOptio
   'a path with a slash too many': [404, { path: '/mutate/' }],
   'a path that climbs': [404, { path: '/mutate/../mutate' }],
   'a path that is escaped': [404, { path: '/%6dutate' }],
-  'a path with half an escape': [400, { path: '/mutate%' }],
+  'a path with half an escape': [404, { path: '/mutate%' }],
+  'a path that is no text': [404, { path: '/%ff' }],
   GET: [405, { method: 'GET' }],
   PUT: [405, { method: 'PUT' }],
   DELETE: [405, { method: 'DELETE' }],
@@ -62,6 +63,15 @@ for (const [title, [status, options]] of Object.entries(HEAD)) {
     assert.equal((await webhook.call(GOOD, options)).status, status);
   });
 }
+
+test('a path that is no path at all is refused, counted and logged as any other that is unknown', async () => {
+  const count = async () => /\{outcome="refuse",code="404"\} ([0-9]+)/.exec(await webhook.metrics())?.[1];
+  const [before, logged] = [Number(await count()), webhook.lines.length];
+  const [unknown, broken] = [await webhook.call(GOOD, { path: '/' }), await webhook.call(GOOD, { path: '/%zz' })];
+  assert.deepEqual([broken.status, broken.body], [unknown.status, unknown.body]);
+  assert.equal(Number(await count()), before + 2);
+  assert.equal(webhook.lines.slice(logged).filter((line) => /"status":404.*"refused"/.test(line)).length, 2);
+});
 
 test('a 405 says what is allowed', async () => {
   assert.equal((await webhook.call('', { method: 'GET' })).headers.allow, 'POST');

@@ -119,10 +119,11 @@ test('while draining, every answer is its connection’s last, refusals too', as
     (await webhook.call(reviewOf(podWithMetrics()), { agent })).headers.connection,
     (await webhook.call('{}', { agent })).headers.connection,
     (await webhook.call('', { agent, path: '/' })).headers.connection,
+    (await webhook.call('', { agent, path: '/%' })).headers.connection,
   ];
-  assert.deepEqual(await headers(), ['keep-alive', 'keep-alive', 'keep-alive']);
+  assert.deepEqual(await headers(), ['keep-alive', 'keep-alive', 'keep-alive', 'keep-alive']);
   draining = true;
-  assert.deepEqual(await headers(), ['close', 'close', 'close']);
+  assert.deepEqual(await headers(), ['close', 'close', 'close', 'close']);
 });
 
 test('an idle connection is kept for longer than the 90 s after which an API server drops it', async (t) => {
