@@ -11,15 +11,19 @@ export interface RulesDocument {
   readonly at: (path: readonly PropertyKey[], message: string) => Problem;
 }
 
+const MULTIPLE = 'a second document begins here: a rules file is one, so remove this "---", or make two files of it';
+
 /** Returns the content of a rules file, or why it is no YAML. JSON is YAML. */
 export function readDocument(text: string): RulesDocument | readonly Problem[] {
   const lines = new LineCounter();
   // Duplicate keys are errors: what stands in the file is what counts.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
-    return document.errors.map(({ pos, message }) => {
+    return document.errors.map(({ pos, code, message: inYaml }) => {
       const { line, col } = lines.linePos(pos[0]);
-      return { line: Math.max(line, 1), column: Math.max(col, 1), path: '', message: `not YAML: ${message}` };
+      // What the parser says of this one is for whoever writes a program.
+      const message = code === 'MULTIPLE_DOCS' ? MULTIPLE : `not YAML: ${inYaml}`;
+      return { line: Math.max(line, 1), column: Math.max(col, 1), path: '', message };
     });
   }
   try {

@@ -20,13 +20,35 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z
           .map((key) => `unknown field "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`)
           .join('; ');
       }
-      return issue.code === 'invalid_type' ? `must be a mapping with ${known.join(', ')}` : undefined;
+      return issue.code === 'invalid_type' ? mustBe(`a mapping with ${known.join(', ')}`, issue.input) : undefined;
     },
   });
 }
 
-const Pattern = z
-  .string()
+/** What is said of a value that is of another kind, or isn't there: the validator's own words are for programmers. */
+function mustBe(kind: string, input: unknown): string {
+  return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but nothing stands there' : ''}`;
+}
+
+function text(): z.ZodString {
+  return z.string({
+    error({ input }) {
+      const isScalar = typeof input === 'number' || typeof input === 'boolean';
+      return `${mustBe('a text', input)}${isScalar ? ': put it into quotes' : ''}`;
+    },
+  });
+}
+
+function list<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
+  return z.array(item, {
+    // Null is what is left where all items are commented out.
+    error: ({ input }) => `${mustBe('a list', input)}${input === null ? ': write [], or leave the field out' : ''}`,
+  });
+}
+
+const AT_LEAST_ONE = 'must hold at least one';
+
+const Pattern = text()
   .min(1, 'must not be empty')
   .superRefine((source, context) => {
     const compiled = compilePattern(source);
@@ -40,23 +62,21 @@ const PortNumber = z
   .int('must be a whole number')
   .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself')
   .meta({ minimum: 1, maximum: 65535, not: { enum: [...ISTIO_PORTS] } });
-const PortNumbers = z.union([PortNumber, z.array(PortNumber).min(1)], {
-  error: 'must be a port number or a list of them',
+const PortNumbers = z.union([PortNumber, list(PortNumber).min(1, AT_LEAST_ONE)], {
+  error: ({ input }) => mustBe('a port number or a list of them', input),
 });
-const Path = z
-  .string()
+const Path = text()
   .startsWith('/', 'must begin with "/"')
   .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
-const PathTemplate = z.union([Path, z.string().regex(/^\$\{[^?#\s]*$/)], {
+const PathTemplate = z.union([Path, text().regex(/^\$\{[^?#\s]*$/)], {
   error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
 });
 const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
 
 const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
 const PREFIX = String.raw`([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?`;
-const QualifiedName = z
-  .string()
-  .max(317)
+const QualifiedName = text()
+  .max(317, { error: 'must have at most 253 characters before the "/" and 63 behind it', abort: true })
   .regex(
     new RegExp(`^${PREFIX}${NAME}$`),
     'must be a qualified name such as "example.com/port": Kubernetes refuses every pod with another',
@@ -65,29 +85,36 @@ const QualifiedName = z
     (key) => key.lastIndexOf('/') <= 253,
     'must have at most 253 characters before the "/": Kubernetes refuses every pod with another',
   );
-const LabelValue = z
-  .string()
-  .regex(new RegExp(`^(${NAME})?$`), 'must be a label value: at most 63 letters, digits, "-", "_", "."');
+const LabelValue = text().regex(
+  new RegExp(`^(${NAME})?$`),
+  'must be a label value: at most 63 letters, digits, "-", "_", "."',
+);
 
 const LabelSelector = strict({
-  matchLabels: z.record(QualifiedName, LabelValue).optional(),
-  matchExpressions: z
-    .array(
-      strict({
-        key: QualifiedName,
-        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], {
-          error: 'must be In, NotIn, Exists or DoesNotExist',
-        }),
-        values: z.array(LabelValue).optional(),
-      }).superRefine(({ operator, values = [] }, context) => {
-        const wantsValues = operator === 'In' || operator === 'NotIn';
-        if (wantsValues && values.length === 0)
-          context.addIssue({ code: 'custom', path: ['values'], message: `${operator} needs at least one value` });
-        if (!wantsValues && values.length > 0)
-          context.addIssue({ code: 'custom', path: ['values'], message: `${operator} takes no values` });
-      }),
-    )
+  matchLabels: z
+    .record(QualifiedName, LabelValue, {
+      error: (issue) => {
+        // A wrong key is an issue around the key's own.
+        if (issue.code === 'invalid_key') return issue.issues[0]?.message;
+        return mustBe('a mapping of labels and their values', issue.input);
+      },
+    })
     .optional(),
+  matchExpressions: list(
+    strict({
+      key: QualifiedName,
+      operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], {
+        error: 'must be In, NotIn, Exists or DoesNotExist',
+      }),
+      values: list(LabelValue).optional(),
+    }).superRefine(({ operator, values = [] }, context) => {
+      const wantsValues = operator === 'In' || operator === 'NotIn';
+      if (wantsValues && values.length === 0)
+        context.addIssue({ code: 'custom', path: ['values'], message: `${operator} needs at least one value` });
+      if (!wantsValues && values.length > 0)
+        context.addIssue({ code: 'custom', path: ['values'], message: `${operator} takes no values` });
+    }),
+  ).optional(),
 }).superRefine((selector, context) => {
   const message = contradiction(selector);
   if (message !== undefined) context.addIssue({ code: 'custom', message: `can never hold: ${message}` });
@@ -121,8 +148,7 @@ const When = strict({
   .meta({ minProperties: 1 });
 
 const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
-const ruleName = z
-  .string()
+const ruleName = text()
   .regex(
     /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
     'must be lower-case letters, digits and "-", at most 63: pods name it in a label',
@@ -168,8 +194,7 @@ const Rule = strict({
   }
 });
 
-const ImageName = z
-  .string()
+const ImageName = text()
   .regex(
     /^[a-z0-9*._-]+(\/[a-z0-9*._-]+)?$/,
     'must be the last one or two segments of an image, without registry, tag and digest, such as "prom/prometheus"',
@@ -177,20 +202,17 @@ const ImageName = z
   .regex(/[a-z0-9]/, 'must hold a letter or a digit');
 
 const Image = strict({
-  images: z.array(ImageName).min(1),
+  images: list(ImageName).min(1, AT_LEAST_ONE),
   port: PortNumbers.describe('the default; of several only a declared one is taken'),
   path: Path.optional().describe('default: /metrics'),
   scheme: Scheme.optional().describe('default: http'),
-  movedBy: z
-    .array(
-      z
-        .string()
-        .regex(
-          /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
-          'must be a flag such as "--web.listen-address" or a variable\'s name',
-        ),
-    )
-    .min(1)
+  movedBy: list(
+    text().regex(
+      /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
+      'must be a flag such as "--web.listen-address" or a variable\'s name',
+    ),
+  )
+    .min(1, AT_LEAST_ONE)
     .optional()
     .describe('flags and variables whose value is the port or address of the metrics'),
   needs: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
@@ -203,7 +225,7 @@ const Image = strict({
   portName: Pattern.optional().describe(
     'where the default is not declared: the name of the port that metrics are on, for images with one HTTP listener',
   ),
-  beside: z.array(PortNumber).min(1).optional().describe('ports that the image has for other things'),
+  beside: list(PortNumber).min(1, AT_LEAST_ONE).optional().describe('ports that the image has for other things'),
   source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
 });
 
@@ -214,18 +236,19 @@ const Annotations = strict({
   scheme: QualifiedName.default(DEFAULT_KEYS.scheme),
 }).superRefine((keys, context) => {
   const taken = new Map([
-    [sanitised(MARKER_KEY), MARKER_KEY],
-    [sanitised(slowKey(keys)), slowKey(keys)],
+    [sanitised(MARKER_KEY), { key: MARKER_KEY, use: 'records what was added' }],
+    [sanitised(slowKey(keys)), { key: slowKey(keys), use: 'asks for slow scrapes' }],
   ]);
   for (const [field, key] of Object.entries(keys)) {
     const other = taken.get(sanitised(key));
-    if (other !== undefined)
-      context.addIssue({
-        code: 'custom',
-        path: [field],
-        message: `"${key}" and "${other}" are one key to Prometheus, which reads every character but letters and digits as "_"`,
-      });
-    taken.set(sanitised(key), key);
+    if (other !== undefined) {
+      const message =
+        key === other.key
+          ? `"${key}" is taken, since it ${other.use}: choose another`
+          : `"${key}" and "${other.key}", which ${other.use}, are one key to Prometheus: it reads every character but letters and digits as "_"`;
+      context.addIssue({ code: 'custom', path: [field], message });
+    }
+    taken.set(sanitised(key), { key, use: `is the key of ${field}` });
   }
 });
 
@@ -235,21 +258,19 @@ export const RulesFile = strict({
     .enum(['default', 'none'], { error: 'must be "default" or "none"' })
     .default('default')
     .describe('whether the shipped rules come after these'),
-  disabled: z.array(z.string()).default([]).describe('shipped rules to leave out, by name'),
+  disabled: list(text()).default([]).describe('shipped rules to leave out, by name'),
   https: z
     .boolean({ error: 'must be true or false' })
     .default(false)
     .describe("annotate https endpoints, where the cluster's Prometheus can scrape them"),
-  ignoreContainers: z
-    .array(Pattern)
+  ignoreContainers: list(Pattern)
     .default([])
     .describe('names of containers that others inject, added to the shipped list'),
-  statedPaths: z
-    .array(PathStatement)
+  statedPaths: list(PathStatement)
     .default([])
     .describe('arguments and NAME=value that state the path of the metrics, as (?P<path>…); added to the shipped list'),
-  rules: z.array(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
-  images: z.array(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
+  rules: list(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
+  images: list(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
   annotations: Annotations.prefault({}).describe('the keys to write and to respect'),
 });
 

@@ -122,7 +122,43 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     /annotations\.port: must have at most 253 characters before the "\/"/,
   ],
   ['two keys that are one to Prometheus', 'annotations: { port: a.b/c, path: a-b/c }', /are one key to Prometheus/],
-  ["a key that is the marker's", 'annotations: { port: autoscrape.io/injected }', /are one key to Prometheus/],
+  [
+    "a key that is the marker's",
+    'annotations: { port: autoscrape.io/injected }',
+    /annotations\.port: "autoscrape\.io\/injected" is taken, since it records what was added: choose another$/,
+  ],
+  ['one key for two', 'annotations: { port: a/b, path: a/b }', /"a\/b" is taken, since it is the key of port: choose/],
+  [
+    'a key that is too long for Kubernetes',
+    `annotations: { port: ${'a.'.repeat(200)}a/b }`,
+    /must have at most 253 characters before the "\/" and 63 behind it$/,
+  ],
+  [
+    'a list of which all items are commented out',
+    'rules:\n# - name: a\nimages:\n',
+    /:1:1: rules: must be a list, but nothing stands there: write \[\], or leave the field out$/,
+    /:3:1: images: must be a list, but nothing stands there/,
+  ],
+  ['a mapping where a list is', 'rules: { name: a }', /:1:1: rules: must be a list$/],
+  [
+    'a name, a condition and a port that are missing',
+    'rules: [{ when: { portName: x } }, { name: b }]\nimages: [{ images: [a/b] }]',
+    /rules\[0\]\.name: is missing, and must be a text$/,
+    /rules\[1\]\.when: is missing, and must be a mapping with podLabels, /,
+    /images\[0\]\.port: is missing, and must be a port number or a list of them$/,
+  ],
+  ['a number where a text is', 'disabled: [5]', /disabled\[0\]: must be a text: put it into quotes$/],
+  ['an empty list', 'images: [{ images: [], port: 80 }]', /images\[0\]\.images: must hold at least one$/],
+  [
+    'a label that is none',
+    RULE('when: { podLabels: { matchLabels: { "a b": c } } }'),
+    /matchLabels\.a b: must be a qualified name/,
+  ],
+  [
+    'two documents',
+    'https: true\n---\nrules: []\n',
+    /:2:1: a second document begins here: a rules file is one, so remove this "---", or make two files of it$/,
+  ],
   ['a YAML key twice', 'https: true\nhttps: false', /not YAML: Map keys must be unique/],
   [
     'an image with a tag',
@@ -144,6 +180,66 @@ for (const [says, text, ...expected] of WRONG) {
     assert.equal(problems.length, expected.length, problems.join('\n'));
     for (const [i, pattern] of expected.entries()) assert.match(problems[i] ?? '', pattern);
   });
+}
+
+test("whatever stands where, the words are ours and not the validator's", () => {
+  const selector = { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] };
+  const conditions = {
+    podLabels: selector,
+    container: 'a',
+    portNumber: [80],
+    argument: '--a=(?P<port>.*)',
+    catalogue: true,
+    declared: true,
+  };
+  const image = { images: ['a/b'], port: 80, path: '/a', scheme: 'http', movedBy: ['--a'], needs: 'a', declared: true };
+  const right = {
+    extends: 'default',
+    disabled: ['spring-boot'],
+    https: true,
+    ignoreContainers: ['a'],
+    statedPaths: ['(?P<path>/.*)'],
+    rules: [{ name: 'a', when: conditions, unless: conditions, scrape: { port: 80, path: '/a', scheme: 'http' } }],
+    images: [{ ...image, container: 'a', portName: 'a', beside: [81], source: 'https://example.com' }],
+    annotations: { scrape: 'a/b', port: 'a/c', path: 'a/d', scheme: 'a/e' },
+  };
+  assert.deepEqual(problemsOf(JSON.stringify(right)), []);
+  const told = new Set<string>();
+  for (const value of [
+    undefined,
+    null,
+    'x y',
+    '',
+    'x'.repeat(400),
+    0,
+    1.5,
+    1e300,
+    -1,
+    true,
+    [],
+    [null],
+    {},
+    { x: 1 },
+  ]) {
+    for (const wrong of eachReplaced(right, value)) {
+      for (const problem of problemsOf(JSON.stringify(wrong ?? {}))) told.add(problem.replace(/^[^ ]* /, ''));
+    }
+  }
+  assert.ok(told.size > 200, `${told.size} problems`);
+  for (const problem of told) assert.doesNotMatch(problem, /expected|received|invalid|too (?:small|big)/i);
+});
+
+/** The value with each of the values in it, itself included, replaced by another in turn. */
+function eachReplaced(value: unknown, by: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return [by];
+  const copies = Object.keys(value).flatMap((key) =>
+    eachReplaced(Reflect.get(value, key), by).map((inner) => {
+      const copy = structuredClone(value);
+      Reflect.set(copy, key, inner);
+      return copy;
+    }),
+  );
+  return [by, ...copies];
 }
 
 test('a name that is taken is told beside a field that is unknown', () => {
