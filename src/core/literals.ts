@@ -56,10 +56,11 @@ function readBranch(reader: Reader): Literals | undefined {
   let begins: readonly string[] = [''];
   let complete = true;
   let run: readonly string[] = [''];
+  let word = ''; // the end of the run that is one text, whatever the choices before it
   let holds: readonly string[] | undefined;
   const offer = (texts: readonly string[] | undefined): void => {
-    // The longest literals tell most.
-    if (texts !== undefined && texts.length <= MOST_PARTS && shortest(texts) > shortest(holds ?? [''])) holds = texts;
+    if (texts === undefined || texts.length > MOST_PARTS || shortest(texts) === 0) return;
+    if (holds === undefined || worth(texts) > worth(holds)) holds = texts;
   };
   while (reader.at < reader.source.length && !/^[|)]/.test(reader.source.slice(reader.at, reader.at + 1))) {
     const atom = readAtom(reader);
@@ -70,18 +71,30 @@ function readBranch(reader: Reader): Literals | undefined {
       begins = longer ?? begins;
     }
     const longer = join(run, atom.begins, MOST_PARTS);
+    const [only] = atom.begins;
+    if (atom.complete && atom.begins.length === 1 && only !== undefined) word += only;
+    else {
+      offer([word]);
+      word = '';
+    }
     if (longer === undefined || !atom.complete) {
       offer(longer ?? run);
       offer(atom.holds);
       run = atom.complete && atom.begins.length <= MOST_PARTS ? atom.begins : [''];
     } else run = longer;
   }
+  offer([word]);
   offer(run);
   return { begins, complete, holds };
 }
 
 function join(some: readonly string[], others: readonly string[], most: number): readonly string[] | undefined {
   return some.length * others.length > most ? undefined : some.flatMap((text) => others.map((other) => text + other));
+}
+
+/** Long literals tell most, and each of them has to be looked for. */
+function worth(texts: readonly string[]): number {
+  return shortest(texts) - 2 * (texts.length - 1);
 }
 
 function shortest(texts: readonly string[]): number {

@@ -32,6 +32,8 @@ export interface Container {
   readonly environment: () => ReadonlyMap<string, string>;
   /** The same as `NAME=value`. */
   readonly assignments: () => readonly string[];
+  /** Their names, one a line. */
+  readonly names: () => string;
 }
 
 /** A declared container port, usable or not. */
@@ -97,6 +99,7 @@ function readContainer(container: JsonObject, budget: { words: number }): Contai
   let words: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
+  let names: string | undefined;
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
   const readWords = (): readonly string[] => {
@@ -117,6 +120,7 @@ function readContainer(container: JsonObject, budget: { words: number }): Contai
     words: readWords,
     environment: readEnvironment,
     assignments: () => (assignments ??= [...readEnvironment()].map(([name, value]) => `${name}=${value}`)),
+    names: () => (names ??= [...readEnvironment().keys()].join('\n')),
   };
 }
 

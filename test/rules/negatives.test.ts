@@ -94,6 +94,18 @@ const NEGATIVES: readonly (readonly [says: string, container: Readonly<Record<st
     'nginx as a gateway, whose port has its name from what stands behind',
     { name: 'nginx', image: 'nginxinc/nginx-unprivileged:1.29', ports: [tcp('http-metrics', 8080)] },
   ],
+  [
+    'a handler whose chart switches its metrics off and declares the port all the same',
+    {
+      image: 'public.ecr.aws/aws-ec2/aws-node-termination-handler:v1.25.0',
+      env: [{ name: 'ENABLE_PROMETHEUS_SERVER', value: 'false' }],
+      ports: [tcp('metrics', 9092)],
+    },
+  ],
+  [
+    'an application told by a flag to have no metrics',
+    { image: 'registry.example/app:1', args: ['--enable-metrics=false'], ports: [tcp('metrics', 9090)] },
+  ],
   // Ports that are called like metrics and take them in, or carry something else.
   ['a receiver of OTLP metrics', { image: 'registry.example/collector:1', ports: [tcp('otlp-metrics', 4317)] }],
   ['a gateway that metrics are pushed to', { image: 'registry.example/gateway:1', ports: [tcp('metrics-push', 9099)] }],
@@ -154,6 +166,10 @@ const GUARDED: typeof NEGATIVES = [
   [
     "a manager on the scaffold's port, configured by a file",
     { image: 'registry.k8s.io/lws/lws:v0.7.0', ports: [tcp('metrics', 8443)] },
+  ],
+  [
+    "an OpenShift operator on the port that OpenShift's operators share",
+    { image: 'quay.io/openshift/origin-cluster-samples-operator:latest', ports: [tcp('metrics', 60000)] },
   ],
 ];
 
