@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
-import { REASONS } from '../../src/core/reason.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
-import { rowOf, validPods } from '../core/generated-pods.ts';
+import { ROWS, rowOf, validPods } from '../core/generated-pods.ts';
 import { annotationsOf, createBothWays, essence } from './both-ways.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -90,14 +89,6 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
     assert.equal(await webhook.metric('autoscrape_admission_requests_total', /code="200"/), reviews);
   });
 });
-
-/** Every row that a valid pod can be in. */
-const ROWS: readonly string[] = [
-  ...Object.keys(REASONS).filter((reason) => reason !== 'unreadable'),
-  'annotate: by rule or label',
-  'annotate: completed',
-  'annotate: at the stated port',
-];
 
 /** As many pods as there are to be, every third for a namespace in a mesh; in batches, because some are large. */
 function* generate() {

@@ -1,7 +1,11 @@
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
 import type { Surroundings } from '../../src/core/decide.ts';
+import { isObject } from '../../src/core/json.ts';
+import { REASONS } from '../../src/core/reason.ts';
 import type { Rules } from '../../src/core/rules.ts';
+import { unusablePort } from '../../src/core/warning.ts';
+import { defaultRules } from '../../src/rules/shipped.ts';
 
 // Pods for the promises that hold for every pod. Each shape aims at one row of the decision table, with noise around it.
 
@@ -58,6 +62,11 @@ const udpPort = fc.record({
   containerPort: fc.constant(700),
   protocol: fc.constantFrom('UDP', 'SCTP'),
 });
+const ruleName = fc.constantFrom(
+  ...defaultRules()
+    .rules.filter(({ abstain }) => !abstain)
+    .map(({ name }) => name),
+);
 const spelling = fc.constantFrom(
   'prometheus-io/scrape',
   'prometheus.io/scrape',
@@ -101,8 +110,12 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
   fc.record({
     annotations: fc.record({
       [S]: fc.constant('true'),
-      [P]: fc.oneof(portNumber.map(String), fc.constantFrom('metrics', '8080,9090', ' 80')),
+      [P]: portNumber.map(String),
     }),
+    ports: fc.tuple(metricsPort),
+  }),
+  fc.record({
+    annotations: fc.record({ [S]: fc.constant('true'), [P]: fc.constantFrom('metrics', '8080,9090', ' 80') }),
     ports: fc.tuple(metricsPort),
   }),
   fc.record({ annotations: fc.constantFrom({ [S]: 'true' }, { [`${S}-slow`]: 'true' }), ports: fc.tuple(plainPort) }),
@@ -128,7 +141,11 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
     labels: fc.record({ 'autoscrape.io/port': fc.integer({ min: 1, max: 14999 }).map(String) }),
     ports: fc.tuple(plainPort),
   }),
-  fc.record({ labels: fc.constant({ 'autoscrape.io/rule': 'spring-boot' }), ports: fc.tuple(plainPort) }),
+  fc.record({ labels: fc.record({ 'autoscrape.io/rule': ruleName }), ports: fc.tuple(plainPort) }),
+  fc.record({
+    labels: fc.record({ 'autoscrape.io/rule': ruleName }),
+    ports: fc.uniqueArray(plainPort, { minLength: 2, maxLength: 2, selector: ({ name }) => name }),
+  }),
   fc.record({ ports: fc.tuple(plainPort, metricsPort) }),
   fc.record({ ports: fc.tuple(plainPort), sidecar: fc.tuple(metricsPort) }),
   fc.record({ ports: fc.tuple(plainPort), probe: fc.constantFrom('/actuator/health', '/metrics', '/q/health/live') }),
@@ -298,11 +315,50 @@ export const hostilePods: fc.Arbitrary<unknown> = fc.oneof(
   },
 );
 
-/** Returns the row of the decision table that an object falls into: the reason, or what named the endpoint. */
+/** The rows that share a reason, or that annotate, each by a name of its own: a row that no pod is in must show. */
+const TOLD_APART = {
+  already_annotated: ['at a port', 'at no usable port', 'without a port'],
+  bad_rule_label: ['no rule', 'no port'],
+  annotate: ['the missing port', 'at the stated port', 'by the label of a port', 'by the label of a rule', 'by a rule'],
+} as const;
+
+/** The rows of the decision table that a valid pod can be in, as {@link rowOf} names them. */
+export const ROWS: readonly string[] = [
+  // What can't be read doesn't pass the API server's decoder.
+  ...Object.keys(REASONS).filter((reason) => reason !== 'unreadable' && !Object.hasOwn(TOLD_APART, reason)),
+  ...Object.entries(TOLD_APART).flatMap(([outcome, rows]) => rows.map((row) => `${outcome}: ${row}`)),
+];
+
+/** Returns the row of the decision table that an object falls into: the reason or `annotate`, and what led there. */
 export function rowOf(object: unknown, rules: Rules, surroundings: Surroundings = {}): string {
   const decision = decide(object, rules, surroundings);
-  if (decision.outcome === 'skip') return decision.reason;
-  const added = Object.keys(decision.annotations);
-  const how = added.includes(P) ? (added.includes(S) ? 'by rule or label' : 'completed') : 'at the stated port';
-  return `annotate: ${how}`;
+  if (decision.outcome === 'annotate') {
+    const added = Object.keys(decision.annotations);
+    if (!added.includes(P)) return named('annotate', 'at the stated port');
+    if (!added.includes(S)) return named('annotate', 'the missing port');
+    const labels = labelsOf(object);
+    if (labels.includes('autoscrape.io/rule')) return named('annotate', 'by the label of a rule');
+    return named('annotate', labels.includes('autoscrape.io/port') ? 'by the label of a port' : 'by a rule');
+  }
+  const { reason, warnings } = decision;
+  if (reason === 'already_annotated') {
+    if (warnings.length === 0) return named(reason, 'at a port');
+    return named(reason, warnings.includes(unusablePort(P)) ? 'at no usable port' : 'without a port');
+  }
+  if (reason === 'bad_rule_label')
+    return named(reason, warnings.some((text) => text.includes('names no rule')) ? 'no rule' : 'no port');
+  return reason;
+}
+
+function named<Outcome extends keyof typeof TOLD_APART>(
+  outcome: Outcome,
+  row: (typeof TOLD_APART)[Outcome][number],
+): string {
+  return `${outcome}: ${row}`;
+}
+
+function labelsOf(object: unknown): readonly string[] {
+  const metadata = isObject(object) ? object['metadata'] : undefined;
+  const labels = isObject(metadata) ? metadata['labels'] : undefined;
+  return isObject(labels) ? Object.keys(labels) : [];
 }
