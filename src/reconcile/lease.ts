@@ -9,6 +9,9 @@ import { durationOf, holderOf, newLease, noteOf, versionOf, withHolding } from '
 import { linked } from './linked.ts';
 import { pause } from './pause.ts';
 
+/** Longest time for a call about the Lease, in milliseconds. */
+const CALL_MS = 5000;
+
 /** The Lease for which the replicas compete. */
 export interface LeaseOptions {
   readonly kube: Kube;
@@ -40,16 +43,22 @@ export interface Term {
  */
 export async function lead(options: LeaseOptions, work: (term: Term) => Promise<void>): Promise<void> {
   while (!options.signal.aborted) {
-    const lease = await standBy(options);
-    if (lease === undefined) return;
+    const held = await standBy(options);
+    if (held === undefined) return;
     options.onLeader(true);
-    await hold(options, lease, work);
+    await hold(options, held, work);
     options.onLeader(false);
   }
 }
 
+/** A Lease that is ours, and when that was asked for, by the process's clock. */
+interface Held {
+  readonly lease: JsonObject;
+  readonly since: number;
+}
+
 /** The Lease as it is when it has become ours; undefined when the signal fires first. */
-async function standBy(options: LeaseOptions): Promise<JsonObject | undefined> {
+async function standBy(options: LeaseOptions): Promise<Held | undefined> {
   const { kube, signal, identity, name, durationMs, onFailure } = options;
   const bell = createBell();
   const stop = linked(signal);
@@ -102,28 +111,32 @@ async function standBy(options: LeaseOptions): Promise<JsonObject | undefined> {
 }
 
 /** The Lease as the API server took it from us; undefined when another was quicker or the call failed. */
-async function take(options: LeaseOptions, lease: JsonObject | undefined): Promise<JsonObject | undefined> {
+async function take(options: LeaseOptions, lease: JsonObject | undefined): Promise<Held | undefined> {
   const { identity, durationMs, namespace, name, signal } = options;
   const holding = { holder: identity, durationMs, note: undefined, acquired: true };
+  const since = performance.now();
   const written = await write(
     options,
     lease === undefined
       ? { method: 'POST', path: leasesPath(options), body: withHolding(newLease(namespace, name), holding), signal }
       : { method: 'PUT', path: leasePath(options), body: withHolding(lease, holding), signal },
   );
-  if (written.ok) return written.lease;
+  if (written.ok) return { lease: written.lease, since };
   if (written.failure.status !== 409) options.onFailure(written.failure);
   return undefined;
 }
 
-/** Works and renews until either ends; then gives the lease back. */
-async function hold(options: LeaseOptions, first: JsonObject, work: (term: Term) => Promise<void>): Promise<void> {
+/**
+ * Works and renews until either ends; then gives the lease back. The term ends, even in the middle of a call, when two thirds of
+ * the duration have passed since the last renewal was asked for: the rest is to stop in before another may begin.
+ */
+async function hold(options: LeaseOptions, first: Held, work: (term: Term) => Promise<void>): Promise<void> {
   const { signal, identity, durationMs, onFailure, kube } = options;
   const stop = linked(signal);
   const bell = createBell();
-  let lease = first;
-  let note = noteOf(first);
-  let renewedAt = performance.now();
+  let { lease, since: renewedAt } = first;
+  let note = noteOf(lease);
+  const left = () => Math.max(0, renewedAt + (durationMs * 2) / 3 - performance.now());
   const leave = (text: string) => {
     if (text === note) return;
     note = text;
@@ -134,18 +147,21 @@ async function hold(options: LeaseOptions, first: JsonObject, work: (term: Term)
   const path = leasePath(options);
   let wait = durationMs / 3;
   for (;;) {
-    await bell.wait(wait, stop.signal);
+    await bell.wait(Math.min(wait, left()), stop.signal);
+    if (left() < 1) stop.abort();
     if (stop.signal.aborted) break;
+    const since = performance.now();
     const holding = { holder: identity, durationMs, note, acquired: false };
     const written = await write(options, {
       method: 'PUT',
       path,
       body: withHolding(lease, holding),
+      timeoutMs: Math.min(CALL_MS, left()),
       signal: stop.signal,
     });
     if (written.ok) {
       lease = written.lease;
-      renewedAt = performance.now();
+      renewedAt = since;
       wait = durationMs / 3;
       continue;
     }
@@ -155,12 +171,10 @@ async function hold(options: LeaseOptions, first: JsonObject, work: (term: Term)
     if (written.failure.status === 404) stop.abort();
     if (written.failure.status === 409) {
       // Perhaps our own write, whose answer was lost, or somebody's annotation; else another holds it now.
-      const asked = await ask(kube, { method: 'GET', path, signal: stop.signal });
+      const asked = await ask(kube, { method: 'GET', path, timeoutMs: Math.min(CALL_MS, left()), signal: stop.signal });
       if (asked.ok && isObject(asked.body) && holderOf(asked.body) === identity) lease = asked.body;
       else if (asked.ok) stop.abort();
     }
-    // A third of the time is left to stop in before another may begin.
-    if (performance.now() - renewedAt > (durationMs * 2) / 3) stop.abort();
   }
   await working;
   const released = { holder: '', durationMs: 1000, note, acquired: false };
@@ -170,7 +184,7 @@ async function hold(options: LeaseOptions, first: JsonObject, work: (term: Term)
 type Written = { readonly ok: true; readonly lease: JsonObject } | { readonly ok: false; readonly failure: Failure };
 
 async function write({ kube }: LeaseOptions, call: Call): Promise<Written> {
-  const asked = await ask(kube, { timeoutMs: 5000, ...call });
+  const asked = await ask(kube, { timeoutMs: CALL_MS, ...call });
   if (!asked.ok) return asked;
   if (isObject(asked.body)) return { ok: true, lease: asked.body };
   return { ok: false, failure: { status: 200, message: 'the answer is not a Lease' } };
