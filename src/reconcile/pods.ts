@@ -33,7 +33,10 @@ export interface Pods {
   waiting(name: string): Waiting | undefined;
   /** Counts a try. */
   tried(name: string): void;
-  /** Takes a whole list: pods that it does not hold are forgotten at its end. */
+  /**
+   * Takes a whole list that begins now. It is the truth: pods that it does not hold are forgotten at its end, and what it says of
+   * those that were known at its beginning is taken, however old it seems: a restored etcd counts its versions anew.
+   */
   list(): { object(object: unknown): void; done(): void };
   /** Adds to the number of pods of each plan. */
   count(into: Map<string, number>): void;
@@ -43,13 +46,13 @@ export interface Pods {
 export function createPods(planner: Planner, onSeen: (seen: Seen) => void): Pods {
   const pods = new Map<string, Kept>();
 
-  function see(object: unknown): void {
+  function see(object: unknown, outdated?: string): void {
     const ref = readRef(object);
     if (ref === undefined) return;
     const { name, uid, resourceVersion } = ref;
     const found = pods.get(name);
     const known = found?.uid === uid ? found : undefined;
-    if (known !== undefined && !isNewer(resourceVersion, known.resourceVersion)) return;
+    if (known !== undefined && !replaces(resourceVersion, known.resourceVersion, outdated)) return;
     const plan = planner(object);
     if (plan === undefined) return;
     const kept = plan.action === 'leave' ? plan.reason : plan;
@@ -58,7 +61,7 @@ export function createPods(planner: Planner, onSeen: (seen: Seen) => void): Pods
   }
 
   return {
-    see,
+    see: (object) => see(object),
     forget(object) {
       const ref = readRef(object);
       if (ref !== undefined && pods.get(ref.name)?.uid === ref.uid) pods.delete(ref.name);
@@ -75,15 +78,16 @@ export function createPods(planner: Planner, onSeen: (seen: Seen) => void): Pods
       if (kept !== undefined) pods.set(name, { ...kept, tries: kept.tries + 1 });
     },
     list() {
-      const gone = new Set(pods.keys());
+      const before = new Map([...pods].map(([name, { resourceVersion }]) => [name, resourceVersion]));
       return {
         object(object) {
           const ref = readRef(object);
-          if (ref !== undefined) gone.delete(ref.name);
-          see(object);
+          if (ref === undefined) return;
+          see(object, before.get(ref.name));
+          before.delete(ref.name);
         },
         done() {
-          for (const name of gone) pods.delete(name);
+          for (const name of before.keys()) pods.delete(name);
         },
       };
     },
@@ -94,6 +98,11 @@ export function createPods(planner: Planner, onSeen: (seen: Seen) => void): Pods
       }
     },
   };
+}
+
+/** Whether a version is to replace the known one: it is newer, or of a list that began when the known one was `outdated` already. */
+function replaces(version: string, known: string, outdated: string | undefined): boolean {
+  return known === outdated ? version !== known : isNewer(version, known);
 }
 
 /**

@@ -59,6 +59,28 @@ test('a list forgets the pods that it does not hold, and only at its end', () =>
   assert.deepEqual(counts(), { annotate: 1, declined: 1 });
 });
 
+test('a list is the truth even where its versions are lower: a restored etcd counts them anew', () => {
+  const { pods } = setUp();
+  pods.see(pod('a', '900', { 'prometheus.io/scrape': 'false' }));
+  const list = pods.list();
+  list.object(pod('a', '700'));
+  list.done();
+  assert.equal(pods.waiting('a')?.change.resourceVersion, '700');
+  pods.see(pod('a', '701', { 'prometheus.io/scrape': 'false' }));
+  assert.equal(pods.waiting('a'), undefined);
+});
+
+test('a list does not take back what has become known since it began', () => {
+  const { pods, seen } = setUp();
+  pods.see(pod('a', '5'));
+  const list = pods.list();
+  pods.see(pod('a', '6', { 'prometheus.io/scrape': 'false' }));
+  list.object(pod('a', '5'));
+  list.done();
+  assert.equal(pods.waiting('a'), undefined);
+  assert.equal(seen.length, 2);
+});
+
 test('the end of a pod does not take along another one that has its name now', () => {
   const { pods } = setUp();
   pods.see(pod('a', '7', {}, 'new'));
