@@ -1,9 +1,8 @@
 import type { Kube } from '../kube.ts';
 import { apply, podsPath } from './apply.ts';
-import type { Applied, ChangePlan } from './apply.ts';
+import type { Applied, ApplyOptions, ChangePlan } from './apply.ts';
 import type { Failure } from './ask.ts';
 import { listAll } from './list.ts';
-import type { Pace } from './pace.ts';
 import type { PodPlan, Planner } from './plan.ts';
 
 export type Planned =
@@ -28,33 +27,23 @@ export async function planNamespace(
 /** How often a change is tried when the API server says when to come again (429, 503). */
 const TRIES = 4;
 
-/** How to carry out plans. */
-export interface ApplyOptions {
-  readonly kube: Kube;
-  readonly planner: Planner;
-  readonly pace: Pace;
-  /** Asked before each change: whether the namespace is still to be worked on. */
-  readonly isWanted: () => boolean | Promise<boolean>;
-  readonly signal: AbortSignal;
-}
-
 /** What became of each change, in order; `unwanted` once the namespace was no longer to be worked on, or the signal fired. */
 export async function* applyAll(
   changes: readonly ChangePlan[],
-  { kube, planner, pace, isWanted, signal }: ApplyOptions,
-): AsyncGenerator<{ readonly change: ChangePlan; readonly applied: Applied | { readonly result: 'unwanted' } }, void> {
-  for (const change of changes) {
+  options: ApplyOptions,
+): AsyncGenerator<{ readonly change: ChangePlan; readonly applied: Applied }, void> {
+  const { pace, isWanted, signal } = options;
+  const mayTurn = async () => {
     await pace.turn(signal);
-    if (signal.aborted || !(await isWanted())) {
-      yield { change, applied: { result: 'unwanted' } };
-      continue;
-    }
-    let applied = await apply(kube, change, planner, signal);
+    return !signal.aborted && (await isWanted());
+  };
+  for (const change of changes) {
+    let applied: Applied = (await mayTurn()) ? await apply(change, options) : { result: 'unwanted' };
     for (let tries = 1; tries < TRIES; tries += 1) {
-      if (applied.result !== 'failed' || applied.failure.retryAfterMs === undefined || signal.aborted) break;
+      if (applied.result !== 'failed' || applied.failure.retryAfterMs === undefined) break;
       pace.hold(applied.failure.retryAfterMs);
-      await pace.turn(signal);
-      applied = await apply(kube, change, planner, signal);
+      if (!(await mayTurn())) break;
+      applied = await apply(change, options);
     }
     yield { change, applied };
   }

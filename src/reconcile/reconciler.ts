@@ -137,6 +137,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   }
 
   function tell({ action, namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
+    if (applied.result === 'unwanted') return;
     metrics.applied(action, applied.result);
     if (applied.result === 'done') {
       log.info({ namespace, pod, rule }, action === 'annotate' ? 'annotated' : 'took back what was added');
@@ -169,8 +170,14 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     const waiting = entry?.pods.waiting(pod);
     if (entry === undefined || waiting === undefined || signal.aborted) return;
     const { pods, mesh } = entry;
-    const applied = await apply(kube, waiting.change, annotatePlanner(rules(), mesh), signal);
-    if (signal.aborted) return;
+    const applied = await apply(waiting.change, {
+      kube,
+      planner: annotatePlanner(rules(), mesh),
+      pace,
+      isWanted: () => watched.get(namespace) === entry,
+      signal,
+    });
+    if (signal.aborted || applied.result === 'unwanted') return;
     tell(waiting.change, applied);
     pods.tried(pod);
     if (applied.result === 'done' || applied.result === 'superseded') pods.see(applied.pod);

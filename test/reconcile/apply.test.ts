@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Answer, Call, Kube } from '../../src/kube.ts';
 import { apply } from '../../src/reconcile/apply.ts';
-import type { ChangePlan } from '../../src/reconcile/apply.ts';
+import type { ApplyOptions, ChangePlan } from '../../src/reconcile/apply.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
+import type { Pace } from '../../src/reconcile/pace.ts';
 import { applyAll } from '../../src/reconcile/pass.ts';
 import { annotatePlanner } from '../../src/reconcile/plan.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
@@ -41,6 +42,11 @@ function answering(answers: readonly Answer[]): { kube: Kube; calls: Call[] } {
     close: () => Promise.resolve(),
   };
   return { kube, calls };
+}
+
+/** How to carry out a change there, without haste being held back. */
+function options(kube: Kube, others: Partial<ApplyOptions> = {}): ApplyOptions {
+  return { kube, planner, pace: createPace(1000), isWanted: () => true, signal, ...others };
 }
 
 const refusal: Answer = { status: 422, body: { message: 'the test failed' } };
@@ -87,7 +93,7 @@ const cases: readonly [what: string, answers: readonly Answer[], result: string,
 for (const [what, answers, result, methods] of cases) {
   test(`${what}: ${result}`, async () => {
     const { kube, calls } = answering(answers);
-    assert.equal((await apply(kube, planned(pod('1')), planner, signal)).result, result);
+    assert.equal((await apply(planned(pod('1')), options(kube))).result, result);
     assert.deepEqual(
       calls.map(({ method }) => method),
       methods,
@@ -97,7 +103,7 @@ for (const [what, answers, result, methods] of cases) {
 
 test('what is planned anew is held to the version that was read', async () => {
   const { kube, calls } = answering([refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }]);
-  await apply(kube, planned(pod('1')), planner, signal);
+  await apply(planned(pod('1')), options(kube));
   const versions = calls.flatMap(({ body }) => (Array.isArray(body) ? [body[0]] : []));
   assert.deepEqual(
     versions,
@@ -106,13 +112,31 @@ test('what is planned anew is held to the version that was read', async () => {
   assert.deepEqual(calls[0]?.query, { fieldManager: 'autoscrape' });
 });
 
+test('each further look at a pod takes a turn of its own, and none when the namespace is no longer wanted', async () => {
+  const changing = [2, 3, 4, 5].flatMap((version) => [refusal, { status: 200, body: pod(String(version)) }]);
+  for (const [isWanted, want] of [
+    [true, { result: 'failed', turns: 3, calls: 7 }],
+    [false, { result: 'unwanted', turns: 1, calls: 1 }],
+  ] as const) {
+    const { kube, calls } = answering(changing);
+    let turns = 0;
+    const pace: Pace = {
+      async turn() {
+        turns += 1;
+      },
+      hold: () => undefined,
+    };
+    const { result } = await apply(planned(pod('1')), options(kube, { pace, isWanted: () => isWanted }));
+    assert.deepEqual({ result, turns, calls: calls.length }, want);
+  }
+});
+
 test('a pass comes again when the API server says when, and not without end', async () => {
   const busy: Answer = { status: 429, body: {}, retryAfter: 0.001 };
   const passOver = async (answers: readonly Answer[]) => {
     const { kube, calls } = answering(answers);
-    const options = { kube, planner, pace: createPace(1000), isWanted: () => true, signal };
     const results: string[] = [];
-    for await (const { applied } of applyAll([planned(pod('1'))], options)) results.push(applied.result);
+    for await (const { applied } of applyAll([planned(pod('1'))], options(kube))) results.push(applied.result);
     return [results, calls.length];
   };
   assert.deepEqual(await passOver([busy, busy, { status: 200, body: pod('2') }]), [['done'], 3]);
