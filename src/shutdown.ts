@@ -25,6 +25,28 @@ export function endUntilHandled(): void {
   process.on('SIGINT', endNow);
 }
 
+/** A wish to stop, for work that ends by itself. */
+export interface Interruption {
+  /** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once. */
+  readonly signal: AbortSignal;
+  /** Leaves the signals alone again: the work is over. */
+  readonly end: () => void;
+}
+
+/** Takes over SIGTERM and SIGINT, so that work which is better finished than cut off can come to a good end. */
+export function handleInterruption(): Interruption {
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => (stop.signal.aborted ? endNow(signal) : stop.abort());
+  const names = ['SIGTERM', 'SIGINT'] as const;
+  for (const name of names) process.on(name, onSignal).off(name, endNow);
+  return {
+    signal: stop.signal,
+    end() {
+      for (const name of names) process.on(name, endNow).off(name, onSignal);
+    },
+  };
+}
+
 /**
  * Takes over SIGTERM, SIGINT and uncaught errors, from now on: call it before any await, because process 1 of a
  * container has no default action for a signal. `onFailure` is told of the error.

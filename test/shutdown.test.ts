@@ -8,7 +8,7 @@ const MODULE = new URL('../src/shutdown.ts', import.meta.url).href;
 
 /** Exit code, signal and output of a process that runs the lines with both functions at hand. */
 async function run(lines: string): Promise<{ code: unknown; signal: unknown; stdout: string }> {
-  const script = `import { endUntilHandled, handleShutdown } from ${JSON.stringify(MODULE)};\n${lines}`;
+  const script = `import { endUntilHandled, handleInterruption, handleShutdown } from ${JSON.stringify(MODULE)};\n${lines}`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'pipe' });
   const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   return { code, signal, stdout };
@@ -21,6 +21,19 @@ for (const [signal, code] of [
   test(`${signal} before anything handles it ends the process itself, which the system does not do for process 1`, async () => {
     const ended = await run(`endUntilHandled(); process.kill(process.pid, '${signal}'); setTimeout(() => {}, 5000);`);
     assert.deepEqual(ended, { code, signal: null, stdout: '' });
+  });
+
+  test(`${signal} is a wish when work is better finished, and comes true the second time`, async () => {
+    const ended = await run(`
+      endUntilHandled();
+      const { signal } = handleInterruption();
+      process.kill(process.pid, '${signal}');
+      signal.addEventListener('abort', () => {
+        console.log('finishing');
+        process.kill(process.pid, '${signal}');
+      });
+      setTimeout(() => {}, 5000);`);
+    assert.deepEqual(ended, { code, signal: null, stdout: 'finishing\n' });
   });
 
   test(`${signal} is a request once it is handled`, async () => {

@@ -16,6 +16,7 @@ import { createComplaints } from '../reconcile/complaint.ts';
 import { lead } from '../reconcile/lease.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import type { Namespace } from '../reconcile/namespace.ts';
 import { createPace } from '../reconcile/pace.ts';
 import { annotatePlanner } from '../reconcile/plan.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
@@ -61,8 +62,8 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
       which: options.namespace === undefined ? 'opted in' : { name: options.namespace },
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
       plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
-      remark(namespaces) {
-        if (namespaces.length === 0) process.stderr.write(`${whyNone(options.namespace, excluded)}\n`);
+      remark(namespaces, found) {
+        if (namespaces.length === 0) process.stderr.write(`${whyNone(found, options.namespace, excluded)}\n`);
       },
     };
   });
@@ -164,11 +165,12 @@ function excludedNamespaces(options: ReconcileOptions, own: string | undefined):
   return new Set([...SYSTEM_NAMESPACES, ...(own === undefined ? [] : [own]), ...named].filter((name) => name !== ''));
 }
 
-function whyNone(namespace: string | undefined, excluded: ReadonlySet<string>): string {
+function whyNone(found: readonly Namespace[], namespace: string | undefined, excluded: ReadonlySet<string>): string {
   if (namespace === undefined) {
     return 'No namespace is opted in. Opt one in with: kubectl label namespace NAME autoscrape.io/inject=enabled';
   }
-  return excluded.has(namespace)
-    ? `The namespace ${namespace} is never worked on.`
+  if (excluded.has(namespace)) return `The namespace ${namespace} is never worked on.`;
+  return found.some(({ terminating }) => terminating)
+    ? `The namespace ${namespace} is being deleted.`
     : `The namespace ${namespace} is not opted in. Opt it in with: kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;
 }

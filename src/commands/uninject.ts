@@ -20,7 +20,11 @@ export async function uninject(options: UninjectOptions): Promise<number> {
     which: allNamespaces ? 'all' : { name: namespace ?? kube.namespace },
     isWanted,
     plannerFor: () => takeBackPlanner(rules),
-    remark: warnOfOptedIn,
+    remark(namespaces, found) {
+      // Of many namespaces it goes without saying.
+      if (!allNamespaces) for (const one of found) if (!isWanted(one)) process.stderr.write(`${whyNot(one)}\n`);
+      warnOfOptedIn(namespaces);
+    },
   }));
 }
 
@@ -31,6 +35,10 @@ function warnOfOptedIn(namespaces: readonly Namespace[]): void {
         `Opt it out first: kubectl label namespace ${name} autoscrape.io/inject-\n`,
     );
   }
+}
+
+function whyNot({ name, terminating }: Namespace): string {
+  return terminating ? `The namespace ${name} is being deleted.` : `The namespace ${name} is never worked on.`;
 }
 
 function isWanted({ name, terminating }: Namespace): boolean {

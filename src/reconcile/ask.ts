@@ -9,6 +9,11 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
+/** No answer, too many requests, or the API server's own trouble: everybody's problem, not this call's. */
+export function isOutage({ status }: Failure): boolean {
+  return status === 0 || status === 429 || status >= 500;
+}
+
 export type Asked = { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly failure: Failure };
 
 /** The answer's JSON, or why there is none: no connection, no answer in time, any status outside 200–299. */

@@ -9,7 +9,8 @@ export type ReportFormat = 'text' | 'json' | 'yaml';
 /** Whether something that was to be done was not. */
 export function hasFailed({ pods, problems }: PassReport): boolean {
   return (
-    problems.length > 0 || pods.some(({ applied }) => applied?.result === 'failed' || applied?.result === 'refused')
+    problems.length > 0 ||
+    pods.some(({ applied }) => applied !== undefined && ['failed', 'refused', 'stopped'].includes(applied.result))
   );
 }
 
@@ -86,6 +87,8 @@ function wordFor({ plan, applied }: PodOutcome): string {
       return 'gone meanwhile';
     case 'unwanted':
       return 'not wanted any more';
+    case 'stopped':
+      return 'not done';
     case 'refused':
     case 'failed':
       return applied.result;

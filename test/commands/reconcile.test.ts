@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once as event } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { reconcile } from '../../src/commands/reconcile.ts';
 import type { ReconcileOptions } from '../../src/commands/reconcile.ts';
 import { uninject } from '../../src/commands/uninject.ts';
 import type { UninjectOptions } from '../../src/commands/uninject.ts';
 import { UserError } from '../../src/user-error.ts';
-import { runAutoscrape } from './run-autoscrape.ts';
+import { MAIN, runAutoscrape } from './run-autoscrape.ts';
+import type { Finished } from './run-autoscrape.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'autoscrape-reconcile-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -19,16 +26,20 @@ function file(name: string, text: string): string {
   return path;
 }
 
+function kubeconfig(name: string, server: string): string {
+  return file(
+    name,
+    JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  );
+}
+
 // Nothing listens on port 1, so the API server is away.
-const away = file(
-  'away',
-  JSON.stringify({
-    clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
-    users: [{ name: 'u', user: { token: 't' } }],
-    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-    'current-context': 'x',
-  }),
-);
+const away = kubeconfig('away', 'https://127.0.0.1:1');
 const wrongRules = file('rules.yaml', 'rulez: []\n');
 
 const once: ReconcileOptions = {
@@ -62,11 +73,6 @@ const failures: readonly [what: string, run: () => Promise<number>, message: Reg
     () => uninject({ ...undo, kubeconfig: away }),
     /namespaces can't be read/,
   ],
-  [
-    'one namespace and all of them',
-    () => uninject({ ...undo, kubeconfig: away, allNamespaces: true, namespace: 'shop' }),
-    /either --namespace or --all-namespaces/,
-  ],
 ];
 for (const [what, run, message] of failures) {
   test(`${what}: an error for the user that says so`, async () => {
@@ -88,5 +94,80 @@ for (const [args, message] of misuses) {
     const { code, stdout, stderr } = await runAutoscrape(args);
     assert.match(stderr, message);
     assert.deepEqual([code, stdout], [2, '']);
+  });
+}
+
+const pods = ['a', 'b', 'c'].map((name) => ({
+  metadata: { namespace: 'shop', name, uid: name, resourceVersion: '1' },
+  spec: { containers: [{ name: 'c', ports: [{ name: 'metrics', containerPort: 9464 }] }] },
+}));
+
+/** The kubeconfig of a cluster with some namespaces, and three pods in each; what to answer to a patch is the caller's. */
+async function startCluster(t: TestContext, onPatch: (response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'http://here');
+    const name = pathname.split('/')[4] ?? '';
+    request.resume();
+    if (request.method === 'PATCH') onPatch(response);
+    else if (pathname.endsWith('/pods')) response.end(JSON.stringify({ metadata: {}, items: pods }));
+    else {
+      const metadata = { name, labels: { 'autoscrape.io/inject': 'enabled' } };
+      const deletionTimestamp = name === 'leaving' ? '2026-01-01T00:00:00Z' : undefined;
+      response.end(JSON.stringify({ metadata: { ...metadata, deletionTimestamp } }));
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await event(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return kubeconfig(`cluster-${address.port}`, `http://127.0.0.1:${address.port}`);
+}
+
+/** Runs a pass, and sends it signals once it has sent its first patch, whose answer `answer` gives. */
+async function interrupt(
+  t: TestContext,
+  signals: readonly NodeJS.Signals[],
+  answer: (response: ServerResponse) => void,
+): Promise<Finished> {
+  let patches = 0;
+  const config = await startCluster(t, (response) => {
+    patches += 1;
+    if (patches > 1) return;
+    answer(response);
+    for (const [index, signal] of signals.entries()) setTimeout(() => child.kill(signal), 300 * index);
+  });
+  const child = spawn(process.execPath, [MAIN, 'reconcile', '--once', '-n', 'shop', `--kubeconfig=${config}`]);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), event(child, 'exit')]);
+  assert.equal(patches, 1);
+  return { code, stdout, stderr };
+}
+
+test('a signal ends a pass after the pod in hand, with a report of what was done and what was not', async (t) => {
+  const { code, stdout } = await interrupt(t, ['SIGTERM'], (response) => setTimeout(() => response.end('{}'), 500));
+  assert.match(
+    stdout,
+    /^shop\/a {2}annotated .*\nshop\/b {2}not done .*\nshop\/c {2}not done .*\n\n3 pods in 1 namespace: /,
+  );
+  assert.equal(code, 1);
+});
+
+test('a second signal ends it at once', { timeout: 9000 }, async (t) => {
+  const { code, stdout } = await interrupt(t, ['SIGINT', 'SIGINT'], () => undefined);
+  assert.deepEqual([code, stdout], [130, '']);
+});
+
+for (const [command, namespace, want] of [
+  ['uninject', 'kube-system', 'The namespace kube-system is never worked on.\n'],
+  ['uninject', 'leaving', 'The namespace leaving is being deleted.\n'],
+  ['reconcile --once', 'leaving', 'The namespace leaving is being deleted.\n'],
+] as const) {
+  test(`${command} of ${namespace} says why it does nothing`, async (t) => {
+    const config = await startCluster(t, () => assert.fail('nothing is to be changed'));
+    const run = await runAutoscrape([...command.split(' '), '-n', namespace, `--kubeconfig=${config}`]);
+    assert.deepEqual(run, { code: 0, stdout: '0 pods in 0 namespaces.\n', stderr: want });
   });
 }
