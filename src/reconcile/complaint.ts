@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Failure } from './ask.ts';
+import { forLog } from './brief.ts';
 
 /** Failures, told once when they begin and once when they end, however often they happen in between. */
 export interface Complaints {
@@ -7,6 +8,8 @@ export interface Complaints {
   raise(what: string, failure: Failure, fields?: Readonly<Record<string, string>>): void;
   /** Logs that it works again, if it had been failing. */
   settle(what: string): void;
+  /** It is not asked for any more, so whether it works is not known; the next failure is a new one. */
+  forget(what: string): void;
 }
 
 /** A record of what is failing, empty at first. */
@@ -16,11 +19,14 @@ export function createComplaints(log: Logger): Complaints {
     raise(what, failure, fields = {}) {
       if (failing.get(what) === failure.status) return;
       failing.set(what, failure.status);
-      const line = { what, code: failure.status, reason: failure.message, ...fields };
+      const line = { what, code: failure.status, reason: forLog(failure), ...fields };
       log.warn(line, 'the API server does not do what it is asked; trying again');
     },
     settle(what) {
       if (failing.delete(what)) log.info({ what }, 'works again');
+    },
+    forget(what) {
+      failing.delete(what);
     },
   };
 }

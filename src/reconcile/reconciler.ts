@@ -4,6 +4,7 @@ import type { Kube } from '../kube.ts';
 import { apply } from './apply.ts';
 import type { Applied, ChangePlan } from './apply.ts';
 import type { Failure } from './ask.ts';
+import { forLog } from './brief.ts';
 import type { Complaints } from './complaint.ts';
 import { follow } from './follow.ts';
 import type { Term } from './lease.ts';
@@ -146,7 +147,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     if (applied.result === 'failed') raise('patch pods', 'patch pods', applied.failure, { namespace, pod });
     if (applied.result === 'refused') {
       metrics.failed('patch pods', applied.failure);
-      log.warn({ namespace, pod, reason: applied.failure.message }, 'the API server refuses this change');
+      log.warn({ namespace, pod, reason: forLog(applied.failure) }, 'the API server refuses this change');
     }
   }
 

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { briefly } from './brief.ts';
 import type { PassReport, PodOutcome } from './once.ts';
 import { LEAVE_REASONS } from './plan.ts';
 import type { LeaveReason } from './plan.ts';
@@ -68,7 +69,7 @@ function renderText(report: PassReport): string {
     ...found.map(
       ([reason, number]) => `${String(number).padStart(7)}  ${reason.padEnd(width)}  ${LEAVE_REASONS[reason]}`,
     ),
-    ...problems.map((problem) => `Failed: ${problem}`),
+    ...problems.map((problem) => `Failed: ${briefly(problem)}`),
     '',
   ].join('\n');
 }
@@ -99,9 +100,11 @@ function details(pod: PodOutcome): string {
   const { plan } = pod;
   if (plan.action === 'leave') return plan.reason;
   const message = complaint(pod);
-  if (message !== undefined) return message;
+  if (message !== undefined) return briefly(message);
   const annotations = Object.entries(plan.annotations).filter(([key]) => key !== 'autoscrape.io/injected');
-  return `${plan.rule}: ${annotations.map(([key, value]) => `${key}=${value}`).join(' ') || 'only the marker'}`;
+  const text = annotations.map(([key, value]) => `${key}=${value}`).join(' ') || 'only the marker';
+  // What is taken back by a marker that somebody wrote may hold anything.
+  return `${plan.rule}: ${text}`.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 function complaint({ applied }: PodOutcome): string | undefined {

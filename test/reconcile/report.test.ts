@@ -43,6 +43,7 @@ test('what became of each pod is told, and for a failure the reason in its place
         { plan: change('e'), applied: { result: 'unwanted' } },
         { plan: change('f'), applied: { result: 'failed', failure } },
         { plan: change('g'), applied: { result: 'refused', failure } },
+        { plan: change('h'), applied: { result: 'stopped' } },
       ],
       { problems: ['namespace x: its pods could not be listed: no'] },
     ),
@@ -56,10 +57,30 @@ test('what became of each pod is told, and for a failure the reason in its place
     /^shop\/e +not wanted any more/m,
     /^shop\/f +failed +pods "x" is forbidden$/m,
     /^shop\/g +refused +pods "x" is forbidden$/m,
+    /^shop\/h +not done +metrics-port/m,
     /^Failed: namespace x: its pods could not be listed: no$/m,
   ]) {
     assert.match(text, line);
   }
+});
+
+test('a pod is one line, whatever the API server or an annotation says, and JSON has all of it', () => {
+  const message = `Pod "a" is invalid: ${'x'.repeat(300)}\n{"spec": 1}\u001B[2J`;
+  const annotations = { 'prometheus.io/path': '/a\n/b' };
+  const value = report(
+    [
+      { plan: change('a'), applied: { result: 'failed', failure: { status: 422, message } } },
+      { plan: { ...change('b', 'take_back'), annotations } },
+    ],
+    { problems: ['namespace x: its pods could not be listed: one\ntwo'] },
+  );
+  const [first = '', second, ...others] = renderReport(value, 'text').split('\n');
+  assert.match(first, /^shop\/a +failed +Pod "a" is invalid: x+…$/);
+  assert.equal(first.replace(/.*failed +/, '').length, 256);
+  assert.equal(second, 'shop/b  to take back  metrics-port: prometheus.io/path=/a /b');
+  assert.equal(others.at(-2), 'Failed: namespace x: its pods could not be listed: one');
+  const json: { pods: { message?: string }[] } = JSON.parse(renderReport(value, 'json'));
+  assert.equal(json.pods[0]?.message, message);
 });
 
 test('only what was to be done and was not is a failure', () => {
@@ -70,6 +91,7 @@ test('only what was to be done and was not is a failure', () => {
     [report([{ plan: change('a'), applied: { result: 'superseded', pod: {} } }]), false],
     [report([{ plan: change('a'), applied: { result: 'failed', failure } }]), true],
     [report([{ plan: change('a'), applied: { result: 'refused', failure } }]), true],
+    [report([{ plan: change('a'), applied: { result: 'stopped' } }]), true],
     [report([], { problems: ['x'] }), true],
   ];
   for (const [value, want] of cases) assert.equal(hasFailed(value), want);
