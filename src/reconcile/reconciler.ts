@@ -3,6 +3,7 @@ import type { Rules } from '../core/rules.ts';
 import type { Kube } from '../kube.ts';
 import { apply } from './apply.ts';
 import type { Applied, ChangePlan } from './apply.ts';
+import { isOutage } from './ask.ts';
 import type { Failure } from './ask.ts';
 import { forLog } from './brief.ts';
 import type { Complaints } from './complaint.ts';
@@ -53,6 +54,12 @@ function retryDelayMs(tries: number): number {
   return tries === 0 ? 0 : Math.min(60_000, 1000 * 2 ** (tries - 1));
 }
 
+/**
+ * So many pods refused in a row, and it is taken for the rights that are missing, not for a policy's word on a pod: a policy's few
+ * pods must not hold up all others.
+ */
+const REFUSALS = 5;
+
 /** What keeps annotating while the lease is held. It starts from nothing but the API server's state and the lease's note. */
 export function createReconciler(options: ReconcilerOptions, term: Term): Reconciler {
   const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, removeOnOptOut } = options;
@@ -62,7 +69,9 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   const remembered = new Set(removeOnOptOut ? readNames(term.note) : []);
   const takingBack = new Map<string, Promise<void>>();
   const queue = createQueue();
-  const outage = createBackoff();
+  const outage = createBackoff(1000, 60_000);
+  /** Pods that the API server has refused to let us patch (401, 403), one after another. */
+  const refusals = new Set<string>();
   let changing = Promise.resolve();
   let namespacesListedAt: number | undefined;
 
@@ -140,6 +149,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   function tell({ action, namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
     if (applied.result === 'unwanted') return;
     metrics.applied(action, applied.result);
+    slowDown(`${namespace}/${pod}`, applied.result === 'failed' ? applied.failure : undefined);
     if (applied.result === 'done') {
       log.info({ namespace, pod, rule }, action === 'annotate' ? 'annotated' : 'took back what was added');
       complaints.settle('patch pods');
@@ -148,6 +158,18 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     if (applied.result === 'refused') {
       metrics.failed('patch pods', applied.failure);
       log.warn({ namespace, pod, reason: forLog(applied.failure) }, 'the API server refuses this change');
+    }
+  }
+
+  /** Leaves the API server in peace, for longer each time, when patching this pod has failed as it would for any other one. */
+  function slowDown(pod: string, failure: Failure | undefined): void {
+    const isRefusal = failure !== undefined && (failure.status === 401 || failure.status === 403);
+    if (!isRefusal) refusals.clear();
+    else if (refusals.size < REFUSALS) refusals.add(pod);
+    if (failure !== undefined && (isOutage(failure) || refusals.size === REFUSALS)) {
+      pace.hold(Math.max(outage.next(), failure.retryAfterMs ?? 0));
+    } else {
+      outage.reset();
     }
   }
 
@@ -183,11 +205,6 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     pods.tried(pod);
     if (applied.result === 'done' || applied.result === 'superseded') pods.see(applied.pod);
     if (applied.result === 'gone' && pods.waiting(pod)?.change.uid === waiting.change.uid) pods.forgetName(pod);
-    if (applied.result === 'failed' && isOutage(applied.failure)) {
-      pace.hold(Math.max(outage.next(), applied.failure.retryAfterMs ?? 0));
-    } else {
-      outage.reset();
-    }
     const still = pods.waiting(pod);
     if (still !== undefined) queue.add(`${namespace}/${pod}`, retryDelayMs(still.tries));
   }
@@ -252,11 +269,6 @@ function onNamespace(act: (namespace: Namespace) => void): (object: unknown) => 
     const namespace = readNamespace(object);
     if (namespace !== undefined) act(namespace);
   };
-}
-
-/** No answer, too many requests, or the API server's own trouble: everybody's problem, not this pod's. */
-function isOutage({ status }: Failure): boolean {
-  return status === 0 || status === 429 || status >= 500;
 }
 
 function readNames(note: string | undefined): string[] {
