@@ -133,7 +133,7 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
           kube,
           rules: rules.current,
           metrics,
-          complaints,
+          complaints: createComplaints(log), // another term is another story
           log,
           pace,
           excluded,

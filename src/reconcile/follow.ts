@@ -11,6 +11,8 @@ export interface Follower {
   list(): { object(object: unknown): void; done(): void };
   changed(object: unknown): void;
   deleted(object: unknown): void;
+  /** A watch has lived long enough to show that watching works. */
+  watched?(): void;
   /** A list or a watch failed; it is tried again. */
   failed(verb: 'list' | 'watch', failure: Failure): void;
 }
@@ -92,8 +94,10 @@ async function watchOnce(
     allowWatchBookmarks: 'true',
     timeoutSeconds: String(seconds),
   };
+  let works: NodeJS.Timeout | undefined;
   try {
     const stream = await kube.watch(source.path, query, SILENCE_MS, signal);
+    if (stream.status === 200) works = setTimeout(() => follower.watched?.(), WORKS_MS);
     for await (const line of stream.lines) {
       if (stream.status !== 200) return { version, failure: readStatus(line, stream.status) };
       const type = isObject(line) ? own(line, 'type') : undefined;
@@ -109,6 +113,8 @@ async function watchOnce(
     return { version };
   } catch (error) {
     return { version, failure: { status: 0, message: error instanceof Error ? error.message : String(error) } };
+  } finally {
+    clearTimeout(works);
   }
 }
 

@@ -60,6 +60,16 @@ function retryDelayMs(tries: number): number {
  */
 const REFUSALS = 5;
 
+/** What complaints about listing a namespace's pods are about. */
+function listing(namespace: string): string {
+  return `pods of ${namespace}`;
+}
+
+/** What complaints about watching them are about: a list that works says nothing of the watch. */
+function watching(namespace: string): string {
+  return `watch of pods of ${namespace}`;
+}
+
 /** What keeps annotating while the lease is held. It starts from nothing but the API server's state and the lease's note. */
 export function createReconciler(options: ReconcilerOptions, term: Term): Reconciler {
   const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, removeOnOptOut } = options;
@@ -84,14 +94,16 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
       queue.add(`${name}/${pod}`, retryDelayMs(watched.get(name)?.pods.waiting(pod)?.tries ?? 0));
     };
     const onListed = () => {
-      complaints.settle(`pods of ${name}`);
+      complaints.settle(listing(name));
       notePass();
     };
-    const onFailure = (verb: string, failure: Failure) => raise(`${verb} pods`, `pods of ${name}`, failure);
+    const onWatched = () => complaints.settle(watching(name));
+    const onFailure = (verb: 'list' | 'watch', failure: Failure) =>
+      raise(`${verb} pods`, (verb === 'list' ? listing : watching)(name), failure);
     watched.get(name)?.stop();
     watched.set(
       name,
-      watchNamespace({ kube, name, mesh, rules: rules(), relistMs, signal, onChange, onListed, onFailure }),
+      watchNamespace({ kube, name, mesh, rules: rules(), relistMs, signal, onChange, onListed, onWatched, onFailure }),
     );
   }
 
@@ -108,7 +120,10 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   function leave(name: string): void {
     watched.get(name)?.stop();
     if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
-    if (!remembered.has(name) || takingBack.has(name)) return;
+    complaints.forget(watching(name));
+    if (takingBack.has(name)) return;
+    complaints.forget(listing(name));
+    if (!remembered.has(name)) return;
     takingBack.set(
       name,
       clear(name).finally(() => takingBack.delete(name)),
@@ -118,12 +133,12 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   async function clear(name: string): Promise<void> {
     await changing; // a patch under way must not land after the pods have been listed
     const isOptedIn = () => watched.has(name);
-    const onFailure = (failure: Failure) => raise('list pods', `pods of ${name}`, failure);
+    const onFailure = (failure: Failure) => raise('list pods', listing(name), failure);
     if (!excluded.has(name)) {
       const isDone = await takeBack(name, { kube, rules, pace, isOptedIn, signal, onApplied: tell, onFailure });
       if (!isDone || isOptedIn()) return;
     }
-    complaints.settle(`pods of ${name}`);
+    complaints.settle(listing(name));
     remembered.delete(name);
     remember();
   }
@@ -233,7 +248,9 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     },
     changed: onNamespace(admit),
     deleted: onNamespace(({ name }) => leave(name)),
-    failed: (verb: string, failure: Failure) => raise(`${verb} namespaces`, 'namespaces', failure),
+    watched: () => complaints.settle('watch of namespaces'),
+    failed: (verb: 'list' | 'watch', failure: Failure) =>
+      raise(`${verb} namespaces`, verb === 'list' ? 'namespaces' : 'watch of namespaces', failure),
   };
 
   return {

@@ -31,12 +31,14 @@ export interface WatchOptions {
   /** A pod waits to be changed; it is missed when the webhook saw it created, under our eyes, and should have done it. */
   readonly onChange: (pod: string, isMissed: boolean) => void;
   readonly onListed: () => void;
+  /** Watching them works. */
+  readonly onWatched: () => void;
   readonly onFailure: (verb: 'list' | 'watch', failure: Failure) => void;
 }
 
 /** The namespace's pods, followed until it is stopped or the signal fires. */
 export function watchNamespace(options: WatchOptions): WatchedNamespace {
-  const { kube, name, mesh, rules, relistMs, onChange, onListed, onFailure } = options;
+  const { kube, name, mesh, rules, relistMs, onChange, onListed, onWatched, onFailure } = options;
   const stop = linked(options.signal);
   const pods = createPods(annotatePlanner(rules, mesh), ({ plan, isNew }) => {
     if (plan.action === 'leave') return;
@@ -60,6 +62,7 @@ export function watchNamespace(options: WatchOptions): WatchedNamespace {
     },
     changed: (object: unknown) => pods.see(object),
     deleted: (object: unknown) => pods.forget(object),
+    watched: onWatched,
     failed: onFailure,
   };
   void follow(kube, { path: podsPath(name) }, follower, { signal: stop.signal, relistMs });

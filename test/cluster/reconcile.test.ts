@@ -11,8 +11,10 @@ import type { KubernetesObject } from './api-client.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { ControlPlane } from './control-plane.ts';
 import {
+  allowOnPods,
   bindClusterRole,
   grantRights,
+  POD_VERBS,
   RECONCILER,
   runAsReconciler,
   startReconciler,
@@ -224,6 +226,50 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
       (await reconciler.log()).filter(({ what, msg }) => what === 'patch pods' && msg === 'works again').length,
       1,
     );
+  });
+
+  test('pods that may not be watched are listed, and when they may not be listed either it waits; each is told once', async (t) => {
+    const namespace = await createNamespace('blind', false);
+    await createPod(namespace, 'first');
+    const reconciler = await start(t, `--namespace=${namespace}`);
+    t.after(() => allowOnPods(cluster, POD_VERBS));
+    const told = async () =>
+      (await reconciler.log()).filter(({ what }) => String(what).endsWith(`pods of ${namespace}`));
+
+    // Taken away before there is a watch of these pods: one that stands is let go on.
+    await allowOnPods(cluster, ['get', 'list', 'patch']);
+    await labelNamespace(namespace, 'enabled');
+    await annotated(namespace, 'first');
+    await createPod(namespace, 'second');
+    await annotated(namespace, 'second');
+    await allowOnPods(cluster, ['get', 'patch']);
+    await createPod(namespace, 'third');
+    const forbidden = 'autoscrape_reconcile_failures_total{operation="list pods",code="403"}';
+    await waitFor('a list to be refused again', async () => (await reconciler.metric(forbidden)) >= 2, { seconds: 60 });
+    assert.deepEqual(
+      (await told()).map(({ what, code }) => [what, code]),
+      [
+        [`watch of pods of ${namespace}`, 403],
+        [`pods of ${namespace}`, 403],
+      ],
+    );
+
+    await allowOnPods(cluster, POD_VERBS);
+    await annotated(namespace, 'third', 60);
+    const lines = await waitFor('the watch to have shown that it works', async () => {
+      const found = await told();
+      return found.length >= 4 && found;
+    });
+    assert.deepEqual(
+      lines.slice(2).map(({ what, msg }) => [what, msg]),
+      [
+        [`pods of ${namespace}`, 'works again'],
+        [`watch of pods of ${namespace}`, 'works again'],
+      ],
+    );
+    await createPod(namespace, 'fourth');
+    await annotated(namespace, 'fourth', 5);
+    assert.equal(await reconciler.isReady(), true);
   });
 
   test('a change that admission refuses is told, tried again ever more rarely, and stops nothing else', async (t) => {

@@ -89,10 +89,7 @@ export async function grantRights(cluster: ControlPlane): Promise<void> {
   await cluster.request('POST', '/api/v1/namespaces', { metadata: { name: 'autoscrape' } });
   await cluster.request('POST', `${RBAC}/clusterroles`, {
     metadata: { name: RECONCILER },
-    rules: [
-      { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
-      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch'] },
-    ],
+    rules: clusterRules(POD_VERBS),
   });
   await cluster.request('POST', `${RBAC}/namespaces/autoscrape/roles`, {
     metadata: { name: RECONCILER },
@@ -109,6 +106,25 @@ export async function grantRights(cluster: ControlPlane): Promise<void> {
   await bindClusterRole(cluster);
 }
 
+/** What the reconciler may do with pods. */
+export const POD_VERBS: readonly string[] = ['get', 'list', 'watch', 'patch'];
+
+function clusterRules(podVerbs: readonly string[]): readonly object[] {
+  return [
+    { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['pods'], verbs: podVerbs },
+  ];
+}
+
+/** Leaves the reconciler's user these of its rights on pods, and returns once the API server goes by it. */
+export async function allowOnPods(cluster: ControlPlane, verbs: readonly string[]): Promise<void> {
+  await cluster.request('PATCH', `${RBAC}/clusterroles/${RECONCILER}`, { rules: clusterRules(verbs) });
+  await waitFor('the rights to be those', async () => {
+    const allowed = await Promise.all(POD_VERBS.map((verb) => may(cluster, verb)));
+    return POD_VERBS.every((verb, index) => allowed[index] === verbs.includes(verb));
+  });
+}
+
 /** Gives the reconciler's user its cluster role, and returns once the API server goes by it. */
 export async function bindClusterRole(cluster: ControlPlane): Promise<void> {
   await cluster.request('POST', `${RBAC}/clusterrolebindings`, {
@@ -116,17 +132,18 @@ export async function bindClusterRole(cluster: ControlPlane): Promise<void> {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: RECONCILER },
     subjects: [{ kind: 'User', name: RECONCILER }],
   });
-  await waitFor('the rights to be given', () => mayPatchPods(cluster));
+  await waitFor('the rights to be given', () => may(cluster, 'patch'));
 }
 
 /** Takes the cluster role away, and returns once the API server goes by it: its view of the bindings lags. */
 export async function unbindClusterRole(cluster: ControlPlane): Promise<void> {
   await cluster.request('DELETE', `${RBAC}/clusterrolebindings/${RECONCILER}`);
-  await waitFor('the rights to be taken away', async () => !(await mayPatchPods(cluster)));
+  await waitFor('the rights to be taken away', async () => !(await may(cluster, 'patch')));
 }
 
-async function mayPatchPods(cluster: ControlPlane): Promise<boolean> {
-  const review = { user: RECONCILER, resourceAttributes: { verb: 'patch', resource: 'pods', namespace: 'default' } };
+/** Whether the reconciler's user may do this with pods. */
+async function may(cluster: ControlPlane, verb: string): Promise<boolean> {
+  const review = { user: RECONCILER, resourceAttributes: { verb, resource: 'pods', namespace: 'default' } };
   const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
   const { status, body } = await cluster.request<{ status?: { allowed?: boolean } }>('POST', path, { spec: review });
   if (status !== 201) throw new Error(`${path} answered ${status}`);
