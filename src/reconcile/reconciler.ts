@@ -74,9 +74,12 @@ function watching(namespace: string): string {
 export function createReconciler(options: ReconcilerOptions, term: Term): Reconciler {
   const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, removeOnOptOut } = options;
   const { signal } = term;
+  const isOurs = (name: string) => only === undefined || name === only;
   const watched = new Map<string, WatchedNamespace>();
-  /** Namespaces where pods may have been annotated, and that are opted in or not yet cleared. */
-  const remembered = new Set(removeOnOptOut ? readNames(term.note) : []);
+  /** Watched namespaces whose pods have been listed, be it by earlier rules. */
+  const listed = new Set<string>();
+  /** Namespaces where pods may have been annotated, and that are opted in or not yet cleared; those that are not ours are only kept. */
+  const remembered = new Set(readNames(term.note).filter((name) => removeOnOptOut || !isOurs(name)));
   const takingBack = new Map<string, Promise<void>>();
   const queue = createQueue();
   const outage = createBackoff(1000, 60_000);
@@ -95,6 +98,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     };
     const onListed = () => {
       complaints.settle(listing(name));
+      listed.add(name);
       notePass();
     };
     const onWatched = () => complaints.settle(watching(name));
@@ -120,10 +124,11 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
   function leave(name: string): void {
     watched.get(name)?.stop();
     if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
+    listed.delete(name);
     complaints.forget(watching(name));
     if (takingBack.has(name)) return;
     complaints.forget(listing(name));
-    if (!remembered.has(name)) return;
+    if (!remembered.has(name) || !isOurs(name)) return;
     takingBack.set(
       name,
       clear(name).finally(() => takingBack.delete(name)),
@@ -232,7 +237,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
 
   const namespaceFollower = {
     list() {
-      const gone = new Set([...watched.keys(), ...remembered]);
+      const gone = new Set([...watched.keys(), ...remembered].filter(isOurs));
       return {
         object: onNamespace((namespace) => {
           gone.delete(namespace.name);
@@ -269,8 +274,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     reload() {
       for (const [name, { mesh }] of watched) watch(name, mesh);
     },
-    hasListed: () =>
-      namespacesListedAt !== undefined && [...watched.values()].every((entry) => entry.listedAt() !== undefined),
+    hasListed: () => namespacesListedAt !== undefined && [...watched.keys()].every((name) => listed.has(name)),
     namespaces: () => watched.size,
     pods() {
       const counts = new Map<string, number>();

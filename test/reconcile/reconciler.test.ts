@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import type { Call, Kube } from '../../src/kube.ts';
+import { createLog } from '../../src/log.ts';
+import { createRegistry } from '../../src/metrics.ts';
+import { createComplaints } from '../../src/reconcile/complaint.ts';
+import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
+import { createPace } from '../../src/reconcile/pace.ts';
+import { createReconciler } from '../../src/reconcile/reconciler.ts';
+import type { Reconciler, ReconcilerOptions } from '../../src/reconcile/reconciler.ts';
+import { defaultRules } from '../../src/rules/shipped.ts';
+import { waitFor } from '../cluster/wait-for.ts';
+import { fakeKube, FORBIDDEN, hang, listOf, optedIn, podNamed } from './fake-kube.ts';
+
+const NAMESPACES = '/api/v1/namespaces';
+const PODS = `${NAMESPACES}/shop/pods`;
+
+interface Running {
+  readonly reconciler: Reconciler;
+  /** What has been logged about failures. */
+  readonly complaints: Line[];
+  /** The lease's note as it was last written. */
+  readonly note: () => string | undefined;
+}
+
+interface Line {
+  readonly what?: string;
+  readonly reason?: string;
+  readonly msg: string;
+}
+
+/** A reconciler at work, until the test ends. */
+function start(t: TestContext, kube: Kube, options: Partial<ReconcilerOptions> & { note?: string } = {}): Running {
+  const complaints: Line[] = [];
+  const write = (text: string) => {
+    const line: Line = JSON.parse(text);
+    if (line.what !== undefined || line.reason !== undefined) complaints.push(line);
+  };
+  const log = createLog('info', { write });
+  const rules = defaultRules();
+  const stop = new AbortController();
+  let { note } = options;
+  const term = {
+    signal: stop.signal,
+    note,
+    leave(text: string) {
+      note = text;
+    },
+  };
+  const reconciler = createReconciler(
+    {
+      kube,
+      rules: () => rules,
+      metrics: createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() }),
+      complaints: createComplaints(log),
+      log,
+      pace: createPace(200),
+      excluded: new Set(),
+      only: undefined,
+      relistMs: 600_000,
+      removeOnOptOut: false,
+      ...options,
+    },
+    term,
+  );
+  const running = reconciler.run();
+  t.after(async () => {
+    stop.abort();
+    await running;
+  });
+  return { reconciler, complaints, note: () => note };
+}
+
+suite('the reconciler', { concurrency: true }, () => {
+  test('pods that may not be patched are left in peace, longer each time, and that is told once', async (t) => {
+    const pods = Array.from({ length: 60 }, (_, index) => podNamed(`pod-${index}`));
+    let patches = 0;
+    const kube = fakeKube((call) => {
+      if (call.path === NAMESPACES) return listOf(call, [optedIn('shop')]);
+      if (call.path === PODS) return listOf(call, pods);
+      patches += 1;
+      return FORBIDDEN;
+    });
+    const { complaints } = start(t, kube);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    assert.ok(patches >= 5 && patches <= 9, `${patches} patches in 2.5 s`);
+    assert.deepEqual(
+      complaints.map(({ what }) => what),
+      ['patch pods'],
+    );
+  });
+
+  test('the pods that one policy refuses hold up nobody', async (t) => {
+    const guarded = Array.from({ length: 4 }, (_, index) => podNamed(`guarded-${index}`));
+    const others = Array.from({ length: 20 }, (_, index) => podNamed(`other-${index}`));
+    const patched = new Set<string>();
+    const kube = fakeKube((call) => {
+      if (call.path === NAMESPACES) return listOf(call, [optedIn('shop')]);
+      if (call.path === PODS) return listOf(call, [...guarded, ...others]);
+      if (call.path.includes('/guarded-')) return FORBIDDEN;
+      patched.add(call.path);
+      return { status: 200, body: {} };
+    });
+    const pace = createPace(200);
+    const holds: number[] = [];
+    start(t, kube, { pace: { ...pace, hold: (milliseconds) => holds.push(milliseconds) } });
+    await waitFor('the others', () => patched.size === others.length);
+    assert.deepEqual(holds, []);
+  });
+
+  test('a watch that is refused is told once, however well the lists work', async (t) => {
+    let watches = 0;
+    const kube = fakeKube(
+      (call) => listOf(call, call.path === NAMESPACES ? [optedIn('shop')] : []),
+      () => {
+        watches += 1;
+        return { status: 403, lines: lines([{ code: 403, message: 'cannot watch' }]) };
+      },
+    );
+    const { complaints } = start(t, kube);
+    await waitFor('the third try of both', () => watches >= 6);
+    assert.deepEqual(complaints.map(({ what, msg }) => `${what}: ${msg.replace(/.*; /, '')}`).toSorted(), [
+      'watch of namespaces: trying again',
+      'watch of pods of shop: trying again',
+    ]);
+  });
+
+  test('of a namespace that is left and comes again it is told again that it fails', async (t) => {
+    const bell = Promise.withResolvers<void>();
+    const kube = fakeKube(
+      (call) => (call.path === NAMESPACES ? listOf(call, [optedIn('shop')]) : FORBIDDEN),
+      (path, signal) => {
+        assert.equal(path, NAMESPACES);
+        return { status: 200, lines: comeAndGo(bell.promise, signal) };
+      },
+    );
+    const { complaints } = start(t, kube);
+    await waitFor('the first complaint', () => complaints.length === 1);
+    bell.resolve();
+    await waitFor('the second', () => complaints.length === 2);
+    assert.deepEqual(
+      complaints.map(({ what }) => what),
+      ['pods of shop', 'pods of shop'],
+    );
+  });
+
+  test('one that keeps to a namespace leaves those alone that an earlier one has noted, and the note too', async (t) => {
+    const calls: Call[] = [];
+    const kube = fakeKube((call) => {
+      calls.push(call);
+      return call.path === NAMESPACES ? listOf(call, []) : { status: 404, body: {} };
+    });
+    const note = '["billing","old","shop"]';
+    for (const removeOnOptOut of [true, false]) {
+      const running = start(t, kube, { only: 'shop', removeOnOptOut, note });
+      await waitFor('the list', () => running.reconciler.hasListed());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(running.note(), removeOnOptOut ? note : '["billing","old"]');
+    }
+    assert.deepEqual(
+      calls.map(({ path }) => path),
+      [NAMESPACES, `${NAMESPACES}/shop`, NAMESPACES],
+    );
+  });
+
+  test('new rules have everything listed anew, and it stays ready meanwhile', async (t) => {
+    let lists = 0;
+    const kube = fakeKube((call) => {
+      if (call.path === NAMESPACES) return listOf(call, [optedIn('shop')]);
+      lists += 1;
+      return lists === 1 ? listOf(call, []) : hang(call);
+    });
+    const { reconciler } = start(t, kube);
+    await waitFor('the list', () => reconciler.hasListed());
+    reconciler.reload();
+    await waitFor('the second list', () => lists === 2);
+    assert.equal(reconciler.hasListed(), true);
+  });
+
+  test('of what the API server says one line is logged, and no value of a pod', async (t) => {
+    const invalid = 'Pod "a" is invalid: spec.containers[0].env: Invalid value: "secret"\n{"spec": "more"}';
+    const kube = fakeKube((call) => {
+      if (call.path === NAMESPACES) return listOf(call, [optedIn('shop')]);
+      if (call.path === PODS) return listOf(call, [podNamed('a'), podNamed('b')]);
+      if (call.method === 'GET') return { status: 200, body: podNamed('a') };
+      if (call.path.endsWith('/a')) return { status: 422, body: { message: invalid } };
+      return { status: 400, body: { message: `${'x'.repeat(300)}\nsecond line` } };
+    });
+    const { complaints } = start(t, kube);
+    await waitFor('both', () => complaints.length >= 2);
+    assert.deepEqual(
+      complaints.slice(0, 2).map(({ reason }) => reason),
+      ['Pod "a" is invalid', `${'x'.repeat(255)}…`],
+    );
+  });
+});
+
+async function* lines(values: readonly unknown[]): AsyncGenerator<unknown, void> {
+  yield* values;
+}
+
+/** The namespace loses its label once it is rung for, and gets it again. */
+async function* comeAndGo(rung: Promise<void>, signal: AbortSignal): AsyncGenerator<unknown, void> {
+  await rung;
+  yield { type: 'DELETED', object: optedIn('shop') };
+  yield { type: 'ADDED', object: optedIn('shop') };
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+}
