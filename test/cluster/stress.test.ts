@@ -10,8 +10,9 @@ const run = promisify(execFile);
 const STRESS = join(import.meta.dirname, '..', 'stress');
 
 test('ten rolling restarts under load, with the certificate swapped each time, lose no call', async (t) => {
-  // It ends with another code than 0, and execFile rejects, where a call was lost.
+  // It ends with another code than 0, and execFile rejects, where a call was lost, a certificate wasn't taken over, or there
+  // were hardly any calls.
   const { stdout } = await run(process.execPath, [join(STRESS, 'rolling-restart.ts'), '10'], { timeout: 10 * 60_000 });
   assert.match(stdout, / 0 lost/);
-  t.diagnostic(stdout.trim());
+  for (const line of stdout.trim().split('\n')) t.diagnostic(line);
 });

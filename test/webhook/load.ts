@@ -19,10 +19,16 @@ export interface LoadResult {
   readonly repeated: number;
   /** How many connections were made to each port. */
   readonly connections: ReadonlyMap<number, number>;
+  /** How many calls were made in a second, on average. */
+  readonly perSecond: number;
 }
 
 /** Calls that are being made. */
 export interface Load {
+  /** The serial numbers of the certificates that the port has shown so far. */
+  readonly certificatesOf: (port: number) => ReadonlySet<string>;
+  /** Drops the connections that are idle, so that the next calls make new ones. */
+  readonly dropIdle: () => void;
   /** Makes no more calls, and resolves when the last is answered. */
   readonly stop: () => Promise<LoadResult>;
 }
@@ -34,13 +40,18 @@ export interface Load {
  */
 export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: number): Load {
   const connections = new Map<number, number>();
+  const certificates = new Map<number, Set<string>>();
   let turn = 0;
   // The API server's own pool: 25 idle connections, dropped after 90 s.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 25 });
   agent.createConnection = () => {
     const port = endpoints.ports[turn++ % endpoints.ports.length] ?? 0;
     connections.set(port, (connections.get(port) ?? 0) + 1);
-    return connect({ host: '127.0.0.1', port, ca, servername: 'localhost' });
+    const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' });
+    return socket.once('secureConnect', () => {
+      const seen = certificates.get(port) ?? new Set();
+      certificates.set(port, seen.add(socket.getPeerCertificate().serialNumber));
+    });
   };
   const lost: string[] = [];
   let repeated = 0;
@@ -63,7 +74,8 @@ export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: numb
   let calls = 0;
   const open = new Set<Promise<void>>();
   let due = 0;
-  let last = performance.now();
+  const began = performance.now();
+  let last = began;
   // Timers come late on a busy machine: make as many calls as are due, but never pile up more than a busy API server.
   const timer = setInterval(() => {
     const now = performance.now();
@@ -76,11 +88,16 @@ export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: numb
     }
   }, 5);
   return {
+    certificatesOf: (port) => certificates.get(port) ?? new Set(),
+    dropIdle() {
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    },
     async stop() {
       clearInterval(timer);
+      const perSecond = calls / ((performance.now() - began) / 1000);
       await Promise.all(open);
       agent.destroy();
-      return { calls, lost, repeated, connections };
+      return { calls, lost, repeated, connections, perSecond };
     },
   };
 }
