@@ -104,7 +104,7 @@ export function takeBackPlanner(rules: Rules): Planner {
     const added = Object.entries(marker.added);
     // Whoever may create a pod may write a marker: it must not make us remove what others wrote.
     if (added.some(([key]) => !ours.has(key))) return leave('foreign_keys');
-    if (!isTarget(pod, rules)) return leave('changed_since');
+    if (!saysAnything(pod, rules)) return leave('changed_since');
     const unchanged = isMerged(pod, rules) ? [] : added.filter(([key, value]) => pod.annotations.get(key) === value);
     const keys = [...unchanged.map(([key]) => key), MARKER_KEY];
     return {
@@ -118,12 +118,12 @@ export function takeBackPlanner(rules: Rules): Planner {
 }
 
 /**
- * Whatever autoscrape annotates says that and where it is to be scraped. A pod that doesn't may have brought its marker along from
- * another one, so that nobody can tell whose the other annotations are.
+ * Whatever autoscrape annotates says that or where it is to be scraped. A pod that says neither may have brought its marker along
+ * from another one, so that nobody can tell whose the other annotations are.
  */
-function isTarget({ annotations }: Pod, rules: Rules): boolean {
+function saysAnything({ annotations }: Pod, rules: Rules): boolean {
   const { scrape, slow, port } = readStated(rules.annotationKeys, annotations);
-  return (scrape !== undefined || slow !== undefined) && port !== undefined;
+  return scrape !== undefined || slow !== undefined || port !== undefined;
 }
 
 /** Istio's injector has made all of the scrape annotations its own: even an equal value is now what Prometheus needs. */

@@ -139,9 +139,9 @@ suite('what is to be taken back', () => {
       'changed_since',
     ],
     [
-      'nothing from a pod that no longer says where it is to be scraped: it may be somebody else who wrote the rest',
-      pod(annotations(without(INJECTED, 'prometheus.io/port'))),
-      'changed_since',
+      'what is left of what was added, when somebody has removed a part of it',
+      pod(annotations(without(INJECTED, 'prometheus.io/scrape'))),
+      keysWithout('prometheus.io/scrape'),
     ],
     [
       'from a finished pod too',
