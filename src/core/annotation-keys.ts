@@ -19,6 +19,21 @@ export function sanitised(key: string): string {
   return key.replaceAll(/[^A-Za-z0-9]/g, '_');
 }
 
+/** Returns whether `sanitised` makes one of both, without making it: every annotation of every pod is asked. */
+function isAlike(one: string, other: string): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i += 1) {
+    const [a, b] = [one.charCodeAt(i), other.charCodeAt(i)];
+    if (a !== b && (isAlphanumeric(a) || isAlphanumeric(b))) return false;
+  }
+  return true;
+}
+
+/** A-Z, a-z and 0-9, by their codes. */
+function isAlphanumeric(code: number): boolean {
+  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+}
+
 /** Returns the key that puts a pod into the community chart's slow job: the scrape key with `-slow`. */
 export function slowKey(keys: AnnotationKeys): string {
   return `${keys.scrape}-slow`;
@@ -43,8 +58,7 @@ export function readStated(keys: AnnotationKeys, annotations: ReadonlyMap<string
   const valuesOf = (key: string): string[] => {
     const values: string[] = [];
     for (const [other, value] of annotations) {
-      // Sanitising keeps the length, so most annotations need no second look.
-      if (other.length === key.length && (other === key || sanitised(other) === sanitised(key))) values.push(value);
+      if (other === key || isAlike(other, key)) values.push(value);
     }
     return values;
   };

@@ -39,6 +39,8 @@ interface Named {
   readonly images: readonly string[];
 }
 
+const NONE: readonly never[] = [];
+
 /**
  * Returns the catalogue of the entries. An entry is compiled when its image first turns up: a cluster runs few of hundreds,
  * and compiling all of them would be most of the program's start.
@@ -59,30 +61,32 @@ export function createCatalogue<Entry extends Named>(
     }
   }
   const compiled = new Map<number, ImageEntry>();
-  const entryAt = (order: number): ImageEntry[] => {
+  const entryAt = (order: number): ImageEntry | undefined => {
     const known = compiled.get(order);
     const entry = entries[order];
-    if (known !== undefined || entry === undefined) return known === undefined ? [] : [known];
+    if (known !== undefined || entry === undefined) return known;
     const fresh = compile(entry);
     compiled.set(order, fresh);
-    return [fresh];
+    return fresh;
   };
   return {
     find(container) {
       const repository = container.repository.toLowerCase();
       const slash = repository.lastIndexOf('/');
       const above = repository.slice(repository.lastIndexOf('/', slash - 1) + 1, Math.max(slash, 0));
-      const orders = (byName.get(repository.slice(slash + 1)) ?? [])
-        .filter((one) => (one.above ?? above) === above)
-        .map(({ order }) => order);
-      for (const { order, matches } of [...(wild.get(undefined) ?? []), ...(wild.get(above) ?? [])]) {
-        if (matches.test(repository)) orders.push(order);
+      const orders: number[] = [];
+      for (const one of byName.get(repository.slice(slash + 1)) ?? NONE) {
+        if ((one.above ?? above) === above) orders.push(one.order);
       }
-      if (orders.length === 0) return [];
-      return orders
-        .toSorted((a, b) => a - b)
-        .flatMap(entryAt)
-        .filter((entry) => entry.container === undefined || entry.container.matches(container.name));
+      for (const { order, matches } of wild.get(undefined) ?? NONE) if (matches.test(repository)) orders.push(order);
+      for (const { order, matches } of wild.get(above) ?? NONE) if (matches.test(repository)) orders.push(order);
+      if (orders.length > 1) orders.sort((a, b) => a - b);
+      const found: ImageEntry[] = [];
+      for (const order of orders) {
+        const entry = entryAt(order);
+        if (entry !== undefined && entry.container?.matches(container.name) !== false) found.push(entry);
+      }
+      return found;
     },
   };
 }

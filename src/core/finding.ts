@@ -96,10 +96,14 @@ const PLAIN = /^\/[-\w.~%:@+=/]*$/;
 /** Returns the path that the container states of its metrics; undefined where it states none, or none that can be read. */
 export function statedPath(container: Container, { statedPaths }: Rules): string | undefined {
   for (const statement of statedPaths) {
-    const path = stated(container, statement, 'path').find((value) => PLAIN.test(value) && !DIRECTORY.test(value));
+    const path = stated(container, statement, 'path', isPlainPath);
     if (path !== undefined) return path;
   }
   return undefined;
+}
+
+function isPlainPath(text: string): boolean {
+  return PLAIN.test(text) && !DIRECTORY.test(text);
 }
 
 /** Returns the path that a rule's template comes to: `${name}` is what the pattern's group took from the pod. Undefined where that is no path. */

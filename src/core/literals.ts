@@ -92,9 +92,9 @@ function join(some: readonly string[], others: readonly string[], most: number):
   return some.length * others.length > most ? undefined : some.flatMap((text) => others.map((other) => text + other));
 }
 
-/** Long literals tell most, and each of them has to be looked for. */
+/** Literals tell more the longer they are, up to a point, and each of them has to be looked for. */
 function worth(texts: readonly string[]): number {
-  return shortest(texts) - 2 * (texts.length - 1);
+  return Math.min(shortest(texts), 8) - 2 * (texts.length - 1);
 }
 
 function shortest(texts: readonly string[]): number {

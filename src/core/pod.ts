@@ -32,8 +32,8 @@ export interface Container {
   readonly environment: () => ReadonlyMap<string, string>;
   /** The same as `NAME=value`. */
   readonly assignments: () => readonly string[];
-  /** Their names, one a line. */
-  readonly names: () => string;
+  /** Whether the name of one of them holds the text. */
+  readonly hasNameWith: (part: string) => boolean;
 }
 
 /** A declared container port, usable or not. */
@@ -100,6 +100,7 @@ function readContainer(container: JsonObject, budget: { words: number }): Contai
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
   let names: string | undefined;
+  const parts = new Map<string, boolean>();
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
   const readWords = (): readonly string[] => {
@@ -120,7 +121,14 @@ function readContainer(container: JsonObject, budget: { words: number }): Contai
     words: readWords,
     environment: readEnvironment,
     assignments: () => (assignments ??= [...readEnvironment()].map(([name, value]) => `${name}=${value}`)),
-    names: () => (names ??= [...readEnvironment().keys()].join('\n')),
+    hasNameWith(part) {
+      const known = parts.get(part);
+      if (known !== undefined) return known;
+      names ??= [...readEnvironment().keys()].join('\n');
+      const found = names.includes(part);
+      parts.set(part, found);
+      return found;
+    },
   };
 }
 
@@ -160,7 +168,10 @@ function readProbe(probe: unknown): Probe[] {
 
 function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
-  for (const variable of objects(container.env)) {
+  const env = container.env;
+  if (!Array.isArray(env)) return variables;
+  for (const variable of env) {
+    if (!isObject(variable)) continue;
     const name = variable.name;
     const value = variable.value;
     if (typeof name === 'string' && typeof value === 'string' && value.length <= MAX_TEXT) variables.set(name, value);

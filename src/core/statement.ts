@@ -45,8 +45,7 @@ function nameOf(source: string): string | undefined {
 /** Returns the container's variables that the statement may match, as `NAME=value`. */
 export function variables({ names, nameParts }: Statement, container: Container): readonly string[] {
   if (names === undefined) {
-    const isHopeless = nameParts !== undefined && !nameParts.some((part) => container.names().includes(part));
-    return isHopeless ? [] : container.assignments();
+    return nameParts === undefined || nameParts.some(container.hasNameWith) ? container.assignments() : [];
   }
   const environment = container.environment();
   if (environment.size === 0) return [];
@@ -59,12 +58,25 @@ export function variables({ names, nameParts }: Statement, container: Container)
 }
 
 /**
- * Returns what the pattern's group takes from each statement of the container that matches, in the order in which programs
- * believe them: the command line before the environment, and of a flag that is given twice the last.
+ * Returns the first acceptable text that the pattern's group takes from a statement of the container, in the order in which
+ * programs believe them: the command line before the environment, and of a flag that is given twice the last.
  */
-export function stated(container: Container, statement: Statement, group: string): string[] {
-  const statements = [...container.words().toReversed(), ...variables(statement, container)];
-  return statements.flatMap((text) => statement.pattern.groups(text)?.get(group) ?? []);
+export function stated(
+  container: Container,
+  statement: Statement,
+  group: string,
+  accept: (text: string) => boolean,
+): string | undefined {
+  const words = container.words();
+  for (let i = words.length - 1; i >= 0; i -= 1) {
+    const text = statement.pattern.groups(words[i] ?? '')?.get(group);
+    if (text !== undefined && accept(text)) return text;
+  }
+  for (const assignment of variables(statement, container)) {
+    const text = statement.pattern.groups(assignment)?.get(group);
+    if (text !== undefined && accept(text)) return text;
+  }
+  return undefined;
 }
 
 /** Returns whether the container states it, on its command line or in its environment. */
