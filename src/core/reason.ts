@@ -14,7 +14,7 @@ export const REASONS = {
   bad_rule_label: 'The label autoscrape.io/rule names no rule, or a rule that finds no port in this pod.',
   bad_port_label: 'The label autoscrape.io/port names no port of this pod that can be scraped.',
   switched_off:
-    'A rule found the endpoint, and the pod itself says that it is switched off or only listens on loopback.',
+    'The pod itself shows that there are no metrics to reach: switched off, on loopback only, or not in this image.',
   https_endpoint: 'The endpoint speaks https, and annotating https endpoints is not switched on in the rules.',
   mesh_https: 'The endpoint speaks https and the pod is in an Istio mesh, whose agent scrapes over http only.',
   changed_since:
