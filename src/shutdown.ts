@@ -11,6 +11,8 @@ export interface Shutdown {
 /** Why the process stops: the orchestrator asks (SIGTERM), a person does (SIGINT), or a bug made it. */
 export type StopReason = 'SIGTERM' | 'SIGINT' | 'failure';
 
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 /** Ends the process with the code that a shell gives one that the signal has ended. */
 function endNow(signal: NodeJS.Signals): void {
   process.exit(128 + constants.signals[signal]);
@@ -21,8 +23,7 @@ function endNow(signal: NodeJS.Signals): void {
  * to process 1 of a container: a signal that came while modules load would be lost, and the kubelet wait until it may kill.
  */
 export function endUntilHandled(): void {
-  process.on('SIGTERM', endNow);
-  process.on('SIGINT', endNow);
+  for (const name of SIGNALS) process.on(name, endNow);
 }
 
 /** A wish to stop, for work that ends by itself. */
@@ -37,12 +38,11 @@ export interface Interruption {
 export function handleInterruption(): Interruption {
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => (stop.signal.aborted ? endNow(signal) : stop.abort());
-  const names = ['SIGTERM', 'SIGINT'] as const;
-  for (const name of names) process.on(name, onSignal).off(name, endNow);
+  for (const name of SIGNALS) process.on(name, onSignal).off(name, endNow);
   return {
     signal: stop.signal,
     end() {
-      for (const name of names) process.on(name, endNow).off(name, onSignal);
+      for (const name of SIGNALS) process.on(name, endNow).off(name, onSignal);
     },
   };
 }
@@ -60,7 +60,7 @@ export function handleShutdown(onFailure: (error: unknown) => void): Shutdown {
     asked = true;
     resolve(reason);
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => ask(signal));
     process.off(signal, endNow);
   }

@@ -42,7 +42,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     log,
     onReload(result) {
       metrics.rulesReloads.inc({ result });
-      beginDecisions(metrics, rules.current());
+      if (result === 'success') beginDecisions(metrics, rules.current());
     },
   });
   beginDecisions(metrics, rules.current());

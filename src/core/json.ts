@@ -8,6 +8,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Absent and null are the same, as they are for Go's decoder: an empty list, an empty map, the empty string. */
+export function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
 /**
  * Returns an object's own property, or undefined: `constructor` and `__proto__` are keys like any other in a pod, and must
  * never reach what JavaScript objects inherit.

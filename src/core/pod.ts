@@ -1,5 +1,5 @@
 import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from './bounds.ts';
-import { isObject } from './json.ts';
+import { isAbsent, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { isScrapable } from './port.ts';
 import { statedWords } from './words.ts';
@@ -177,11 +177,6 @@ function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> 
     if (typeof name === 'string' && typeof value === 'string' && value.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
-}
-
-/** Absent and null are the same, as they are for Go's decoder: an empty list, an empty map, the empty string. */
-function isAbsent(value: unknown): value is null | undefined {
-  return value === undefined || value === null;
 }
 
 function isText(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { isObject, own } from '../core/json.ts';
+import { isAbsent, isObject, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
 /**
@@ -51,8 +51,4 @@ function wrongText(what: string, value: unknown): string[] {
   if (isAbsent(value) || typeof value === 'string') return [];
   const scalar = typeof value === 'number' || typeof value === 'boolean' ? `: write '${value}', in quotes` : '';
   return [`${what} is not a text${scalar}.`];
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null;
 }

@@ -3,10 +3,15 @@ import type { Failure } from './ask.ts';
 /** Characters of a message that are shown. */
 const LONGEST = 256;
 
+/** The text with nothing in it that a terminal would act on, or that ends a line. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
+}
+
 /** The message as one line: its first, without control characters, and no longer than anybody reads. */
 export function briefly(message: string): string {
   const [first = ''] = message.trimStart().split(/[\r\n]/, 1);
-  const line = first.replaceAll(/\p{Cc}+/gu, ' ').trimEnd();
+  const line = printable(first).trimEnd();
   return line.length <= LONGEST ? line : `${line.slice(0, LONGEST - 1)}…`;
 }
 

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { briefly } from './brief.ts';
+import { briefly, printable } from './brief.ts';
 import type { PassReport, PodOutcome } from './once.ts';
 import { LEAVE_REASONS } from './plan.ts';
 import type { LeaveReason } from './plan.ts';
@@ -104,7 +104,7 @@ function details(pod: PodOutcome): string {
   const annotations = Object.entries(plan.annotations).filter(([key]) => key !== 'autoscrape.io/injected');
   const text = annotations.map(([key, value]) => `${key}=${value}`).join(' ') || 'only the marker';
   // What is taken back by a marker that somebody wrote may hold anything.
-  return `${plan.rule}: ${text}`.replaceAll(/\p{Cc}+/gu, ' ');
+  return printable(`${plan.rule}: ${text}`);
 }
 
 function complaint({ applied }: PodOutcome): string | undefined {
