@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { stringify } from 'yaml';
+import { Document, Scalar, visit } from 'yaml';
 import { parseManifest } from '../../src/manifest/parse.ts';
 
 const values = (text: string): readonly unknown[] => parseManifest(text).values;
@@ -39,6 +39,14 @@ test('anchors and merge keys are followed, aliases that would explode are refuse
   );
   const { problems } = parseManifest(bomb.join('\n'));
   assert.match(problems[0]?.message ?? '', /alias/i);
+});
+
+test('a plain << is a merge key and a quoted one is a key like any other, as Kubernetes reads them', () => {
+  // Measured with sigs.k8s.io/yaml 1.6, which kubectl and the API server read YAML with.
+  assert.deepEqual(values('<<: { a: 1 }\nb: 2\n'), [{ a: 1, b: 2 }]);
+  assert.deepEqual(values('<<: {}\n'), [{}]);
+  for (const key of ['"<<"', "'<<'"]) assert.deepEqual(values(`${key}: { a: 1 }\n`), [{ '<<': { a: 1 } }]);
+  assert.match(parseManifest('<<: 1\n').problems[0]?.message ?? '', /^not YAML: merge sources must be maps/);
 });
 
 test('keys that mean something to JavaScript are keys like any other', () => {
@@ -111,14 +119,29 @@ test('a duplicate key is a problem, not a silent choice', () => {
   assert.equal(problems[0]?.line, 2);
 });
 
+/** The value as YAML. `<<` is quoted where it is a key: the library writes YAML 1.2, in which a plain one merges nothing. */
+function asYaml(value: unknown): string {
+  const document = new Document(value);
+  visit(document, {
+    Pair(_, { key }) {
+      if (key instanceof Scalar && key.value === '<<') key.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  return document.toString();
+}
+
 test('whatever values are written, as YAML or as JSON, are read back', () => {
-  const objects = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1, maxLength: 4 });
+  const keys = fc.oneof(
+    { weight: 20, arbitrary: fc.string() },
+    fc.constantFrom('<<', '__proto__', '? ', '=', '~', 'y'),
+  );
+  const objects = fc.array(fc.dictionary(keys, fc.jsonValue()), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(objects, (written) => {
       const plain: unknown = JSON.parse(JSON.stringify(written));
       assert.deepEqual(values(written.map((value) => JSON.stringify(value)).join('\n')), plain);
       // YAML can say -0, which JSON.stringify turns into 0.
-      const yaml = values(written.map((value) => `---\n${stringify(value)}`).join(''));
+      const yaml = values(written.map((value) => `---\n${asYaml(value)}`).join(''));
       assert.deepEqual(JSON.parse(JSON.stringify(yaml)), plain);
     }),
     { numRuns: 200 },
