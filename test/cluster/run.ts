@@ -7,11 +7,13 @@ import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { componentNames, prebuild } from './components.ts';
 import { imagePackages, installDebianPackages, nodePackages } from './debian.ts';
 import { onInterruption } from './interruption.ts';
+import { AT_FULL_LENGTH } from './length.ts';
 
 // `npm run test:cluster`: the tests on real components. Builds what they need, which takes about 25 minutes once, then runs
 // them file by file, each of which starts a cluster of its own, in two lanes: they mostly wait for what they have started.
 
-const USAGE = `usage: npm run test:cluster -- [--only NAME]… [-- FLAG…]
+const USAGE = `usage: npm run test:cluster -- [--all] [--only NAME]… [-- FLAG…]
+  --all         run the long tests at full length: 10,000 generated pods instead of 2,000, ten rolling restarts instead of three
   --only NAME   only the test file of that name, such as admission or chart/render; may be given several times
   FLAG          passed on to the test files, such as --update of consumers`;
 
@@ -41,6 +43,14 @@ interface Result {
   readonly remarks: readonly string[];
 }
 
+/** What each test file is started with. */
+interface FileOptions {
+  /** Whether the long tests run at full length. */
+  readonly all: boolean;
+  /** Arguments for the file itself. */
+  readonly flags: readonly string[];
+}
+
 function testFiles(): TestFile[] {
   const root = join(import.meta.dirname, '..');
   return ['chart', 'cluster'].flatMap((folder) =>
@@ -62,13 +72,17 @@ function show(line: string): void {
 }
 
 /** Runs one file to its end, showing what it prints as it comes, or handing it on where there is someone to take it. */
-async function runFile({ name, path }: TestFile, flags: readonly string[], taker?: Print): Promise<Result> {
+async function runFile({ name, path }: TestFile, { all, flags }: FileOptions, taker?: Print): Promise<Result> {
   const print = taker ?? show;
   print(`\n── ${name} ${'─'.repeat(Math.max(0, 76 - name.length))}`);
   const started = performance.now();
   const child = spawn(process.execPath, ['--test-reporter=spec', path, ...flags], {
     stdio: ['ignore', 'pipe', taker === undefined ? 'inherit' : 'pipe'],
-    env: { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) },
+    env: {
+      ...process.env,
+      ...(all && { [AT_FULL_LENGTH]: '1' }),
+      ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
+    },
   });
   const callOff = onInterruption(() => child.kill('SIGTERM'));
   const limit = setTimeout(() => {
@@ -109,14 +123,14 @@ async function runFile({ name, path }: TestFile, flags: readonly string[], taker
  * Runs the files of each lane one after the other, and the lanes beside one another. A file's output comes as it is printed
  * where it is the only lane, and in one piece when the file ends where it would mingle with another's.
  */
-async function runLanes(lanes: readonly (readonly TestFile[])[], flags: readonly string[]): Promise<Result[]> {
+async function runLanes(lanes: readonly (readonly TestFile[])[], options: FileOptions): Promise<Result[]> {
   const busy = lanes.filter((files) => files.length > 0);
   const running = new Set<string>();
   async function runLane(files: readonly TestFile[]): Promise<Result[]> {
     const results: Result[] = [];
     for (const file of files) {
       if (busy.length === 1) {
-        results.push(await runFile(file, flags));
+        results.push(await runFile(file, options));
         continue;
       }
       running.add(file.name);
@@ -124,7 +138,7 @@ async function runLanes(lanes: readonly (readonly TestFile[])[], flags: readonly
       const lines: string[] = [];
       // What was printed by then is worth having when all of it is interrupted.
       const callOff = onInterruption(() => lines.forEach(show));
-      results.push(await runFile(file, flags, (line) => lines.push(line)));
+      results.push(await runFile(file, options, (line) => lines.push(line)));
       callOff();
       running.delete(file.name);
       lines.forEach(show);
@@ -158,14 +172,17 @@ function isIn(names: readonly string[]): (file: TestFile) => boolean {
 
 /** The exit code: 0 when all that was asked for passed, 1 when something failed or was left out, 2 for wrong usage. */
 async function main(): Promise<number> {
-  let asked: { values: { only?: string[] | undefined }; positionals: string[] };
+  let asked: { values: { all: boolean; only: string[] }; positionals: string[] };
   try {
-    asked = parseArgs({ options: { only: { type: 'string', multiple: true } }, allowPositionals: true });
+    asked = parseArgs({
+      options: { all: { type: 'boolean', default: false }, only: { type: 'string', multiple: true, default: [] } },
+      allowPositionals: true,
+    });
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     return 2;
   }
-  const { only = [] } = asked.values;
+  const { all: atFullLength, only } = asked.values;
   if (asked.positionals.some((flag) => !flag.startsWith('-'))) {
     process.stderr.write(`${USAGE}\n`);
     return 2;
@@ -187,7 +204,8 @@ async function main(): Promise<number> {
   }
   const [alone, beside] = [files.filter(isIn(RUN_ALONE)), files.filter((file) => !isIn(RUN_ALONE)(file))];
   const lanes = [beside.filter(isIn(NEED_ROOT)), beside.filter((file) => !isIn(NEED_ROOT)(file))];
-  const results = [...(await runLanes(lanes, asked.positionals)), ...(await runLanes([alone], asked.positionals))];
+  const options = { all: atFullLength, flags: asked.positionals };
+  const results = [...(await runLanes(lanes, options)), ...(await runLanes([alone], options))];
   process.stdout.write(`\n${summarise(results, leftOut)}\n`);
   return leftOut.length === 0 && results.length > 0 && results.every(({ passed }) => passed) ? 0 : 1;
 }

@@ -3,16 +3,21 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { runs } from './length.ts';
 
 // Promises that take minutes to show: too long for the fast tests, and without need of a cluster.
 
 const run = promisify(execFile);
 const STRESS = join(import.meta.dirname, '..', 'stress');
 
-test('ten rolling restarts under load, with the certificate swapped each time, lose no call', async (t) => {
+/** Each takes about 12 s. */
+const RESTARTS = runs({ usually: 3, all: 10 });
+
+test(`${RESTARTS} rolling restarts under load, with the certificate swapped each time, lose no call`, async (t) => {
   // It ends with another code than 0, and execFile rejects, where a call was lost, a certificate wasn't taken over, or there
   // were hardly any calls.
-  const { stdout } = await run(process.execPath, [join(STRESS, 'rolling-restart.ts'), '10'], { timeout: 10 * 60_000 });
+  const script = [join(STRESS, 'rolling-restart.ts'), String(RESTARTS)];
+  const { stdout } = await run(process.execPath, script, { timeout: 10 * 60_000 });
   assert.match(stdout, / 0 lost/);
   for (const line of stdout.trim().split('\n')) t.diagnostic(line);
 });
