@@ -24,3 +24,13 @@ export const MAX_WORDS = 4_000;
  * make 100 MB of a pod of 105 KB.
  */
 export const MAX_EXPANSION = 1_024;
+
+/**
+ * Characters of the annotation autoscrape.io/injected. A longer one is not ours and is not parsed: 3 MB of JSON in it would
+ * take the whole heap. The longest that autoscrape writes has 9.6 K: a rule's name (63), four keys (317 each), a path of
+ * MAX_TEXT of which JSON escapes every character, a port and the words around them.
+ */
+export const MAX_MARKER = 16 * 1024;
+
+/** Characters of a word that is compared with known ones: a label's value has no more, and the cost is their product. */
+export const MAX_SUGGESTED = 63;

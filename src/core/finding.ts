@@ -1,3 +1,4 @@
+import { MAX_TEXT } from './bounds.ts';
 import type { Endpoint } from './decision.ts';
 import { matchIn } from './match.ts';
 import type { NamedPort } from './match.ts';
@@ -103,11 +104,11 @@ export function statedPath(container: Container, { statedPaths }: Rules): string
 }
 
 function isPlainPath(text: string): boolean {
-  return PLAIN.test(text) && !DIRECTORY.test(text);
+  return text.length <= MAX_TEXT && PLAIN.test(text) && !DIRECTORY.test(text);
 }
 
 /** Returns the path that a rule's template comes to: `${name}` is what the pattern's group took from the pod. Undefined where that is no path. */
 export function filledIn(template: string, groups: ReadonlyMap<string, string> | undefined): string | undefined {
   const path = template.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => groups?.get(name) ?? '');
-  return /^\/[\x21-\x7e]*$/.test(path) && !/[?#]/.test(path) ? path : undefined;
+  return path.length <= MAX_TEXT && /^\/[\x21-\x7e]*$/.test(path) && !/[?#]/.test(path) ? path : undefined;
 }

@@ -1,3 +1,4 @@
+import { MAX_MARKER } from './bounds.ts';
 import { isObject, own } from './json.ts';
 
 /** The annotation that says what autoscrape added, so that exactly that can be taken back. */
@@ -22,7 +23,7 @@ export function claims(marker: Marker, annotations: ReadonlyMap<string, string>)
 
 /** Returns what the marker says, or undefined where it is absent or not one that autoscrape wrote. */
 export function readMarker(value: string | undefined): Marker | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value.length > MAX_MARKER) return undefined;
   let parsed: unknown;
   try {
     parsed = JSON.parse(value);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_KEYS, sanitised, slowKey } from './annotation-keys.ts';
+import { MAX_TEXT } from './bounds.ts';
 import { MARKER_KEY } from './marker.ts';
 import { compilePattern } from './pattern.ts';
 import { ISTIO_PORTS, isScrapable } from './port.ts';
@@ -65,12 +66,22 @@ const PortNumber = z
 const PortNumbers = z.union([PortNumber, list(PortNumber).min(1, AT_LEAST_ONE)], {
   error: ({ input }) => mustBe('a port number or a list of them', input),
 });
+const LONG_PATH = `must have at most ${MAX_TEXT} characters`;
 const Path = text()
+  .max(MAX_TEXT, LONG_PATH)
   .startsWith('/', 'must begin with "/"')
   .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
-const PathTemplate = z.union([Path, text().regex(/^\$\{[^?#\s]*$/)], {
-  error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
-});
+const PathTemplate = z.union(
+  [
+    Path,
+    text()
+      .max(MAX_TEXT, LONG_PATH)
+      .regex(/^\$\{[^?#\s]*$/),
+  ],
+  {
+    error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
+  },
+);
 const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
 
 const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;

@@ -1,15 +1,18 @@
+import { MAX_SUGGESTED } from './bounds.ts';
+
 /** Returns the known word that a mistyped one was probably meant to be, or undefined where none is near. */
 function suggest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > MAX_SUGGESTED) return undefined;
+  // A third of the letters wrong is a slip of the hand; more is another word.
+  const most = Math.max(1, Math.floor(word.length / 3));
   const nearest = known
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= most)
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .toSorted((a, b) => a.distance - b.distance)[0];
-  // A third of the letters wrong is a slip of the hand; more is another word.
-  return nearest !== undefined && nearest.distance <= Math.max(1, Math.floor(word.length / 3))
-    ? nearest.candidate
-    : undefined;
+  return nearest !== undefined && nearest.distance <= most ? nearest.candidate : undefined;
 }
 
-/** Returns `, did you mean "x"?` for a word that is nearly known, and nothing otherwise. */
+/** Returns `, did you mean "x"?` for a word that is nearly known, and nothing otherwise: a word of more than 63 characters is not compared. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const candidate = suggest(word, known);
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`;

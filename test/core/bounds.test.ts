@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from '../../src/core/bounds.ts';
+import { MAX_CONTAINERS, MAX_MARKER, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from '../../src/core/bounds.ts';
 import { decide } from '../../src/core/decide.ts';
+import { MARKER_KEY, readMarker, renderMarker } from '../../src/core/marker.ts';
 import { readPod } from '../../src/core/pod.ts';
-import { defaultRules } from '../../src/rules/shipped.ts';
+import { parseRules } from '../../src/core/rules.ts';
+import { didYouMean } from '../../src/core/suggest.ts';
+import { defaultRules, readShipped } from '../../src/rules/shipped.ts';
 
 const rules = defaultRules();
 
@@ -66,4 +69,58 @@ test('what is within the bounds is read however long its neighbours are', () => 
     args: ['x'.repeat(100_000), '--metrics-bind-address=$(HOST):8081'],
   });
   assert.ok(readPod(pod)?.containers[0]?.words().includes('--metrics-bind-address=0.0.0.0:8081'));
+});
+
+/** An annotation key of the greatest length. */
+function key(name: string): string {
+  return `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}/${name.repeat(63)}`;
+}
+
+test('a marker that is longer than any of ours is not parsed, and the longest of ours is read back', () => {
+  // Padding is valid JSON: only the length can tell that it was not parsed.
+  const marker = renderMarker({ rule: 'x', added: { 'prometheus.io/scrape': 'true' } });
+  assert.ok(readMarker(marker.padEnd(MAX_MARKER)) !== undefined);
+  assert.equal(readMarker(marker.padEnd(MAX_MARKER + 1)), undefined);
+
+  const parsed = parseRules(
+    JSON.stringify({
+      https: true,
+      annotations: { scrape: key('s'), port: key('p'), path: key('a'), scheme: key('h') },
+      rules: [
+        {
+          name: 'r'.repeat(63),
+          when: { argument: 'path=(?P<path>.*)' },
+          scrape: { path: '/${path}', scheme: 'https' },
+        },
+      ],
+    }),
+    readShipped(),
+  );
+  assert.ok(parsed.ok);
+  const path = '"'.repeat(MAX_TEXT - 'path='.length);
+  const pod = podOf({ name: 'a', args: [`path=${path}`], ports: [{ containerPort: 65_535 }] });
+  const decision = decide(pod, parsed.rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.equal(decision.annotations[key('a')], `/${path}`);
+  const text = decision.annotations[MARKER_KEY] ?? '';
+  assert.ok(text.length > 9_000);
+  assert.deepEqual(Object.keys(readMarker(text)?.added ?? {}).length, 4);
+});
+
+test('a path is never longer than a text that is read, however many groups of a pattern it is made of', () => {
+  const parsed = parseRules(
+    "rules: [{ name: long, when: { argument: '--a=(?P<a>.*)' }, scrape: { path: '/${a}${a}${a}${a}' } }]",
+    readShipped(),
+  );
+  assert.ok(parsed.ok);
+  const pod = podOf({ name: 'a', args: [`--a=${'x'.repeat(2000)}`], ports: [{ containerPort: 80 }] });
+  const decision = decide(pod, parsed.rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.equal(decision.endpoints[0].path, '/metrics');
+});
+
+test('only words as long as a label may be are compared with known ones', () => {
+  const known = 'x'.repeat(63);
+  assert.equal(didYouMean(`${'x'.repeat(62)}y`, [known]), `, did you mean "${known}"?`);
+  assert.equal(didYouMean('x'.repeat(64), [known]), '');
 });

@@ -24,6 +24,13 @@ function structureOf(text: string): number {
   return text.replaceAll(/"[^"]*"/g, '').replaceAll(/[^[{,:]/g, '').length;
 }
 
+/** A review whose pod has an annotation that is JSON, of a shape that the limits would refuse outside of a string. */
+function markedWith(json: string): string {
+  return JSON.stringify(
+    reviewOf({ metadata: { annotations: { 'autoscrape.io/injected': json } }, spec: { containers: [{ name: 'a' }] } }),
+  );
+}
+
 /** The reviews that cost the most memory or time of those that the limits accept, each near 4 MiB. */
 export const HEAVY_BODIES: Readonly<Record<string, string>> = {
   'objects with a key of their own each': fill('{"a":[', (i) => `{"${i.toString(36)}":0}`, ']}'),
@@ -49,4 +56,9 @@ export const HEAVY_BODIES: Readonly<Record<string, string>> = {
   ),
   labels: fill('{"spec":{"containers":[{}]},"metadata":{"labels":{', (i) => `"k${i}":"v${i}"`, '}}}'),
   annotations: fill('{"spec":{"containers":[{}]},"metadata":{"annotations":{', (i) => `"k${i}":"v${i}"`, '}}}'),
+  // Each ended the process when JSON within an annotation was parsed whatever its length.
+  'lists within an annotation': markedWith(`{"rule":"x","added":{"a":[${'[],'.repeat(1_290_000)}[]]}}`),
+  'short keys within an annotation': markedWith(
+    `{"rule":"x","added":{${Array.from({ length: 350_000 }, (_, i) => `"${i.toString(36)}":1`).join()}}}`,
+  ),
 };
