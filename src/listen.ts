@@ -13,9 +13,15 @@ export interface ListenOptions {
   readonly flag: string;
 }
 
+/**
+ * Connections that wait to be accepted. In a burst Node's 511 are soon full; what comes then is repeated after a second,
+ * which is a third of the time that a call has. Linux takes no more than net.core.somaxconn, 4096 by default.
+ */
+const BACKLOG = 4096;
+
 /** The port that the server listens on from now on. Throws a UserError when it can't be had. */
 export async function listen(server: Server, { host, port, flag }: ListenOptions): Promise<number> {
-  server.listen({ port, host: host ?? anyAddress() });
+  server.listen({ port, host: host ?? anyAddress(), backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (error) {

@@ -41,16 +41,17 @@ export function byteBudget(limit = MAX_BYTES_IN_FLIGHT): ByteBudget {
 
 /**
  * The whole body, or why not. Bytes are taken from the budget as they arrive and not as declared, so that nobody
- * reserves all of it by a header and then sends nothing. Of a refused body the rest is read and dropped.
+ * reserves all of it by a header and then sends nothing. Of a refused body the rest is read and dropped; with `refused`
+ * that is all of it.
  */
-export function readBody(request: IncomingMessage, budget: ByteBudget): Promise<Body | Refusal> {
+export function readBody(request: IncomingMessage, budget: ByteBudget, refused?: Refusal): Promise<Body | Refusal> {
   const start = performance.now();
   return new Promise((resolve) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     let bytes = Buffer.alloc(0);
     let received = 0;
     let taken = 0;
-    let refusal: Refusal | undefined;
+    let refusal = refused;
 
     function release(): void {
       budget.give(taken);
@@ -74,7 +75,7 @@ export function readBody(request: IncomingMessage, budget: ByteBudget): Promise<
     }
 
     if (declared > MAX_DISCARDED_BYTES) {
-      resolve(TOO_LARGE);
+      resolve(refusal ?? TOO_LARGE);
       return;
     }
     request.on('data', (chunk: Buffer) => {

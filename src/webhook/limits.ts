@@ -44,9 +44,21 @@ export const GARBAGE_BYTES = 3 * 1024 * 1024;
 export const RETRY_AFTER_SECONDS = 1;
 
 /**
- * Open connections. An API server keeps 25 and opens more in a burst; an idle one costs this process about 40 KiB.
+ * Open connections. An API server keeps 25 and opens more in a burst; an idle one costs this process about 40 KiB. With
+ * those of the health port they stay below 1,024, the fewest files that a process is usually allowed: beyond that the
+ * system would refuse new ones, and nothing is known of those to drop one.
  */
 export const MAX_CONNECTIONS = 512;
+
+/**
+ * Milliseconds in which a connection must have brought a valid review. The API server opens one when it has a call to
+ * make, and gives that up after `timeoutSeconds`, 3 in the chart. When another of its connections became free first, it
+ * keeps the new one for the next call, and opens another when it finds it closed.
+ */
+export const PROOF_MILLISECONDS = 5_000;
+
+/** Milliseconds for a request until its answer has been taken: those for the request, and as many for the answer. */
+export const EXCHANGE_MILLISECONDS = 10_000;
 
 /**
  * Milliseconds that an idle connection stays open. The API server drops idle ones after 90 s; a server that does so
@@ -70,8 +82,8 @@ export const REQUEST_MILLISECONDS = 5_000;
 /** Milliseconds between Node's looks for connections that are over those limits. */
 export const CHECK_MILLISECONDS = 1_000;
 
-/** Milliseconds for a TLS handshake; the API server gives up at the same. */
-export const HANDSHAKE_MILLISECONDS = 10_000;
+/** Milliseconds for a TLS handshake. The API server would wait for 10 s, but gives up the call after 3. */
+export const HANDSHAKE_MILLISECONDS = 3_000;
 
 /** Milliseconds that requests in flight have to finish when the process stops. */
 export const CLOSE_MILLISECONDS = 15_000;

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
+import { countDrops } from '../connections.ts';
 import { REASONS } from '../core/reason.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Refusal } from './refusal.ts';
@@ -63,6 +64,7 @@ export function createWebhookMetrics(registry: Registry) {
       help: 'Requests that were asked to come again, because the bodies being received held all the memory for them.',
       registers,
     }),
+    connectionDropped: countDrops(registry, 'webhook', ['limit', 'handshake', 'timeout']),
     certificateNotAfter: new Gauge({
       name: 'autoscrape_tls_certificate_not_after_timestamp_seconds',
       help: 'Unix time at which the certificate in use expires.',

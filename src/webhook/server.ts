@@ -1,12 +1,12 @@
 import Fastify from 'fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { trackConnections } from '../connections.ts';
 import { listen } from '../listen.ts';
 import { withoutMessage } from '../log.ts';
 import { byteBudget, readBody } from './body.ts';
 import type { Body } from './body.ts';
 import type { Pair } from './certificate.ts';
-import { trackConnections } from './connections.ts';
 import { garbageCollector } from './garbage.ts';
 import type { Answer, Call } from './handler.ts';
 import * as limits from './limits.ts';
@@ -27,6 +27,8 @@ export interface WebhookOptions {
   readonly isDraining: () => boolean;
   readonly log: Logger;
   readonly metrics: WebhookMetrics;
+  /** Open connections at most; {@link limits.MAX_CONNECTIONS} unless a test needs fewer. */
+  readonly maxConnections?: number;
 }
 
 /** The webhook's HTTPS server. */
@@ -80,8 +82,13 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
     // A path with half an escape in it gets an answer of Fastify's own, past all hooks. None of ours is escaped.
     rewriteUrl: ({ url = '' }) => (/^[^?#]*%/.test(url) ? '/' : url),
   });
-  app.server.maxConnections = limits.MAX_CONNECTIONS;
-  const connections = trackConnections(app.server);
+  const connections = trackConnections(app.server, {
+    limit: options.maxConnections ?? limits.MAX_CONNECTIONS,
+    proofMilliseconds: limits.PROOF_MILLISECONDS,
+    exchangeMilliseconds: limits.EXCHANGE_MILLISECONDS,
+    maxAgeMilliseconds: limits.MAX_AGE_MILLISECONDS,
+    onDrop: metrics.connectionDropped,
+  });
   const budget = byteBudget();
   const doneWith = garbageCollector();
 
@@ -91,8 +98,6 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
       metrics.shed.inc();
       reply.header('retry-after', limits.RETRY_AFTER_SECONDS);
     }
-    // After these two the client may have more to send than anyone wants to read.
-    if (status === 413 || status === 503) reply.header('connection', 'close');
     if (status === 405) reply.header('allow', 'POST');
     log.warn({ status, error: message }, 'refused');
     send(reply, status, JSON.stringify({ error: message }));
@@ -106,10 +111,12 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
   app.addHook('onRequest', (request, reply, done) => {
     const refusal = refusalByHead(request);
     if (refusal === undefined) done();
-    else refuse(reply, refusal);
+    else readBody(request.raw, budget, refusal).then(() => refuse(reply, refusal), done);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    if (isDraining() || connections.isPastItsAge(request.socket)) reply.header('connection', 'close');
+    // Whoever sent no review has nothing to gain from staying, and the API server opens another connection.
+    if (reply.statusCode !== 200 || isDraining() || connections.isPastItsAge(request.socket))
+      reply.header('connection', 'close');
     done();
   });
   app.addHook('onResponse', (request, _reply, done) => {
@@ -122,12 +129,13 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
     send(reply, 500, '{"error":"internal error"}');
   });
   for (const [path, { mesh }] of PATHS) {
-    app.post<{ Body: Body | Refusal }>(path, ({ body }, reply) => {
+    app.post<{ Body: Body | Refusal }>(path, ({ body, socket }, reply) => {
       if (isRefusal(body)) return refuse(reply, body);
       const { bytes, start } = body;
       const result = answer({ body: bytes, mesh, start });
       body.release();
       if (isRefusal(result)) return refuse(reply, result);
+      connections.prove(socket);
       metrics.requests.inc({ outcome: result.outcome, code: 200 });
       metrics.duration.observe((performance.now() - start) / 1000);
       return send(reply, 200, result.review);

@@ -56,8 +56,10 @@ test('connections that say nothing do not keep the process from stopping', async
   silent.on('error', () => {});
   const idle = await open(serving);
   idle.on('error', () => {});
-  idle.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await serving.line(/"refused"/);
+  const review = JSON.stringify(reviewOf(podWithMetrics()));
+  const head = `POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${review.length}`;
+  idle.write(`${head}\r\n\r\n${review}`);
+  await serving.line(/"review"/);
   const began = performance.now();
   serving.kill('SIGINT');
   assert.equal(await serving.exited, 0);

@@ -21,6 +21,7 @@ export interface Setting {
   readonly observe?: boolean;
   readonly tlsMinVersion?: TlsVersion;
   readonly isDraining?: () => boolean;
+  readonly maxConnections?: number;
 }
 
 /** A webhook of this process, over real TLS. */
@@ -47,6 +48,7 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
     isDraining: setting.isDraining ?? (() => false),
     log: handler.log,
     metrics: handler.metrics,
+    ...(setting.maxConnections !== undefined && { maxConnections: setting.maxConnections }),
   });
   const port = await server.listen('127.0.0.1', 0);
   t?.after(() => server.close(AbortSignal.abort()));
