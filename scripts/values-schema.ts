@@ -108,7 +108,6 @@ const Values = z.strictObject({
     enabled: z.boolean(),
     replicas: z.int().min(0),
     patchesPerSecond: z.int().min(1).max(1000),
-    removeOnOptOut: z.boolean(),
     healthPort: Port,
     ...process,
   }),

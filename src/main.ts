@@ -181,9 +181,6 @@ program
     ),
   )
   .addOption(
-    toggle('--remove-on-opt-out', 'take back what was added when a namespace loses its label, instead of leaving it'),
-  )
-  .addOption(
     option('--patches-per-second <number>', 'most pods to change in a second').default(20).argParser(integer(1, 1000)),
   )
   .addOption(

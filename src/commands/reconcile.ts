@@ -1,6 +1,6 @@
 // What `autoscrape reconcile` needs from the API server, as the chart grants it:
 //
-//   ClusterRole   ""                    namespaces  get, list, watch     (get: --once, and --remove-on-opt-out)
+//   ClusterRole   ""                    namespaces  get, list, watch     (get: --once)
 //                 ""                    pods        get, list, watch, patch
 //   Role          coordination.k8s.io   leases      get, list, watch, create, update   (in its own namespace only)
 //
@@ -35,7 +35,6 @@ export interface ReconcileOptions extends OnePassOptions {
   readonly excludeNamespaces?: string;
   readonly rules?: string;
   readonly once: boolean;
-  readonly removeOnOptOut: boolean;
   readonly leaseName: string;
   readonly leaseNamespace?: string;
   readonly host?: string;
@@ -127,22 +126,19 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
         complaints.raise('lease', failure);
       },
     },
-    async (term) => {
-      reconciler = createReconciler(
-        {
-          kube,
-          rules: rules.current,
-          metrics,
-          complaints: createComplaints(log), // another term is another story
-          log,
-          pace,
-          excluded,
-          only: options.namespace,
-          relistMs: RELIST_MS,
-          removeOnOptOut: options.removeOnOptOut,
-        },
-        term,
-      );
+    async (signal) => {
+      reconciler = createReconciler({
+        kube,
+        rules: rules.current,
+        metrics,
+        complaints: createComplaints(log), // another term is another story
+        log,
+        pace,
+        excluded,
+        only: options.namespace,
+        relistMs: RELIST_MS,
+        signal,
+      });
       await reconciler.run();
       reconciler = undefined;
     },

@@ -1,16 +1,11 @@
 import { isObject, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
-/** Where the holder's note stands on the Lease. */
-const NOTE_KEY = 'autoscrape.io/namespaces';
-
 /** Who holds a Lease, and what is to be written with it. */
 export interface Holding {
   /** Empty: nobody. */
   readonly holder: string;
   readonly durationMs: number;
-  /** Kept as it is when undefined. */
-  readonly note: string | undefined;
   /** Whether the holder is a new one. */
   readonly acquired: boolean;
 }
@@ -20,18 +15,13 @@ export function newLease(namespace: string, name: string): JsonObject {
   return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace } };
 }
 
-/** The lease with its holder, times and note replaced, and everything else kept. */
-export function withHolding(lease: JsonObject, { holder, durationMs, note, acquired }: Holding): JsonObject {
-  const metadata = objectAt(lease, 'metadata');
+/** The lease with its holder and times replaced, and everything else kept. */
+export function withHolding(lease: JsonObject, { holder, durationMs, acquired }: Holding): JsonObject {
   const spec = objectAt(lease, 'spec');
   const transitions = own(spec, 'leaseTransitions');
   const now = microTime();
   return {
     ...lease,
-    metadata:
-      note === undefined
-        ? metadata
-        : { ...metadata, annotations: { ...objectAt(metadata, 'annotations'), [NOTE_KEY]: note } },
     spec: {
       ...spec,
       ...(acquired
@@ -54,12 +44,6 @@ export function holderOf(lease: JsonObject): string {
 export function durationOf(lease: JsonObject): number | undefined {
   const seconds = own(objectAt(lease, 'spec'), 'leaseDurationSeconds');
   return typeof seconds === 'number' ? seconds * 1000 : undefined;
-}
-
-/** The note that the last holder left. */
-export function noteOf(lease: JsonObject): string | undefined {
-  const note = own(objectAt(objectAt(lease, 'metadata'), 'annotations'), NOTE_KEY);
-  return typeof note === 'string' ? note : undefined;
 }
 
 /** The version of an object, or undefined where it has none. */

@@ -5,7 +5,7 @@ import { ask } from './ask.ts';
 import type { Failure } from './ask.ts';
 import { createBell } from './bell.ts';
 import { follow } from './follow.ts';
-import { durationOf, holderOf, newLease, noteOf, versionOf, withHolding } from './lease-object.ts';
+import { durationOf, holderOf, newLease, versionOf, withHolding } from './lease-object.ts';
 import { linked } from './linked.ts';
 import { pause } from './pause.ts';
 
@@ -26,22 +26,12 @@ export interface LeaseOptions {
   readonly onFailure: (failure: Failure) => void;
 }
 
-/** One time of holding the lease. */
-export interface Term {
-  /** Fires when the lease is lost or could not be renewed in time: stop at once. */
-  readonly signal: AbortSignal;
-  /** The note that the last holder left: the lease carries it from one to the next. */
-  readonly note: string | undefined;
-  /** Replaces the note, and writes it down at once. */
-  leave(note: string): void;
-}
-
 /**
- * Resolves when the signal fires; until then runs `work` whenever this process holds the lease, with the rules of client-go's
- * leader election: another's lease is timed by the own clock since it was last seen to change, so clocks need not agree. Who
+ * Resolves when the signal fires; until then runs `work` whenever this process holds the lease; `work` stops as soon as its own
+ * signal fires, because the lease is lost or could not be renewed in time. The rules are those of client-go's leader election: another's lease is timed by the own clock since it was last seen to change, so clocks need not agree. Who
  * stands by watches the lease and asks for nothing. At the end the lease is given back, so that another takes over at once.
  */
-export async function lead(options: LeaseOptions, work: (term: Term) => Promise<void>): Promise<void> {
+export async function lead(options: LeaseOptions, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   while (!options.signal.aborted) {
     const held = await standBy(options);
     if (held === undefined) return;
@@ -113,7 +103,7 @@ async function standBy(options: LeaseOptions): Promise<Held | undefined> {
 /** The Lease as the API server took it from us; undefined when another was quicker or the call failed. */
 async function take(options: LeaseOptions, lease: JsonObject | undefined): Promise<Held | undefined> {
   const { identity, durationMs, namespace, name, signal } = options;
-  const holding = { holder: identity, durationMs, note: undefined, acquired: true };
+  const holding = { holder: identity, durationMs, acquired: true };
   const since = performance.now();
   const written = await write(
     options,
@@ -130,28 +120,21 @@ async function take(options: LeaseOptions, lease: JsonObject | undefined): Promi
  * Works and renews until either ends; then gives the lease back. The term ends, even in the middle of a call, when two thirds of
  * the duration have passed since the last renewal was asked for: the rest is to stop in before another may begin.
  */
-async function hold(options: LeaseOptions, first: Held, work: (term: Term) => Promise<void>): Promise<void> {
+async function hold(options: LeaseOptions, first: Held, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const { signal, identity, durationMs, onFailure, kube } = options;
   const stop = linked(signal);
-  const bell = createBell();
   let { lease, since: renewedAt } = first;
-  let note = noteOf(lease);
   const left = () => Math.max(0, renewedAt + (durationMs * 2) / 3 - performance.now());
-  const leave = (text: string) => {
-    if (text === note) return;
-    note = text;
-    bell.ring();
-  };
-  const working = work({ signal: stop.signal, note, leave }).finally(() => stop.abort());
+  const working = work(stop.signal).finally(() => stop.abort());
 
   const path = leasePath(options);
   let wait = durationMs / 3;
   for (;;) {
-    await bell.wait(Math.min(wait, left()), stop.signal);
+    await pause(Math.min(wait, left()), stop.signal);
     if (left() < 1) stop.abort();
     if (stop.signal.aborted) break;
     const since = performance.now();
-    const holding = { holder: identity, durationMs, note, acquired: false };
+    const holding = { holder: identity, durationMs, acquired: false };
     const written = await write(options, {
       method: 'PUT',
       path,
@@ -177,7 +160,7 @@ async function hold(options: LeaseOptions, first: Held, work: (term: Term) => Pr
     }
   }
   await working;
-  const released = { holder: '', durationMs: 1000, note, acquired: false };
+  const released = { holder: '', durationMs: 1000, acquired: false };
   await write(options, { method: 'PUT', path, body: withHolding(lease, released), timeoutMs: 2000 });
 }
 

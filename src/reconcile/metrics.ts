@@ -7,7 +7,7 @@ import type { Failure } from './ask.ts';
 export interface ReconcileMetrics {
   answer(method: string, status: number): void;
   failed(operation: string, failure: Failure): void;
-  applied(action: 'annotate' | 'take_back', result: Applied['result']): void;
+  applied(result: Applied['result']): void;
   missed(): void;
   leading(isLeader: boolean): void;
   fullPass(unixSeconds: number): void;
@@ -61,9 +61,8 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     registers,
   });
   // A series that appears with its first failure hides that failure from increase(): begin at 0.
-  for (const action of ['annotate', 'take_back']) {
-    for (const result of ['done', 'superseded', 'gone', 'refused', 'failed']) changes.inc({ action, result }, 0);
-  }
+  for (const result of ['done', 'superseded', 'gone', 'refused', 'failed'])
+    changes.inc({ action: 'annotate', result }, 0);
   const missed = new Counter({
     name: 'autoscrape_reconcile_missed_by_webhook_total',
     help: 'Pods created in an opted-in namespace while it was watched, which the webhook should have annotated.',
@@ -90,7 +89,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   return {
     answer: (method, status) => requests.inc({ method, code: String(status) }),
     failed: (operation, { status }) => failures.inc({ operation, code: String(status) }),
-    applied: (action, result) => changes.inc({ action, result }),
+    applied: (result) => changes.inc({ action: 'annotate', result }),
     missed: () => missed.inc(),
     leading: (isLeader) => leader.set(isLeader ? 1 : 0),
     fullPass: (unixSeconds) => lastPass.set(unixSeconds),

@@ -8,7 +8,6 @@ import type { Failure } from './ask.ts';
 import { forLog } from './brief.ts';
 import type { Complaints } from './complaint.ts';
 import { follow } from './follow.ts';
-import type { Term } from './lease.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { OPT_IN, readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
@@ -16,7 +15,6 @@ import type { Pace } from './pace.ts';
 import { createBackoff } from './pause.ts';
 import { annotatePlanner } from './plan.ts';
 import { createQueue } from './queue.ts';
-import { takeBack } from './take-back.ts';
 import { watchNamespace } from './watched-namespace.ts';
 import type { WatchedNamespace } from './watched-namespace.ts';
 
@@ -33,7 +31,8 @@ export interface ReconcilerOptions {
   /** The only namespace to work on, instead of every one. */
   readonly only: string | undefined;
   readonly relistMs: number;
-  readonly removeOnOptOut: boolean;
+  /** Ends the term. */
+  readonly signal: AbortSignal;
 }
 
 /** One term's work. */
@@ -70,22 +69,16 @@ function watching(namespace: string): string {
   return `watch of pods of ${namespace}`;
 }
 
-/** What keeps annotating while the lease is held. It starts from nothing but the API server's state and the lease's note. */
-export function createReconciler(options: ReconcilerOptions, term: Term): Reconciler {
-  const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, removeOnOptOut } = options;
-  const { signal } = term;
-  const isOurs = (name: string) => only === undefined || name === only;
+/** What keeps annotating while the lease is held. It starts from nothing but the API server's state. */
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, signal } = options;
   const watched = new Map<string, WatchedNamespace>();
   /** Watched namespaces whose pods have been listed, be it by earlier rules. */
   const listed = new Set<string>();
-  /** Namespaces where pods may have been annotated, and that are opted in or not yet cleared; those that are not ours are only kept. */
-  const remembered = new Set(readNames(term.note).filter((name) => removeOnOptOut || !isOurs(name)));
-  const takingBack = new Map<string, Promise<void>>();
   const queue = createQueue();
   const outage = createBackoff(1000, 60_000);
   /** Pods that the API server has refused to let us patch (401, 403), one after another. */
   const refusals = new Set<string>();
-  let changing = Promise.resolve();
   let namespacesListedAt: number | undefined;
 
   function watch(name: string, mesh: boolean): void {
@@ -115,8 +108,6 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     if (!optedIn || terminating || excluded.has(name)) return leave(name);
     if (watched.get(name)?.mesh === mesh) return undefined;
     log.info({ namespace: name, mesh }, 'watching the pods of this namespace');
-    if (removeOnOptOut) remembered.add(name);
-    remember();
     return watch(name, mesh);
   }
 
@@ -126,34 +117,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
     listed.delete(name);
     complaints.forget(watching(name));
-    if (takingBack.has(name)) return;
     complaints.forget(listing(name));
-    if (!remembered.has(name) || !isOurs(name)) return;
-    takingBack.set(
-      name,
-      clear(name).finally(() => takingBack.delete(name)),
-    );
-  }
-
-  async function clear(name: string): Promise<void> {
-    await changing; // a patch under way must not land after the pods have been listed
-    const isOptedIn = () => watched.has(name);
-    const onFailure = (failure: Failure) => raise('list pods', listing(name), failure);
-    if (!excluded.has(name)) {
-      const isDone = await takeBack(name, { kube, rules, pace, isOptedIn, signal, onApplied: tell, onFailure });
-      if (!isDone || isOptedIn()) return;
-    }
-    complaints.settle(listing(name));
-    remembered.delete(name);
-    remember();
-  }
-
-  function remember(): void {
-    if (!removeOnOptOut && term.note === undefined) return;
-    const text = JSON.stringify([...remembered].toSorted());
-    if (text.length < 200_000)
-      term.leave(text); // 256 KiB is all that annotations may have
-    else log.warn({ namespaces: remembered.size }, 'too many namespaces to remember which ones opt out');
   }
 
   function raise(
@@ -166,12 +130,12 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
     complaints.raise(what, failure, fields);
   }
 
-  function tell({ action, namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
+  function tell({ namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
     if (applied.result === 'unwanted') return;
-    metrics.applied(action, applied.result);
+    metrics.applied(applied.result);
     slowDown(`${namespace}/${pod}`, applied.result === 'failed' ? applied.failure : undefined);
     if (applied.result === 'done') {
-      log.info({ namespace, pod, rule }, action === 'annotate' ? 'annotated' : 'took back what was added');
+      log.info({ namespace, pod, rule }, 'annotated');
       complaints.settle('patch pods');
     }
     if (applied.result === 'failed') raise('patch pods', 'patch pods', applied.failure, { namespace, pod });
@@ -200,8 +164,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
       const [namespace = '', pod = ''] = key.split('/');
       if (watched.get(namespace)?.pods.waiting(pod) !== undefined) {
         await pace.turn(signal);
-        changing = change(namespace, pod);
-        await changing;
+        await change(namespace, pod);
       }
       notePass();
     }
@@ -237,7 +200,7 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
 
   const namespaceFollower = {
     list() {
-      const gone = new Set([...watched.keys(), ...remembered].filter(isOurs));
+      const gone = new Set(watched.keys());
       return {
         object: onNamespace((namespace) => {
           gone.delete(namespace.name);
@@ -260,7 +223,6 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
 
   return {
     async run() {
-      remember();
       const working = work();
       const query = {
         labelSelector: OPT_IN,
@@ -268,7 +230,6 @@ export function createReconciler(options: ReconcilerOptions, term: Term): Reconc
       };
       await follow(kube, { path: '/api/v1/namespaces', query }, namespaceFollower, { signal, relistMs });
       await working;
-      await Promise.all(takingBack.values());
       queue.clear();
     },
     reload() {
@@ -290,13 +251,4 @@ function onNamespace(act: (namespace: Namespace) => void): (object: unknown) => 
     const namespace = readNamespace(object);
     if (namespace !== undefined) act(namespace);
   };
-}
-
-function readNames(note: string | undefined): string[] {
-  try {
-    const names: unknown = JSON.parse(note ?? '[]');
-    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
-  } catch {
-    return [];
-  }
 }

@@ -9,7 +9,7 @@ import { createPods } from './pods.ts';
 import type { Pods } from './pods.ts';
 
 /** The API server's view of a namespace's label lags by seconds: what happens to pods meanwhile is nobody's fault. */
-export const LABEL_LAG_MS = 10_000;
+const LABEL_LAG_MS = 10_000;
 
 /** An opted-in namespace whose pods are followed. */
 export interface WatchedNamespace {

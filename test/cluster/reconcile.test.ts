@@ -404,31 +404,6 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await annotated(namespace, 'c');
   });
 
-  test('with --remove-on-opt-out a namespace that opts out gets its pods back, even while nobody was there to see it', async (t) => {
-    const [seen, unseen] = [await createNamespace('opt-out', true), await createNamespace('opt-out-unseen', true)];
-    for (const namespace of [seen, unseen])
-      await createPod(namespace, 'app', { annotations: { 'example.com/note': 'x' } });
-    const foreign = await createNamespace('injected-by-hand', false);
-    const manifest = { ...OURS, [MARKER]: JSON.stringify({ rule: 'metrics-port', added: OURS }) };
-    await createPod(foreign, 'app', { annotations: manifest });
-
-    const first = await start(t, '--remove-on-opt-out');
-    for (const namespace of [seen, unseen]) await annotated(namespace, 'app');
-    await labelNamespace(seen, undefined);
-    await waitFor('the annotations to go', async () => !(MARKER in annotationsOf(await getPod(seen, 'app'))));
-    assert.deepEqual(annotationsOf(await getPod(seen, 'app')), { 'example.com/note': 'x' });
-
-    await first.daemon.kill();
-    await labelNamespace(unseen, undefined);
-    await start(t, '--remove-on-opt-out');
-    await waitFor('the annotations to go', async () => !(MARKER in annotationsOf(await getPod(unseen, 'app'))), {
-      seconds: 40,
-    });
-    assert.deepEqual(annotationsOf(await getPod(unseen, 'app')), { 'example.com/note': 'x' });
-    // It was never opted in, so what stands there is not ours to take back.
-    assert.deepEqual(annotationsOf(await getPod(foreign, 'app')), manifest);
-  });
-
   test('when the rules file changes, pods that were left alone are looked at again', async (t) => {
     const namespace = await createNamespace('rules', true);
     await createPod(namespace, 'app', { ports: [{ name: 'ours', containerPort: 9464 }] });

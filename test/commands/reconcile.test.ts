@@ -46,7 +46,6 @@ const once: ReconcileOptions = {
   once: true,
   dryRun: false,
   output: 'text',
-  removeOnOptOut: false,
   patchesPerSecond: 20,
   leaseName: 'autoscrape-reconciler',
   healthPort: 0,

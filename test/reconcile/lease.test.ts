@@ -37,7 +37,7 @@ async function termEndsAfter(renewalMs: number, later: 'hang' | 'fail then hang'
       onLeader: () => undefined,
       onFailure: () => undefined,
     },
-    async ({ signal }) => {
+    async (signal) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
       endedAt = performance.now();
       stop.abort();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { Call, Kube } from '../../src/kube.ts';
+import type { Kube } from '../../src/kube.ts';
 import { createLog } from '../../src/log.ts';
 import { createRegistry } from '../../src/metrics.ts';
 import { createComplaints } from '../../src/reconcile/complaint.ts';
@@ -20,8 +20,6 @@ interface Running {
   readonly reconciler: Reconciler;
   /** What has been logged about failures. */
   readonly complaints: Line[];
-  /** The lease's note as it was last written. */
-  readonly note: () => string | undefined;
 }
 
 interface Line {
@@ -31,7 +29,7 @@ interface Line {
 }
 
 /** A reconciler at work, until the test ends. */
-function start(t: TestContext, kube: Kube, options: Partial<ReconcilerOptions> & { note?: string } = {}): Running {
+function start(t: TestContext, kube: Kube, options: Partial<ReconcilerOptions> = {}): Running {
   const complaints: Line[] = [];
   const write = (text: string) => {
     const line: Line = JSON.parse(text);
@@ -40,36 +38,25 @@ function start(t: TestContext, kube: Kube, options: Partial<ReconcilerOptions> &
   const log = createLog('info', { write });
   const rules = defaultRules();
   const stop = new AbortController();
-  let { note } = options;
-  const term = {
+  const reconciler = createReconciler({
+    kube,
+    rules: () => rules,
+    metrics: createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() }),
+    complaints: createComplaints(log),
+    log,
+    pace: createPace(200),
+    excluded: new Set(),
+    only: undefined,
+    relistMs: 600_000,
     signal: stop.signal,
-    note,
-    leave(text: string) {
-      note = text;
-    },
-  };
-  const reconciler = createReconciler(
-    {
-      kube,
-      rules: () => rules,
-      metrics: createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() }),
-      complaints: createComplaints(log),
-      log,
-      pace: createPace(200),
-      excluded: new Set(),
-      only: undefined,
-      relistMs: 600_000,
-      removeOnOptOut: false,
-      ...options,
-    },
-    term,
-  );
+    ...options,
+  });
   const running = reconciler.run();
   t.after(async () => {
     stop.abort();
     await running;
   });
-  return { reconciler, complaints, note: () => note };
+  return { reconciler, complaints };
 }
 
 suite('the reconciler', { concurrency: true }, () => {
@@ -142,25 +129,6 @@ suite('the reconciler', { concurrency: true }, () => {
     assert.deepEqual(
       complaints.map(({ what }) => what),
       ['pods of shop', 'pods of shop'],
-    );
-  });
-
-  test('one that keeps to a namespace leaves those alone that an earlier one has noted, and the note too', async (t) => {
-    const calls: Call[] = [];
-    const kube = fakeKube((call) => {
-      calls.push(call);
-      return call.path === NAMESPACES ? listOf(call, []) : { status: 404, body: {} };
-    });
-    const note = '["billing","old","shop"]';
-    for (const removeOnOptOut of [true, false]) {
-      const running = start(t, kube, { only: 'shop', removeOnOptOut, note });
-      await waitFor('the list', () => running.reconciler.hasListed());
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      assert.equal(running.note(), removeOnOptOut ? note : '["billing","old"]');
-    }
-    assert.deepEqual(
-      calls.map(({ path }) => path),
-      [NAMESPACES, `${NAMESPACES}/shop`, NAMESPACES],
     );
   });
 
