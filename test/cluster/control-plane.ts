@@ -9,12 +9,14 @@ import { auditFlags, readAuditEvents } from './audit.ts';
 import type { AuditEvent, AuditLevel } from './audit.ts';
 import { command } from './command.ts';
 import { component } from './components.ts';
+import type { ComponentName } from './components.ts';
 import { ready, startDaemon } from './daemon.ts';
 import type { Daemon, Place } from './daemon.ts';
 import { freePort } from './free-port.ts';
 import { writeAuthority, writeServiceAccountKeys, writeTokens } from './identities.ts';
 import type { Users } from './identities.ts';
 import { onInterruption } from './interruption.ts';
+import { kubebuilderAssets } from './kubebuilder-assets.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 
 /** What a control plane is started with; nothing is needed. */
@@ -71,10 +73,14 @@ const manager = 'system:kube-controller-manager';
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const { version = '1.37', controllerManager = false, place } = options;
   // Executables first: building them may take minutes, and when that fails nothing is to be cleaned up.
-  const etcdPath = await component('etcd');
-  const apiServerPath = await component(version === '1.37' ? 'kube-apiserver' : 'kube-apiserver-1.35');
-  const kubectlPath = await component('kubectl');
-  const managerPath = controllerManager ? await component('kube-controller-manager') : undefined;
+  // A node's are always built: its kubelet must not be newer than its API server.
+  const assets = version === '1.37' && place === undefined ? await kubebuilderAssets() : undefined;
+  if (assets !== undefined) process.stderr.write(`from KUBEBUILDER_ASSETS: ${assets.versions}\n`);
+  const pathOf = async (name: ComponentName): Promise<string> => assets?.paths.get(name) ?? component(name);
+  const etcdPath = await pathOf('etcd');
+  const apiServerPath = await pathOf(version === '1.37' ? 'kube-apiserver' : 'kube-apiserver-1.35');
+  const kubectlPath = await pathOf('kubectl');
+  const managerPath = controllerManager ? await pathOf('kube-controller-manager') : undefined;
 
   const directory = place?.directory ?? (await mkdtemp(join(tmpdir(), 'autoscrape-control-plane-')));
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
