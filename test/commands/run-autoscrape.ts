@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -17,9 +15,7 @@ export interface Finished {
 
 /** Runs `autoscrape` with the arguments, as a user would, and returns what it wrote and its exit code. */
 export async function runAutoscrape(args: readonly string[], input = ''): Promise<Finished> {
-  // Compiling the same modules anew is a third of what a short run costs, and tests make many.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'autoscrape-compile-cache') };
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env });
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe' });
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code, stdout, stderr };

@@ -12,6 +12,9 @@ import type { Target } from '../webhook/client.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 
+/** What a program under test is given of the environment: nobody's AUTOSCRAPE_… variables. */
+const BASE_ENV = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+
 /** A test, or whatever else cleans up after itself. */
 export interface Scope {
   readonly after: (cleanup: () => unknown) => void;
@@ -53,7 +56,7 @@ export async function run(
   { env = {}, nodeFlags = [], main = MAIN }: RunOptions = {},
 ): Promise<Ended> {
   const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...BASE_ENV, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -99,7 +102,7 @@ export async function startServe(t: Scope, setting: ServeSetting = {}): Promise<
     process.execPath,
     [...(setting.nodeFlags ?? []), setting.main ?? MAIN, ...args, ...(setting.args ?? [])],
     {
-      env: { PATH: process.env['PATH'], ...setting.env },
+      env: { ...BASE_ENV, ...setting.env },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
