@@ -151,7 +151,7 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
 
   function unready(): string[] {
     if (!isConnected) return ['the API server has not answered yet'];
-    if (reconciler?.hasListed() === false) return ['not every opted-in namespace has been listed yet'];
+    if (reconciler?.hasStarted() === false) return ['the namespaces have not been listed yet'];
     return [];
   }
 }

@@ -4,6 +4,9 @@ import { isObject, own } from './json.ts';
 /** The annotation that says what autoscrape added, so that exactly that can be taken back. */
 export const MARKER_KEY = 'autoscrape.io/injected';
 
+/** The form of a rule's name. Pods name rules in a label, so it is that of a label's value without capitals, `_` and `.`. */
+export const RULE_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 /** What the marker holds: a public format. */
 export interface Marker {
   readonly rule: string;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_KEYS, sanitised, slowKey } from './annotation-keys.ts';
 import { MAX_TEXT } from './bounds.ts';
-import { MARKER_KEY } from './marker.ts';
+import { MARKER_KEY, RULE_NAME } from './marker.ts';
 import { compilePattern } from './pattern.ts';
 import { ISTIO_PORTS, isScrapable } from './port.ts';
 import { contradiction } from './selector.ts';
@@ -160,10 +160,7 @@ const When = strict({
 
 const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
 const ruleName = text()
-  .regex(
-    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
-    'must be lower-case letters, digits and "-", at most 63: pods name it in a label',
-  )
+  .regex(RULE_NAME, 'must be lower-case letters, digits and "-", at most 63: pods name it in a label')
   .refine((name) => !TAKEN_NAMES.includes(name), 'means something else in metrics and logs: choose another name')
   .meta({ not: { enum: TAKEN_NAMES } });
 

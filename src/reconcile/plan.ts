@@ -1,7 +1,7 @@
 import { readStated } from '../core/annotation-keys.ts';
 import { decide } from '../core/decide.ts';
 import { isObject, own } from '../core/json.ts';
-import { MARKER_KEY, readMarker } from '../core/marker.ts';
+import { MARKER_KEY, readMarker, RULE_NAME } from '../core/marker.ts';
 import { renderPatch } from '../core/patch.ts';
 import type { AddOperation } from '../core/patch.ts';
 import { readPod } from '../core/pod.ts';
@@ -110,7 +110,8 @@ export function takeBackPlanner(rules: Rules): Planner {
     return {
       ...ref,
       action: 'take_back',
-      rule: marker.rule,
+      // Whoever may create a pod may write a marker: what is printed must not be a text of theirs.
+      rule: RULE_NAME.test(marker.rule) ? marker.rule : 'unknown',
       annotations: Object.fromEntries([...unchanged, [MARKER_KEY, text]]),
       patch: [sameVersion(ref), ...keys.map((key) => ({ op: 'remove' as const, path: annotationPath(key) }))],
     };

@@ -41,8 +41,11 @@ export interface Reconciler {
   run(): Promise<void>;
   /** Looks at everything again: the rules have changed. */
   reload(): void;
-  /** Whether every opted-in namespace has been listed. */
-  hasListed(): boolean;
+  /**
+   * Whether the opted-in namespaces are known. A namespace that can't be listed, or one that has just been opted in, does not
+   * make a reconciler unready that works on all others: its failure is logged and counted.
+   */
+  hasStarted(): boolean;
   namespaces(): number;
   /** Number of pods by plan. */
   pods(): ReadonlyMap<string, number>;
@@ -73,8 +76,6 @@ function watching(namespace: string): string {
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, signal } = options;
   const watched = new Map<string, WatchedNamespace>();
-  /** Watched namespaces whose pods have been listed, be it by earlier rules. */
-  const listed = new Set<string>();
   const queue = createQueue();
   const outage = createBackoff(1000, 60_000);
   /** Pods that the API server has refused to let us patch (401, 403), one after another. */
@@ -91,7 +92,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     };
     const onListed = () => {
       complaints.settle(listing(name));
-      listed.add(name);
       notePass();
     };
     const onWatched = () => complaints.settle(watching(name));
@@ -115,7 +115,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function leave(name: string): void {
     watched.get(name)?.stop();
     if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
-    listed.delete(name);
     complaints.forget(watching(name));
     complaints.forget(listing(name));
   }
@@ -235,7 +234,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     reload() {
       for (const [name, { mesh }] of watched) watch(name, mesh);
     },
-    hasListed: () => namespacesListedAt !== undefined && [...watched.keys()].every((name) => listed.has(name)),
+    hasStarted: () => namespacesListedAt !== undefined,
     namespaces: () => watched.size,
     pods() {
       const counts = new Map<string, number>();

@@ -217,6 +217,19 @@ suite('promises, for pods with any annotations', () => {
     );
   });
 
+  test("a rule is only named where it has the form of a rule's name: anybody may write a marker", () => {
+    for (const [rule, want] of [
+      ['metrics-port', 'metrics-port'],
+      ['secret text\n of a user', 'unknown'],
+      ['x'.repeat(64), 'unknown'],
+    ] as const) {
+      const marker = JSON.stringify({ rule, added: ADDED });
+      const plan = takeBack(pod(annotations({ ...ADDED, [MARKER_KEY]: marker })));
+      assert.ok(plan?.action === 'take_back');
+      assert.equal(plan.rule, want);
+    }
+  });
+
   test('what a pod brought along is not taken back after the webhook has added to it, whatever marker came with it', () => {
     const copied = fc.tuple(fc.subarray(Object.entries(INJECTED)), fc.dictionary(key, value)).map(([part, others]) => ({
       ...others,

@@ -132,7 +132,7 @@ suite('the reconciler', { concurrency: true }, () => {
     );
   });
 
-  test('new rules have everything listed anew, and it stays ready meanwhile', async (t) => {
+  test('new rules list all pods again, and it stays ready meanwhile', async (t) => {
     let lists = 0;
     const kube = fakeKube((call) => {
       if (call.path === NAMESPACES) return listOf(call, [optedIn('shop')]);
@@ -140,10 +140,24 @@ suite('the reconciler', { concurrency: true }, () => {
       return lists === 1 ? listOf(call, []) : hang(call);
     });
     const { reconciler } = start(t, kube);
-    await waitFor('the list', () => reconciler.hasListed());
+    await waitFor('the first list', () => lists === 1);
     reconciler.reload();
     await waitFor('the second list', () => lists === 2);
-    assert.equal(reconciler.hasListed(), true);
+    assert.equal(reconciler.hasStarted(), true);
+  });
+
+  test('a namespace that cannot be listed, or is not yet listed, does not make it unready', async (t) => {
+    const asked = new Set<string>();
+    const kube = fakeKube((call) => {
+      if (call.path === NAMESPACES) return listOf(call, [optedIn('shop'), optedIn('forbidden'), optedIn('slow')]);
+      asked.add(call.path);
+      if (call.path === PODS) return listOf(call, []);
+      return call.path.includes('forbidden') ? FORBIDDEN : hang(call);
+    });
+    const { reconciler } = start(t, kube);
+    assert.equal(reconciler.hasStarted(), false);
+    await waitFor('all three lists', () => asked.size === 3);
+    await waitFor('it to be ready', () => reconciler.hasStarted());
   });
 
   test('of what the API server says one line is logged, and no value of a pod', async (t) => {
