@@ -77,13 +77,16 @@ test('namespaces are read anew when the API server was busy, and at once there i
     assert.deepEqual(found.ok && found.namespaces.map(({ name }) => name), ['shop']);
     assert.equal(calls, 2);
   }
-  const started = performance.now();
-  const away = fakeKube(() => Promise.reject(new Error('nobody there')));
+  let calls = 0;
+  const away = fakeKube(() => {
+    calls += 1;
+    return Promise.reject(new Error('nobody there'));
+  });
   assert.deepEqual(await findNamespaces(away, 'all', signal), {
     ok: false,
     failure: { status: 0, message: 'nobody there' },
   });
-  assert.ok(performance.now() - started < 500);
+  assert.equal(calls, 1);
 });
 
 test('a pass that is told to stop finishes the pod in hand, and says what it has not done', async () => {
