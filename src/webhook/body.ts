@@ -9,8 +9,17 @@ export interface ByteBudget {
   readonly give: (bytes: number) => void;
 }
 
+/** How much came of a body. */
+interface Received {
+  /** In bytes; what was declared says nothing. */
+  readonly received: number;
+}
+
+/** A body that is refused. */
+export type RefusedBody = Refusal & Received;
+
 /** A received body, whose bytes stay taken from the budget until `release` is called. */
-export interface Body {
+export interface Body extends Received {
   readonly bytes: Buffer;
   /** When its request's headers were there, in milliseconds of `performance.now()`. */
   readonly start: number;
@@ -44,7 +53,7 @@ export function byteBudget(limit = MAX_BYTES_IN_FLIGHT): ByteBudget {
  * reserves all of it by a header and then sends nothing. Of a refused body the rest is read and dropped; with `refused`
  * that is all of it.
  */
-export function readBody(request: IncomingMessage, budget: ByteBudget, refused?: Refusal): Promise<Body | Refusal> {
+export function readBody(request: IncomingMessage, budget: ByteBudget, refused?: Refusal): Promise<Body | RefusedBody> {
   const start = performance.now();
   return new Promise((resolve) => {
     const declared = Number(request.headers['content-length'] ?? 0);
@@ -75,13 +84,13 @@ export function readBody(request: IncomingMessage, budget: ByteBudget, refused?:
     }
 
     if (declared > MAX_DISCARDED_BYTES) {
-      resolve(refusal ?? TOO_LARGE);
+      resolve({ ...(refusal ?? TOO_LARGE), received });
       return;
     }
     request.on('data', (chunk: Buffer) => {
       received += chunk.length;
       if (refusal !== undefined) {
-        if (received > MAX_DISCARDED_BYTES) resolve(refusal);
+        if (received > MAX_DISCARDED_BYTES) resolve({ ...refusal, received });
       } else if (received > MAX_BODY_BYTES) {
         refuse(TOO_LARGE);
       } else if (budget.take(chunk.length)) {
@@ -91,14 +100,14 @@ export function readBody(request: IncomingMessage, budget: ByteBudget, refused?:
       }
     });
     request.on('end', () => {
-      resolve(refusal ?? { bytes: bytes.subarray(0, taken), start, release });
+      resolve({ ...(refusal ?? { bytes: bytes.subarray(0, taken), start, release }), received });
       bytes = Buffer.alloc(0);
     });
     // Without 'end' before: the client has gone, or took too long and got a 408 from Node.
     request.on('close', () => {
       if (request.complete) return;
       refuse(ABORTED);
-      resolve(ABORTED);
+      resolve({ ...ABORTED, received });
     });
     request.on('error', () => {}); // 'close' follows
   });

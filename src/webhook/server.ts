@@ -5,7 +5,7 @@ import { trackConnections } from '../connections.ts';
 import { listen } from '../listen.ts';
 import { withoutMessage } from '../log.ts';
 import { byteBudget, readBody } from './body.ts';
-import type { Body } from './body.ts';
+import type { Body, RefusedBody } from './body.ts';
 import type { Pair } from './certificate.ts';
 import { garbageCollector } from './garbage.ts';
 import type { Answer, Call } from './handler.ts';
@@ -119,8 +119,9 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
       reply.header('connection', 'close');
     done();
   });
-  app.addHook('onResponse', (request, _reply, done) => {
-    doneWith(Number(request.headers['content-length'] ?? 0));
+  app.addHook<{ Body?: Body | RefusedBody }>('onResponse', (request, _reply, done) => {
+    // Not what was declared: 150 bytes that announce 4 MB would cost 40 ms.
+    doneWith(request.body?.received ?? 0);
     done();
   });
   app.setErrorHandler((error, _request, reply) => {
@@ -129,11 +130,15 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
     send(reply, 500, '{"error":"internal error"}');
   });
   for (const [path, { mesh }] of PATHS) {
-    app.post<{ Body: Body | Refusal }>(path, ({ body, socket }, reply) => {
+    app.post<{ Body: Body | RefusedBody }>(path, ({ body, socket }, reply) => {
       if (isRefusal(body)) return refuse(reply, body);
       const { bytes, start } = body;
-      const result = answer({ body: bytes, mesh, start });
-      body.release();
+      let result: Answer | Refusal;
+      try {
+        result = answer({ body: bytes, mesh, start });
+      } finally {
+        body.release();
+      }
       if (isRefusal(result)) return refuse(reply, result);
       connections.prove(socket);
       metrics.requests.inc({ outcome: result.outcome, code: 200 });

@@ -6,10 +6,10 @@ import { Agent } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
-import { MAX_AGE_MILLISECONDS, MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/webhook/limits.ts';
+import { GARBAGE_BYTES, MAX_AGE_MILLISECONDS, MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/webhook/limits.ts';
 import { podWithMetrics, reviewOf } from './admission-review.ts';
 import type { Target } from './client.ts';
-import { open } from './raw-socket.ts';
+import { exchange, open } from './raw-socket.ts';
 import { newPair, startWebhook } from './running-webhook.ts';
 import type { RunningWebhook } from './running-webhook.ts';
 import { verifyAnswer } from './verify-answer.ts';
@@ -149,6 +149,40 @@ test('what does not fit beside the bodies that are being received is asked to co
   for (const holder of holders) holder.destroy();
   await sleep(200);
   assert.equal((await webhook.call(large)).status, 200);
+});
+
+/** A request that announces so many bytes, and two of them. */
+function announced(path: string, type: string, length: number): string {
+  return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n{}`;
+}
+
+test('garbage is collected after bytes that came, not after bytes that were announced', async (t) => {
+  let collections = 0;
+  const before = globalThis.gc;
+  t.after(() => (globalThis.gc = before));
+  globalThis.gc = Object.assign(async () => void collections++, before);
+  const webhook = await startWebhook(t);
+  for (const length of [MAX_BODY_BYTES, 999_999_999_999]) {
+    for (const [path, type] of [
+      ['/mutate', 'text/plain'],
+      ['/mutate', 'application/json'],
+      ['/', 'application/json'],
+    ] as const)
+      await exchange(webhook, announced(path, type, length), { hangUp: length === MAX_BODY_BYTES });
+  }
+  await sleep(100);
+  assert.equal(collections, 0);
+
+  const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(GARBAGE_BYTES) }));
+  assert.equal((await webhook.call(large)).status, 200);
+  await sleep(100);
+  assert.equal(collections, 1);
+  const chunk = `${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
+  const head =
+    'POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+  assert.match(await exchange(webhook, head + chunk), /^HTTP\/1\.1 200 /);
+  await sleep(100);
+  assert.equal(collections, 2);
 });
 
 /** Connections that together have sent all but a few KiB of so many bytes, and then say nothing more. */
