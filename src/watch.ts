@@ -92,8 +92,14 @@ async function first<T>(folder: string, names: readonly string[], load: WatchedF
   return { contents: read.value, value: loaded.value };
 }
 
-/** Contents of all files, of one version where the kubelet mounted them: its links all go through `..data`. */
-async function readAll(folder: string, names: readonly string[]): Promise<Loaded<readonly Buffer[]>> {
+/** How often files are looked for that are gone: the kubelet swaps `..data` once and only then removes the old folder. */
+const TRIES = 3;
+
+/**
+ * Contents of all files, of one version where the kubelet mounted them: its links all go through `..data`. The version
+ * may be removed before all of it is read, and then the next one is there.
+ */
+async function readAll(folder: string, names: readonly string[], tries = TRIES): Promise<Loaded<readonly Buffer[]>> {
   const version = await realpath(join(folder, '..data')).catch(() => folder);
   const contents: Buffer[] = [];
   for (const name of names) {
@@ -101,6 +107,7 @@ async function readAll(folder: string, names: readonly string[]): Promise<Loaded
       contents.push(await readFile(join(version, name)));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+      if (code === 'ENOENT' && tries > 1) return readAll(folder, names, tries - 1);
       return { ok: false, problem: `${join(folder, name)} can't be read (${code})` };
     }
   }

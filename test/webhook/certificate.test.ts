@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, open, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -105,6 +106,27 @@ async function mount(folder: string, version: string, { certificate, key }: { ce
   await symlink(version, join(folder, '..data_tmp'));
   await rename(join(folder, '..data_tmp'), join(folder, '..data'));
 }
+
+test('a version that is removed while it is being read is no fault: the next one is there', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mount(folder, '..0', one);
+  for (const name of PAIR_FILES) await symlink(join('..data', name), join(folder, name));
+  const { watched, changes, faults } = await watchPair(t, folder, 3_600_000);
+  // Reading a pipe takes until somebody has written to it and closed it: time enough for the kubelet.
+  await mkdir(join(folder, '..1'));
+  execFileSync('mkfifo', [join(folder, '..1', 'tls.crt')]);
+  await symlink('..1', join(folder, '..data_tmp'));
+  await rename(join(folder, '..data_tmp'), join(folder, '..data'));
+  const writer = await open(join(folder, '..1', 'tls.crt'), 'w'); // waits for the reader
+  const next = leaf();
+  await mount(folder, '..2', next);
+  await rm(join(folder, '..1'), { recursive: true });
+  await writer.writeFile(one.certificate);
+  await writer.close();
+  await until(() => changes.length > 0);
+  assert.deepEqual(watched.current().key, next.key);
+  assert.deepEqual(faults, []);
+});
 
 test('the kubelet’s swaps are all seen, by the watch alone', async (t) => {
   const folder = await temporaryFolder(t);
