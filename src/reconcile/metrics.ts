@@ -21,6 +21,15 @@ export interface ReconcileState {
   pods(): ReadonlyMap<string, number>;
 }
 
+/** What calls are for. */
+const OPERATIONS = ['list namespaces', 'watch namespaces', 'list pods', 'watch pods', 'patch pods', 'lease'] as const;
+
+/**
+ * How calls fail that fail: no answer, no rights, not there, overtaken, gone, invalid, too many, a fault or an outage. A series
+ * that appears with its first failure hides that failure from increase(), so these begin at 0.
+ */
+const LIKELY_CODES = ['0', '401', '403', '404', '409', '410', '422', '429', '500', '502', '503', '504'] as const;
+
 /** The reconciler's metrics, registered. */
 export function createReconcileMetrics(registry: Registry, state: ReconcileState): ReconcileMetrics {
   const registers = [registry];
@@ -54,6 +63,9 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     labelNames: ['operation', 'code'],
     registers,
   });
+  for (const operation of OPERATIONS) {
+    for (const code of LIKELY_CODES) failures.inc({ operation, code }, 0);
+  }
   const changes = new Counter({
     name: 'autoscrape_reconcile_changes_total',
     help: 'Changes of pods that were tried, by what became of them.',

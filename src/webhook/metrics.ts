@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import { countDrops } from '../connections.ts';
 import { REASONS } from '../core/reason.ts';
+import type { SkipReason } from '../core/reason.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -95,9 +96,20 @@ export function createWebhookMetrics(registry: Registry) {
   return metrics;
 }
 
+/** The reasons that are given with the rule that found what is not annotated. */
+const WITH_RULE: ReadonlySet<string> = new Set(['switched_off', 'https_endpoint', 'mesh_https'] satisfies SkipReason[]);
+
 /** Has the decisions that these rules can come to counted from 0 on. */
-export function beginDecisions({ decisions }: WebhookMetrics, { rules }: Rules): void {
-  const names = rules.filter(({ abstain }) => !abstain).map(({ name }) => name);
-  for (const rule of [...names, 'annotation', 'label']) decisions.inc({ outcome: 'annotate', rule }, 0);
-  for (const reason of Object.keys(REASONS)) decisions.inc({ outcome: 'skip', reason }, 0);
+export function beginDecisions({ decisions }: WebhookMetrics, { rules, https }: Rules): void {
+  const finders = rules.filter(({ abstain }) => !abstain).map(({ name }) => name);
+  const named = [...finders, 'annotation', 'label'];
+  for (const rule of named) {
+    decisions.inc({ outcome: 'annotate', rule }, 0);
+    decisions.inc({ outcome: 'skip', reason: 'mesh_https', rule }, 0);
+    if (!https) decisions.inc({ outcome: 'skip', reason: 'https_endpoint', rule }, 0);
+  }
+  for (const { name } of rules) decisions.inc({ outcome: 'skip', reason: 'switched_off', rule: name }, 0);
+  for (const reason of Object.keys(REASONS)) {
+    if (!WITH_RULE.has(reason)) decisions.inc({ outcome: 'skip', reason }, 0);
+  }
 }
