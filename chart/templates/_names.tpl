@@ -53,6 +53,17 @@ path: {{ $keys.path | default "prometheus.io/path" }}
 scheme: {{ $keys.scheme | default "prometheus.io/scheme" }}
 {{- end -}}
 
+{{/* The annotation that says what autoscrape added (src/core/marker.ts). */}}
+{{- define "autoscrape.marker" -}}
+autoscrape.io/injected
+{{- end -}}
+
+{{/* Every annotation key that autoscrape writes: {keys: […]}, those that the rules configure and the marker. */}}
+{{- define "autoscrape.writtenKeys" -}}
+{{- $keys := include "autoscrape.annotationKeys" . | fromYaml -}}
+keys: {{ list $keys.scrape $keys.port $keys.path $keys.scheme (include "autoscrape.marker" .) | toJson }}
+{{- end -}}
+
 {{/* "true" where the reconciler runs: who only wants to observe wants no pod patched by anybody. */}}
 {{- define "autoscrape.reconciles" -}}
 {{- if and .Values.reconciler.enabled (not .Values.observe) }}true{{ end -}}

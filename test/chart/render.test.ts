@@ -3,7 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
+import { MARKER_KEY } from '../../src/core/marker.ts';
 import { parseRules } from '../../src/core/rules.ts';
+import { SYSTEM_NAMESPACES } from '../../src/reconcile/namespace.ts';
 import { readShipped } from '../../src/rules/shipped.ts';
 import { at, ciFiles, list, notes, one, render } from './render.ts';
 
@@ -281,6 +283,57 @@ suite('rules', () => {
 });
 
 suite('the reconciler', () => {
+  test('is held by the guard to the annotation keys that the program writes', async () => {
+    for (const [values, file] of [
+      [[], '{}'],
+      [await ci('rules'), await readFile(String((await ciFiles()).get('rules')), 'utf8')],
+    ] as const) {
+      const rules: unknown = parse(file);
+      const parsed = parseRules(JSON.stringify(at(rules, 'rules') ?? { extends: 'default' }), readShipped());
+      assert.ok(parsed.ok);
+      const written = [...Object.values(parsed.rules.annotationKeys), MARKER_KEY];
+      const policy = one(await render([...values]), 'ValidatingAdmissionPolicy');
+      const ours = list(policy, 'spec', 'variables').find((variable) => at(variable, 'name') === 'ours');
+      assert.deepEqual(JSON.parse(String(at(ours, 'expression'))), written);
+      // Each key but the marker has values that may be written under it.
+      const checked = JSON.stringify(at(policy, 'spec', 'validations')).matchAll(/\(key == '([^']+)' &&/g);
+      assert.deepEqual(
+        [...checked].map(([, key]) => key),
+        written.slice(0, -1),
+      );
+    }
+  });
+
+  test('is held by the guard to the namespaces and pods that the webhook selects', async () => {
+    for (const values of [[], await ci('selectors')]) {
+      const objects = await render([...values]);
+      const hook = at(one(objects, configuration), 'webhooks', 0);
+      const policy = one(objects, 'ValidatingAdmissionPolicy');
+      const conditions = JSON.stringify(list(policy, 'spec', 'validations').map((one) => at(one, 'expression')));
+      for (const [field, labels] of [
+        ['namespaceSelector', 'variables.namespaceLabels'],
+        ['objectSelector', 'variables.labels'],
+      ] as const) {
+        const selector = at(hook, field);
+        const requirements = list(selector, 'matchExpressions').filter(
+          (requirement) => !String(at(requirement, 'key')).startsWith('istio'),
+        );
+        for (const [key, value] of Object.entries(at(selector, 'matchLabels') ?? {})) {
+          assert.ok(conditions.includes(JSON.stringify(`${labels}["${key}"] == "${String(value)}"`).slice(1, -1)), key);
+        }
+        assert.ok(requirements.length > 0);
+        for (const requirement of requirements) {
+          const [key, values] = [String(at(requirement, 'key')), list(requirement, 'values')];
+          const wanted =
+            values.length > 0 ? `${labels}["${key}"] in ${JSON.stringify(values)}` : `"${key}" in ${labels}`;
+          assert.ok(conditions.includes(JSON.stringify(wanted).slice(1, -1)), wanted);
+        }
+      }
+      const system = JSON.stringify(SYSTEM_NAMESPACES).replaceAll('"', "'");
+      assert.ok(conditions.includes(`request.namespace in ${system}`), conditions);
+    }
+  });
+
   test('may read namespaces, read and patch pods, and hold its own Lease', async () => {
     const objects = await render([]);
     assert.deepEqual(at(one(objects, 'ClusterRole'), 'rules'), [

@@ -1,0 +1,65 @@
+{{/* Which pods autoscrape works on. The webhook's selectors and the reconciler's guard are both made of this file, so a change
+here reaches both. The program knows the same labels: src/reconcile/namespace.ts and src/core/decide.ts. */}}
+
+{{/* The requirement that opts a namespace in. */}}
+{{- define "autoscrape.optIn" -}}
+{ key: autoscrape.io/inject, operator: In, values: [enabled] }
+{{- end -}}
+
+{{/* The requirement that a pod which opts out does not meet. */}}
+{{- define "autoscrape.notOptedOut" -}}
+{ key: autoscrape.io/inject, operator: NotIn, values: [disabled, 'false'] }
+{{- end -}}
+
+{{/* Namespaces of the cluster's own machinery: {names: […]}. Nothing in them is ever changed. */}}
+{{- define "autoscrape.systemNamespaces" -}}
+names: [kube-system, kube-public, kube-node-lease]
+{{- end -}}
+
+{{/* The selector for namespaces: a LabelSelector. Some are excluded by name, whatever webhook.namespaceSelector says. */}}
+{{- define "autoscrape.namespaceSelector" -}}
+{{- $optIn := dict "matchExpressions" (list (include "autoscrape.optIn" . | fromYaml)) -}}
+{{- $selector := .Values.webhook.namespaceSelector | default $optIn -}}
+{{- $system := (include "autoscrape.systemNamespaces" . | fromYaml).names -}}
+{{- $excluded := concat $system (list .Release.Namespace) .Values.webhook.excludedNamespaces | uniq -}}
+{{- $byName := dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" $excluded -}}
+{{- with $selector.matchLabels }}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+matchExpressions:
+  {{- concat (list $byName) ($selector.matchExpressions | default list) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* The selector for pods: a LabelSelector. */}}
+{{- define "autoscrape.objectSelector" -}}
+{{- $selector := .Values.webhook.objectSelector -}}
+{{- $notOptedOut := include "autoscrape.notOptedOut" . | fromYaml -}}
+{{- with $selector.matchLabels }}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+matchExpressions:
+  {{- /* "false" is quoted by toYaml: the API server takes strings only. */}}
+  {{- concat (list $notOptedOut) ($selector.matchExpressions | default list) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* A LabelSelector as a CEL expression. Call with (dict "selector" … "labels" NAME), NAME being a CEL map of labels. JSON's
+strings and lists are CEL's too. */}}
+{{- define "autoscrape.selectorAsCel" -}}
+{{- $labels := .labels -}}
+{{- $terms := list -}}
+{{- range $key, $value := .selector.matchLabels -}}
+{{- $terms = append $terms (printf "(%s in %s && %s[%s] == %s)" (toJson $key) $labels $labels (toJson $key) (toJson $value)) -}}
+{{- end -}}
+{{- range .selector.matchExpressions -}}
+{{- $has := printf "%s in %s" (toJson .key) $labels -}}
+{{- $isOneOf := printf "(%s && %s[%s] in %s)" $has $labels (toJson .key) (toJson (.values | default list)) -}}
+{{- if eq .operator "In" -}}{{- $terms = append $terms $isOneOf -}}
+{{- else if eq .operator "NotIn" -}}{{- $terms = append $terms (printf "!%s" $isOneOf) -}}
+{{- else if eq .operator "Exists" -}}{{- $terms = append $terms (printf "(%s)" $has) -}}
+{{- else -}}{{- $terms = append $terms (printf "!(%s)" $has) -}}
+{{- end -}}
+{{- end -}}
+{{- join "\n&& " $terms -}}
+{{- end -}}
