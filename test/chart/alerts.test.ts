@@ -63,6 +63,27 @@ suite('the dashboard', () => {
     ]);
   });
 
+  test('shows the clusters that are chosen, and everything where no series has that label', async () => {
+    const series = ['', 'cluster="x",', 'cluster="y",'].map((label, index) => ({
+      series: `autoscrape_admission_requests_total{${label}outcome="annotate",code="200"}`,
+      values: `0+${index + 1}x60`,
+    }));
+    const title = 'Pods annotated, last hour';
+    await asked([
+      { expr: queryOf(title), input: series.slice(0, 1), samples: [{ labels: '{}', value: 60 }] },
+      { expr: queryOf(title), input: series, samples: [{ labels: '{}', value: 360 }] },
+      { expr: queryOf(title, 'y'), input: series, samples: [{ labels: '{}', value: 180 }] },
+    ]);
+    for (const panel of list(dashboard, 'panels')) {
+      for (const target of list(panel, 'targets')) {
+        const expr = String(at(target, 'expr'));
+        const selectors = expr.match(/\b[a-z]\w+\{/g) ?? [];
+        assert.equal(expr.match(/\{cluster=~"\$cluster"/g)?.length, selectors.length, expr);
+        assert.ok(!/\b(autoscrape|apiserver|process)_\w+(?![\w{])/.test(expr), expr);
+      }
+    }
+  });
+
   test('has a nameless 0 only where there is nothing else to show', async () => {
     const decisions = 'autoscrape_admission_decisions_total';
     const panels = [
@@ -87,10 +108,12 @@ suite('the dashboard', () => {
   });
 });
 
-/** The query of the dashboard's panel with this title. */
-function queryOf(title: string): string {
+/** Returns the first query of the dashboard's panel with this title, with what Grafana puts in for "All" unless told otherwise. */
+function queryOf(title: string, cluster = '.*'): string {
   const panel = list(dashboard, 'panels').find((one) => at(one, 'title') === title);
-  return String(at(panel, 'targets', 0, 'expr')).replaceAll('$__rate_interval', '4m');
+  return String(at(panel, 'targets', 0, 'expr'))
+    .replaceAll('$__rate_interval', '4m')
+    .replaceAll('$cluster', cluster);
 }
 
 /** What a query has to answer after an hour, when these series were scraped every minute. */
