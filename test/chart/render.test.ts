@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { MARKER_KEY } from '../../src/core/marker.ts';
 import { parseRules } from '../../src/core/rules.ts';
 import { SYSTEM_NAMESPACES } from '../../src/reconcile/namespace.ts';
 import { readShipped } from '../../src/rules/shipped.ts';
-import { at, ciFiles, list, notes, one, render } from './render.ts';
+import { at, CHART, ciFiles, list, notes, one, render } from './render.ts';
 
 // What single values do, on the objects that `helm template` makes.
 
@@ -56,6 +57,11 @@ suite('names', () => {
     assert.ok(list(leaf, 'spec', 'dnsNames').includes(`${String(service)}.ops.svc`));
   });
 });
+
+const alertGroups = async (...values: readonly string[]) => {
+  const objects = await render(set('monitoring.prometheusRule.enabled=true', ...values));
+  return list(one(objects, 'PrometheusRule'), 'spec', 'groups');
+};
 
 const labels = (object: unknown, ...path: readonly string[]) => at(object, ...path, 'metadata', 'labels');
 
@@ -399,6 +405,16 @@ suite('monitoring', () => {
     assert.equal(at(dashboard, 'metadata', 'labels', 'grafana_dashboard'), '1');
     assert.equal(at(JSON.parse(String(at(dashboard, 'data', 'autoscrape.json'))), 'uid'), 'autoscrape');
     assert.ok(!objects.some(({ kind }) => kind === 'ServiceMonitor'));
+  });
+
+  test('the alerts about the reconciler are left out where it does not run', async () => {
+    const all: unknown = parse(await readFile(join(CHART, 'files', 'alerts.yaml'), 'utf8'));
+    assert.deepEqual(await alertGroups(), list(all, 'groups'));
+    for (const off of ['reconciler.enabled=false', 'observe=true']) {
+      assert.deepEqual(await alertGroups(off), list(all, 'groups').slice(0, 1), off);
+    }
+    const reconciler = list(all, 'groups', 1, 'rules').map((rule) => at(rule, 'alert'));
+    assert.ok(reconciler.includes('AutoscrapeReconcilerDown'));
   });
 
   test('a ServiceMonitor finds its Service, and that the port of both processes', async () => {
