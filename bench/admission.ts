@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NODE_FLAGS } from '../scripts/node-flags.ts';
+import { heapFlag, NODE_FLAGS } from '../scripts/node-flags.ts';
 import { createAuthority } from '../scripts/throwaway-certificate.ts';
 import { decide } from '../src/core/decide.ts';
 import { renderPatch } from '../src/core/patch.ts';
@@ -74,7 +74,7 @@ export async function benchAdmission(): Promise<string> {
     const nothing = await startGo('constant answer, Go net/http', floorPath);
     const floor = await startGo('constant patch, Go net/http', floorPath, `-patch=${constant}`);
     const runtime = await startGo('the same on Go controller-runtime', runtimePath);
-    const webhook = await startWebhookProcess(cluster.directory, { program: [...NODE_FLAGS, BUNDLE] });
+    const webhook = await startWebhookProcess(cluster.directory, { program: [...NODE_FLAGS, heapFlag(), BUNDLE] });
     daemons.push(webhook.daemon());
     const autoscrape = { name: 'autoscrape', target: webhook, pid: webhook.daemon().pid };
 

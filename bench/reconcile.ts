@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { NODE_FLAGS } from '../scripts/node-flags.ts';
+import { heapFlag, NODE_FLAGS } from '../scripts/node-flags.ts';
 import { startControlPlane } from '../test/cluster/control-plane.ts';
 import { grantRights, RECONCILER, startReconciler } from '../test/cluster/reconciler-process.ts';
 import type { ReconcilerProcess } from '../test/cluster/reconciler-process.ts';
@@ -14,7 +14,7 @@ const NAMESPACES = 50;
 const PODS = 100;
 const IDLE_SECONDS = 60;
 const BUNDLE = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const PROGRAM = [...NODE_FLAGS, BUNDLE];
+const PROGRAM = [...NODE_FLAGS, heapFlag(256), BUNDLE];
 
 function pod(name: string): object {
   return { ...annotated, metadata: { ...annotated.metadata, name } };

@@ -130,7 +130,7 @@ const Values = z.strictObject({
     dashboard: z.strictObject({ enabled: z.boolean(), labels: Labels, annotations: Labels }),
   }),
   bridge: Monitor,
-  networkPolicy: z.strictObject({ enabled: z.boolean() }),
+  networkPolicy: z.strictObject({ enabled: z.boolean(), webhookFrom: KubernetesList, metricsFrom: KubernetesList }),
   test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { MALLOC_VARIABLES, NODE_FLAGS } from '../scripts/node-flags.ts';
+import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../scripts/node-flags.ts';
 
 const dockerfile = await readFile(new URL('../Dockerfile', import.meta.url), 'utf8');
 
@@ -11,6 +11,10 @@ const words = (line: string): string[] => JSON.parse(line.slice(line.indexOf('['
 test('the image starts Node with the flags that its memory was measured with', () => {
   const entry = words(/^ENTRYPOINT .*$/m.exec(dockerfile)?.[0] ?? '');
   assert.deepEqual(entry, ['/nodejs/bin/node', ...NODE_FLAGS, '/app/main.js']);
+});
+
+test('the image leaves the size of the heap to the environment, where it can be changed', () => {
+  assert.equal(/^ENV NODE_OPTIONS=(.*)$/m.exec(dockerfile)?.[1], heapFlag());
 });
 
 test('the compile cache is made with the same flags: Node finds none that was made with others', () => {

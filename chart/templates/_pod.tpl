@@ -69,6 +69,18 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* The size of Node's heap, from the container's memory limit: 144 MiB or a quarter are left for what isn't heap, and 48 MiB
+are what it has without a limit. scripts/node-flags.ts has the same formula and says why. Call with values. */}}
+{{- define "autoscrape.nodeOptions" -}}
+{{- $limit := ((.values.resources | default dict).limits | default dict).memory | default 0 -}}
+{{- $text := kindIs "string" $limit | ternary $limit (printf "%d" (int64 $limit)) -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]*)?([eE][+-]?[0-9]+)?" $text -}}
+{{- $units := dict "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $bytes := mulf (float64 $number) (get $units (trimPrefix $number $text) | default 1) -}}
+{{- $mebibytes := divf $bytes 1048576 | floor | int64 -}}
+--max-old-space-size={{ max 48 (sub $mebibytes (max 144 (div $mebibytes 4))) }}
+{{- end -}}
+
 {{/* The part of our container that is the same for all. Call with root and values. */}}
 {{- define "autoscrape.container" -}}
 image: {{ include "autoscrape.image" .root }}
@@ -79,10 +91,23 @@ securityContext:
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.extraEnv }}
-env:
-  {{- toYaml . | nindent 2 }}
+{{- $options := include "autoscrape.nodeOptions" . }}
+{{- $env := list }}
+{{- $ours := true }}
+{{- range .values.extraEnv }}
+{{- if eq .name "NODE_OPTIONS" }}
+{{- $ours = false }}
+{{- /* Theirs come last, and so win. */}}
+{{- $env = append $env (hasKey . "value" | ternary (dict "name" .name "value" (printf "%s %v" $options .value)) .) }}
+{{- else }}
+{{- $env = append $env . }}
 {{- end }}
+{{- end }}
+{{- if $ours }}
+{{- $env = prepend $env (dict "name" "NODE_OPTIONS" "value" $options) }}
+{{- end }}
+env:
+  {{- toYaml $env | nindent 2 }}
 {{- end -}}
 
 {{/* Probes on the health port. The event loop may be busy with one large body for a while: a restart comes after half a

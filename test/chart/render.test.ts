@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
+import { heapFlag } from '../../scripts/node-flags.ts';
 import { MARKER_KEY } from '../../src/core/marker.ts';
 import { parseRules } from '../../src/core/rules.ts';
 import { SYSTEM_NAMESPACES } from '../../src/reconcile/namespace.ts';
@@ -23,6 +24,15 @@ const configuration = 'MutatingWebhookConfiguration';
 
 const podAnnotations = async (from: readonly string[]) =>
   at(one(await render(from), 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'metadata', 'annotations');
+
+/** Whom the component's NetworkPolicy lets in, by port. */
+const ingress = async (from: readonly string[], component: string) =>
+  Object.fromEntries(
+    list(one(await render(from), 'NetworkPolicy', `autoscrape-${component}`), 'spec', 'ingress').map((rule) => [
+      at(rule, 'ports', 0, 'port'),
+      at(rule, 'from'),
+    ]),
+  );
 
 const deployments = async (from: readonly string[]) =>
   (await render(from)).filter(({ kind }) => kind === 'Deployment').map(({ object }) => at(object, 'spec'));
@@ -223,10 +233,48 @@ suite('the webhook', () => {
       const policy = one(objects, 'NetworkPolicy', `autoscrape-${component}`);
       const ports = list(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'ports');
       assert.deepEqual(
-        list(policy, 'spec', 'ingress', 0, 'ports'),
+        list(policy, 'spec', 'ingress').flatMap((rule) => list(rule, 'ports')),
         ports.map((port) => ({ port: at(port, 'name'), protocol: 'TCP' })),
       );
     }
+  });
+
+  test('lets those in whom the values name, at each port, and anyone unless they name somebody', async () => {
+    assert.deepEqual(await ingress([], 'webhook'), { webhook: undefined, health: undefined });
+    assert.deepEqual(await ingress([], 'reconciler'), { health: undefined });
+    const webhookFrom = [{ ipBlock: { cidr: '10.0.0.0/28' } }];
+    const metricsFrom = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
+    const named = setJson({ 'networkPolicy.webhookFrom': webhookFrom, 'networkPolicy.metricsFrom': metricsFrom });
+    assert.deepEqual(await ingress(named, 'webhook'), { webhook: webhookFrom, health: metricsFrom });
+    assert.deepEqual(await ingress(named, 'reconciler'), { health: metricsFrom });
+  });
+
+  test('gives Node the heap that the memory limit has room for', async () => {
+    const mebi = 2 ** 20;
+    const limits: readonly (readonly [limit: string, mebibytes: number])[] = [
+      ['null', 0],
+      ['64Mi', 64],
+      ['192Mi', 192],
+      ['256Mi', 256],
+      ['1Gi', 1024],
+      ['1.5Gi', 1536],
+      ['2097152Ki', 2048],
+      ['500M', 500e6 / mebi],
+      ['1e9', 1e9 / mebi],
+      ['268435456', 256],
+    ];
+    for (const [limit, mebibytes] of limits) {
+      const objects = await render(['--set', `webhook.resources.limits.memory=${limit}`]);
+      const env = list(container(one(objects, 'Deployment', 'autoscrape-webhook')), 'env');
+      assert.deepEqual(env, [{ name: 'NODE_OPTIONS', value: heapFlag(Math.floor(mebibytes)) }], limit);
+    }
+    const objects = await render([]);
+    assert.deepEqual(
+      ['webhook', 'reconciler'].map((component) =>
+        at(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'env', 0, 'value'),
+      ),
+      ['--max-old-space-size=48', '--max-old-space-size=112'],
+    );
   });
 
   test('takes the knobs that are usual', async () => {
@@ -238,7 +286,11 @@ suite('the webhook', () => {
       assert.equal(at(container(deployment), 'image'), `registry.example.com/mirror/autoscrape@${digest}`);
       assert.equal(at(container(deployment), 'imagePullPolicy'), 'Always');
       assert.ok(args(deployment).includes('--host=0.0.0.0'));
-      assert.deepEqual(at(container(deployment), 'env', 0, 'name'), 'NODE_OPTIONS');
+      const options = list(container(deployment), 'env').filter((variable) => at(variable, 'name') === 'NODE_OPTIONS');
+      assert.deepEqual(
+        options.map((variable) => at(variable, 'value')),
+        [`${heapFlag(name.endsWith('webhook') ? 192 : 256)} --trace-warnings`],
+      );
       assert.ok(list(spec, 'volumes').some((volume) => at(volume, 'name') === 'scratch'));
       assert.ok(list(container(deployment), 'volumeMounts').some((mount) => at(mount, 'name') === 'scratch'));
       assert.equal(at(spec, 'priorityClassName'), 'system-cluster-critical');

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NODE_FLAGS } from '../../scripts/node-flags.ts';
+import { heapFlag, NODE_FLAGS } from '../../scripts/node-flags.ts';
 import { createAuthority } from '../../scripts/throwaway-certificate.ts';
 import { MAIN } from '../commands/run-autoscrape.ts';
 import type { Target } from '../webhook/client.ts';
@@ -29,7 +29,7 @@ export interface WebhookOptions {
 /** Starts `autoscrape serve` with the flags that the image has, and returns it once it is ready. */
 export async function startWebhookProcess(
   directory: string,
-  { name = 'webhook', rulesText = '', program = [...NODE_FLAGS, MAIN] }: WebhookOptions = {},
+  { name = 'webhook', rulesText = '', program = [...NODE_FLAGS, heapFlag(), MAIN] }: WebhookOptions = {},
 ): Promise<WebhookProcess> {
   const folder = join(directory, name);
   await mkdir(folder);

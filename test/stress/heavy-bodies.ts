@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MALLOC_VARIABLES, NODE_FLAGS } from '../../scripts/node-flags.ts';
+import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../scripts/node-flags.ts';
 import { startServe } from '../commands/serving.ts';
 import { podWithMetrics, reviewOf } from '../webhook/admission-review.ts';
 import { post } from '../webhook/client.ts';
@@ -12,7 +12,7 @@ import { underScope } from './scope.ts';
 
 await underScope(async (scope) => {
   const main = join(import.meta.dirname, '../../dist/main.js');
-  const serving = await startServe(scope, { main, nodeFlags: NODE_FLAGS, env: MALLOC_VARIABLES });
+  const serving = await startServe(scope, { main, nodeFlags: [...NODE_FLAGS, heapFlag()], env: MALLOC_VARIABLES });
   console.log(`idle: ${memory(serving.pid)}`);
   for (let call = 0; call < 1000; call++) await post(serving, JSON.stringify(reviewOf(podWithMetrics())));
   console.log(`after 1,000 small reviews: ${memory(serving.pid)}`);
