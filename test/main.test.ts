@@ -26,6 +26,21 @@ test('help shows what --help shows', async () => {
   assert.equal(help?.code, 0);
 });
 
+test('--help loads no command, and a command no other one', async () => {
+  const trace = new URL('./commands/loaded-modules.ts', import.meta.url).href;
+  const loaded = async (...args: string[]): Promise<string[]> => {
+    const { stdout } = await run(args, { nodeFlags: [`--import=${trace}`] });
+    return stdout.trimEnd().split('\n').at(-1)?.replace('loaded: ', '').split(' ') ?? [];
+  };
+  assert.deepEqual(await loaded('--help'), ['commander']);
+  const sample = await loaded('sample', '--help');
+  assert.deepEqual(
+    sample.filter((name) => ['fastify', 'zod', 'yaml', 're2js'].includes(name)),
+    [],
+  );
+  assert.ok((await loaded('serve', '--help')).includes('fastify'));
+});
+
 const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], message: RegExp, options?: RunOptions]>> = {
   'no command': [[], /^Usage: autoscrape/],
   'an unknown command': [['srve'], /unknown command 'srve'\n\(Did you mean serve\?\)\n\(add --help/],

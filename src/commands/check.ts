@@ -5,15 +5,41 @@ import { effectiveRules, renderEffective } from '../rules/effective.ts';
 import type { Effective } from '../rules/effective.ts';
 import { readShipped } from '../rules/shipped.ts';
 import { UserError } from '../user-error.ts';
+import { Command, nonEmpty, Option } from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples } from './usage.ts';
 
-/** What `autoscrape check` was told by flags. */
-export interface CheckOptions {
-  readonly print?: boolean;
-  readonly output: 'text' | 'json';
-}
+const flags = new Command('check')
+  .description('Checks a rules file and lists everything that is wrong with it, each with its line and the way out.')
+  .argument('[file]', 'rules file, or - for standard input')
+  .addOption(new Option('-f, --filename <file>', 'the same, as kubectl would have it').argParser(nonEmpty))
+  .addOption(new Option('--print', 'show the rules that hold, in their order: yours, then the shipped ones'))
+  .addOption(
+    new Option('-o, --output <format>', 'text for people; json for machines').choices(['text', 'json']).default('text'),
+  )
+  .addHelpText(
+    'after',
+    examples(
+      ['Is it right?', 'autoscrape check rules.yaml'],
+      ['Which rules hold, and in which order?', 'autoscrape check rules.yaml --print'],
+      ['What is shipped?', "echo 'extends: default' | autoscrape check - --print"],
+    ),
+  );
+
+/** `autoscrape check`. */
+export const command = flags.action(async (argument, options, self) => {
+  const [file, ...more] = [argument, options.filename].filter((name) => name !== undefined);
+  if (file === undefined || more.length > 0) {
+    return self.error('error: give one rules file: autoscrape check rules.yaml');
+  }
+  process.exitCode = await check(file, options);
+});
+
+/** What `autoscrape check` is told. */
+export type CheckOptions = OptionsOf<typeof flags>;
 
 /** The exit code after checking a rules file: 1 where something is wrong with it, else 0. */
-export async function check(file: string, { print = false, output }: CheckOptions): Promise<number> {
+export async function check(file: string, { print, output }: CheckOptions): Promise<number> {
   const name = file === '-' ? 'standard input' : file;
   const shipped = readShipped();
   const parsed = parseRules(await read(file), shipped);

@@ -8,15 +8,46 @@ import { parseManifest } from '../manifest/parse.ts';
 import { readSources } from '../manifest/source.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
+import { Command, nonEmpty, Option, option, several } from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples, needed } from './usage.ts';
 
-/** What `autoscrape explain` was told by flags and environment. */
-export interface ExplainOptions {
-  readonly filename: readonly string[];
-  readonly output: 'text' | 'json' | 'yaml';
-  readonly rules?: string;
-  readonly mesh?: boolean;
-  readonly recursive?: boolean;
-}
+const flags = new Command('explain')
+  .description(
+    'Says for each workload in the files what the webhook would do with its pods, and why. Needs no cluster.',
+  )
+  .addOption(
+    needed(
+      new Option(
+        '-f, --filename <file>',
+        'file, folder or - for standard input; YAML or JSON; can be given several times',
+      ).argParser(several),
+    ),
+  )
+  .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too'))
+  .addOption(
+    new Option('-o, --output <format>', 'text for people; json: one object a line; yaml: one document each')
+      .choices(['text', 'json', 'yaml'])
+      .default('text'),
+  )
+  .addOption(option('--rules <file>', 'rules file; without it the shipped rules apply').argParser(nonEmpty))
+  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects its proxy'))
+  .addHelpText(
+    'after',
+    examples(
+      ['A file, or a folder of them', 'autoscrape explain -f deployment.yaml -f k8s/'],
+      ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
+      ['What runs in a cluster', 'kubectl get pods -A -o json | autoscrape explain -f - -o json'],
+    ),
+  );
+
+/** `autoscrape explain`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await explain(options);
+});
+
+/** What `autoscrape explain` is told. */
+export type ExplainOptions = OptionsOf<typeof flags>;
 
 /** The exit code after explaining each workload in the files: 1 where a file or a document could not be read, else 0. */
 export async function explain(options: ExplainOptions): Promise<number> {

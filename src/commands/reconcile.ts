@@ -10,7 +10,6 @@ import { hostname } from 'node:os';
 import { startHealth } from '../health.ts';
 import { connect } from '../kube.ts';
 import { createLog, withoutMessage } from '../log.ts';
-import type { LogLevel } from '../log.ts';
 import { createRegistry } from '../metrics.ts';
 import { createComplaints } from '../reconcile/complaint.ts';
 import { lead } from '../reconcile/lease.ts';
@@ -27,20 +26,72 @@ import { handleShutdown } from '../shutdown.ts';
 import { UserError } from '../user-error.ts';
 import { VERSION } from '../version.ts';
 import { onePass } from './one-pass.ts';
-import type { OnePassOptions } from './one-pass.ts';
+import {
+  Command,
+  contextOption,
+  healthPortOption,
+  hostOption,
+  kubeconfigOption,
+  logLevelOption,
+  nonEmpty,
+  Option,
+  option,
+  patchesPerSecondOption,
+} from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples } from './usage.ts';
 
-/** What `autoscrape reconcile` was told by flags and environment. */
-export interface ReconcileOptions extends OnePassOptions {
-  readonly namespace?: string;
-  readonly excludeNamespaces?: string;
-  readonly rules?: string;
-  readonly once: boolean;
-  readonly leaseName: string;
-  readonly leaseNamespace?: string;
-  readonly host?: string;
-  readonly healthPort: number;
-  readonly logLevel: LogLevel;
-}
+const flags = new Command('reconcile')
+  .description(
+    'Annotates pods that exist already in opted-in namespaces, as the webhook would have: for as long as it runs, or once.',
+  )
+  .addOption(new Option('--once', 'do it once and end').default(false))
+  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
+  .addOption(
+    new Option('-o, --output <format>', 'how --once and --dry-run report')
+      .choices(['text', 'json', 'yaml'])
+      .default('text'),
+  )
+  .addOption(new Option('-n, --namespace <name>', 'work on this namespace only').argParser(nonEmpty))
+  .addOption(kubeconfigOption)
+  .addOption(contextOption)
+  .addOption(
+    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
+      nonEmpty,
+    ),
+  )
+  .addOption(
+    option(
+      '--exclude-namespaces <names>',
+      'never work on these, besides kube-system and the like; with commas between',
+    ),
+  )
+  .addOption(patchesPerSecondOption)
+  .addOption(
+    option('--lease-name <name>', 'Lease by which one of several replicas works')
+      .default('autoscrape-reconciler')
+      .argParser(nonEmpty),
+  )
+  .addOption(option('--lease-namespace <name>', 'namespace of the Lease; else the own one').argParser(nonEmpty))
+  .addOption(hostOption)
+  .addOption(healthPortOption)
+  .addOption(logLevelOption)
+  .addHelpText(
+    'after',
+    examples(
+      ['What would happen?', 'autoscrape reconcile --once --dry-run'],
+      ['Do it for one namespace', 'autoscrape reconcile --once -n shop'],
+      ['As the chart runs it', 'autoscrape reconcile --rules /etc/autoscrape/rules.yaml'],
+    ),
+  );
+
+/** `autoscrape reconcile`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await reconcile(options);
+});
+
+/** What `autoscrape reconcile` is told. */
+export type ReconcileOptions = OptionsOf<typeof flags>;
 
 /** Every list is made anew this often: 10 pages for 5,000 pods, to be right even if a watch ever lied. */
 const RELIST_MS = 30 * 60_000;

@@ -1,11 +1,26 @@
 import { startSample } from '../sample/server.ts';
 import { handleShutdown } from '../shutdown.ts';
+import { Command, hostOption, integer, option } from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples } from './usage.ts';
 
-/** What `autoscrape sample` was told by flags and environment. */
-export interface SampleOptions {
-  readonly host?: string;
-  readonly port: number;
-}
+const flags = new Command('sample')
+  .description('Runs a small app with one metric of its own, the counter count_total, on /metrics.')
+  .addOption(hostOption)
+  .addOption(
+    option('--port <number>', 'port for /metrics (HTTP); 0 picks a free one')
+      .default(8000)
+      .argParser(integer(0, 65535)),
+  )
+  .addHelpText('after', examples(['Look at it in a browser', 'autoscrape sample --port 8000']));
+
+/** `autoscrape sample`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await sample(options);
+});
+
+/** What `autoscrape sample` is told. */
+export type SampleOptions = OptionsOf<typeof flags>;
 
 /** The exit code of a sample app that has run until SIGTERM or SIGINT: 0, or 1 after an uncaught error. */
 export async function sample({ host, port }: SampleOptions): Promise<number> {

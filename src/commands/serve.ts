@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startHealth } from '../health.ts';
 import { VERSION } from '../version.ts';
 import { createLog, withoutMessage } from '../log.ts';
-import type { LogLevel } from '../log.ts';
 import { createRegistry } from '../metrics.ts';
 import { followRules } from '../rules/follow.ts';
 import { handleShutdown } from '../shutdown.ts';
@@ -13,20 +12,57 @@ import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';
 import { answer } from '../webhook/handler.ts';
 import { beginDecisions, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
-import type { TlsVersion } from '../webhook/server.ts';
+import { Command, healthPortOption, hostOption, integer, logLevelOption, nonEmpty, option, toggle } from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples, needed } from './usage.ts';
 
-/** What `autoscrape serve` was told by flags and environment. */
-export interface ServeOptions {
-  readonly certDir: string;
-  readonly rules?: string;
-  readonly host?: string;
-  readonly port: number;
-  readonly healthPort: number;
-  readonly logLevel: LogLevel;
-  readonly tlsMinVersion: TlsVersion;
-  readonly drainSeconds: number;
-  readonly observe: boolean;
-}
+const flags = new Command('serve')
+  .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')
+  .addOption(
+    needed(
+      option('--cert-dir <dir>', 'folder with tls.crt and tls.key, reloaded when they change').argParser(nonEmpty),
+    ),
+  )
+  .addOption(
+    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
+      nonEmpty,
+    ),
+  )
+  .addOption(hostOption)
+  .addOption(
+    option('--port <number>', 'port for the API server (HTTPS); 0 picks a free one')
+      .default(10250)
+      .argParser(integer(0, 65535)),
+  )
+  .addOption(healthPortOption)
+  .addOption(logLevelOption)
+  .addOption(
+    option('--tls-min-version <version>', 'oldest TLS version to accept').choices(['1.2', '1.3']).default('1.3'),
+  )
+  .addOption(
+    option('--drain-seconds <number>', 'how long to go on serving after SIGTERM, until no new call comes')
+      .default(10)
+      .argParser(integer(0, 300)),
+  )
+  .addOption(toggle('--observe', 'decide, log and count, but patch nothing'))
+  .addHelpText(
+    'after',
+    examples(
+      ['As the chart runs it', 'autoscrape serve --cert-dir /tls --rules /etc/autoscrape/rules.yaml'],
+      [
+        'Try rules on a live cluster without touching a pod',
+        'autoscrape serve --cert-dir /tls --rules rules.yaml --observe',
+      ],
+    ),
+  );
+
+/** `autoscrape serve`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await serve(options);
+});
+
+/** What `autoscrape serve` is told. */
+export type ServeOptions = OptionsOf<typeof flags>;
 
 /**
  * The exit code of a webhook that has run until it was told to stop: 0, or 1 after an uncaught error. Throws a

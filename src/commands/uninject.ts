@@ -3,14 +3,49 @@ import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
 import { takeBackPlanner } from '../reconcile/plan.ts';
 import { loadRules } from '../rules/load.ts';
 import { onePass } from './one-pass.ts';
-import type { OnePassOptions } from './one-pass.ts';
+import {
+  Command,
+  contextOption,
+  kubeconfigOption,
+  nonEmpty,
+  Option,
+  option,
+  patchesPerSecondOption,
+} from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples } from './usage.ts';
 
-/** What `autoscrape uninject` was told by flags and environment. */
-export interface UninjectOptions extends OnePassOptions {
-  readonly namespace?: string;
-  readonly allNamespaces: boolean;
-  readonly rules?: string;
-}
+const flags = new Command('uninject')
+  .description(
+    "Removes from a namespace's pods exactly the annotations that autoscrape added and nobody has changed since.",
+  )
+  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
+  .addOption(new Option('-o, --output <format>', 'how to report').choices(['text', 'json', 'yaml']).default('text'))
+  .addOption(new Option('-n, --namespace <name>', "namespace; else the context's").argParser(nonEmpty))
+  .addOption(
+    new Option('-A, --all-namespaces', 'all namespaces but kube-system and the like')
+      .default(false)
+      .conflicts('namespace'),
+  )
+  .addOption(kubeconfigOption)
+  .addOption(contextOption)
+  .addOption(option('--rules <file>', 'rules file that was in use, if it sets annotation keys').argParser(nonEmpty))
+  .addOption(patchesPerSecondOption)
+  .addHelpText(
+    'after',
+    examples(
+      ['What would be taken back?', 'autoscrape uninject -n shop --dry-run'],
+      ['Opt out for good', 'kubectl label namespace shop autoscrape.io/inject- && autoscrape uninject -n shop'],
+    ),
+  );
+
+/** `autoscrape uninject`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await uninject(options);
+});
+
+/** What `autoscrape uninject` is told. */
+export type UninjectOptions = OptionsOf<typeof flags>;
 
 /** The exit code after taking back what autoscrape added to pods: 0 when there was nothing to do or all is done, 1 when something failed. */
 export async function uninject(options: UninjectOptions): Promise<number> {

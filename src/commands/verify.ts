@@ -5,17 +5,45 @@ import { connect, statusMessage } from '../kube.ts';
 import type { Kube } from '../kube.ts';
 import { loadRules } from '../rules/load.ts';
 import { UserError } from '../user-error.ts';
+import { Command, contextOption, integer, kubeconfigOption, labels, nonEmpty, Option, option } from './options.ts';
+import type { OptionsOf } from './options.ts';
+import { examples } from './usage.ts';
 
-/** What `autoscrape verify` was told by flags and environment. */
-export interface VerifyOptions {
-  readonly namespace?: string;
-  readonly rules?: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly image: string;
-  readonly timeoutSeconds: number;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-}
+const flags = new Command('verify')
+  .description(
+    'Sends a pod to the API server as a dry run and checks that it comes back with annotations: what `helm test` runs.',
+  )
+  .addOption(
+    new Option('-n, --namespace <name>', 'an opted-in namespace; without it that of the context').argParser(nonEmpty),
+  )
+  .addOption(
+    option('--rules <file>', 'rules file that the webhook has; without it the shipped rules').argParser(nonEmpty),
+  )
+  .addOption(
+    option(
+      '--labels <labels>',
+      'labels of the pod, where the webhook is asked about certain ones only; such as tier=web',
+    )
+      .default({}, 'none')
+      .argParser(labels),
+  )
+  .addOption(
+    option('--image <image>', 'image of the pod, which nobody pulls, where policies allow certain ones only')
+      .default('registry.k8s.io/pause:3.10')
+      .argParser(nonEmpty),
+  )
+  .addOption(option('--timeout-seconds <number>', 'how long to try').default(30).argParser(integer(1, 600)))
+  .addOption(kubeconfigOption)
+  .addOption(contextOption)
+  .addHelpText('after', examples(['Are new pods annotated here?', 'autoscrape verify -n shop']));
+
+/** `autoscrape verify`. */
+export const command = flags.action(async (options) => {
+  process.exitCode = await verify(options);
+});
+
+/** What `autoscrape verify` is told. */
+export type VerifyOptions = OptionsOf<typeof flags>;
 
 const PAUSE_MS = 1_000;
 
