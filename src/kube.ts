@@ -31,6 +31,8 @@ export interface Answer {
 /** An open watch: the status of its start, and one JSON value a line until it ends. */
 export interface WatchStream {
   readonly status: number;
+  /** Seconds that the server asks to be left alone. */
+  readonly retryAfter?: number;
   readonly lines: AsyncIterable<unknown>;
 }
 
@@ -106,11 +108,10 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
         const response = await send(call, limit.signal);
         const onItem = response.httpStatusCode === 200 ? call.onItem : undefined;
         const body = response.body.stream();
-        const retryAfter = Number(response.headers['retry-after']);
         return {
           status: response.httpStatusCode,
           body: onItem === undefined ? parseJson(await readText(body)) : await readList(body, onItem),
-          ...(retryAfter > 0 ? { retryAfter } : {}),
+          ...readRetryAfter(response.headers),
         };
       } finally {
         limit.clear();
@@ -121,7 +122,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
       const limit = limitTime(silenceMs, signal);
       try {
         const response = await send({ method: 'GET', path, query: { ...query, watch: 'true' } }, limit.signal);
-        return { status: response.httpStatusCode, lines: jsonLines(response.body.stream(), limit) };
+        return {
+          status: response.httpStatusCode,
+          lines: jsonLines(response.body.stream(), limit),
+          ...readRetryAfter(response.headers),
+        };
       } catch (error) {
         limit.clear();
         throw error;
@@ -131,6 +136,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
     close: () => config.destroyConnections(),
   };
   return { ok: true, kube };
+}
+
+function readRetryAfter(headers: Readonly<Record<string, string>>): { readonly retryAfter?: number } {
+  const retryAfter = Number(headers['retry-after']);
+  return retryAfter > 0 ? { retryAfter } : {};
 }
 
 /** The sentence of a Kubernetes Status, else what can be said without one. */
