@@ -6,7 +6,7 @@ import { forLog } from './brief.ts';
 export interface Complaints {
   /** Logs the failure unless the same thing has been failing in the same way. */
   raise(what: string, failure: Failure, fields?: Readonly<Record<string, string>>): void;
-  /** Logs that it works again, if it had been failing. */
+  /** Logs that it has recovered, if it had been failing. */
   settle(what: string): void;
   /** It is not asked for any more, so whether it works is not known; the next failure is a new one. */
   forget(what: string): void;
@@ -20,10 +20,10 @@ export function createComplaints(log: Logger): Complaints {
       if (failing.get(what) === failure.status) return;
       failing.set(what, failure.status);
       const line = { what, code: failure.status, reason: forLog(failure), ...fields };
-      log.warn(line, 'the API server does not do what it is asked; trying again');
+      log.warn(line, 'API request failed, retrying');
     },
     settle(what) {
-      if (failing.delete(what)) log.info({ what }, 'works again');
+      if (failing.delete(what)) log.info({ what }, 'recovered');
     },
     forget(what) {
       failing.delete(what);

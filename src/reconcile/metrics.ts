@@ -17,7 +17,7 @@ export interface ReconcileMetrics {
 /** What is true now, asked for at each scrape. */
 export interface ReconcileState {
   namespaces(): number;
-  /** Pods by what is to be done with them: `annotate`, or the reason why they are left alone. */
+  /** Pods by what is to be done with them: `annotate`, `refused`, or the reason why they are left alone. */
   pods(): ReadonlyMap<string, number>;
 }
 
@@ -43,7 +43,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   });
   const pods = new Gauge({
     name: 'autoscrape_reconcile_pods',
-    help: 'Pods in opted-in namespaces, by what is to be done: annotate, or the reason why they are left alone.',
+    help: 'Pods in opted-in namespaces: to annotate, refused by the API server, or the reason why they are left alone.',
     labelNames: ['plan'],
     registers: [],
     collect() {
@@ -87,7 +87,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   });
   const lastPass = new Gauge({
     name: 'autoscrape_reconcile_last_full_pass_timestamp_seconds',
-    help: 'Unix time since which every opted-in namespace has been listed and nothing was left to do; 0: not yet.',
+    help: 'Unix time of the last full pass: since then every opted-in namespace was listed and each pod tried; 0: none yet.',
     registers,
   });
   const reloads = new Counter({

@@ -38,12 +38,12 @@ export async function* applyAll(
     return !signal.aborted && (await isWanted());
   };
   for (const change of changes) {
-    let applied: Applied = (await mayTurn()) ? await apply(change, options) : { result: 'unwanted' };
+    let applied: Applied = (await mayTurn()) ? await apply(change, options, change) : { result: 'unwanted' };
     for (let tries = 1; tries < TRIES; tries += 1) {
       if (applied.result !== 'failed' || applied.failure.retryAfterMs === undefined) break;
       pace.hold(applied.failure.retryAfterMs);
       if (!(await mayTurn())) break;
-      applied = await apply(change, options);
+      applied = await apply(change, options, change);
     }
     yield { change, applied };
   }

@@ -2,21 +2,25 @@ import type { Logger } from 'pino';
 import type { Rules } from '../core/rules.ts';
 import type { Kube } from '../kube.ts';
 import { apply } from './apply.ts';
-import type { Applied, ChangePlan } from './apply.ts';
-import { isOutage } from './ask.ts';
+import type { Applied } from './apply.ts';
 import type { Failure } from './ask.ts';
 import { forLog } from './brief.ts';
 import type { Complaints } from './complaint.ts';
+import { isLabelLag, isMutatedByOthers, scopeOf } from './failure-scope.ts';
 import { follow } from './follow.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { OPT_IN, readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import type { Pace } from './pace.ts';
 import { createBackoff } from './pause.ts';
+import type { Backoff } from './pause.ts';
 import { annotatePlanner } from './plan.ts';
-import { createQueue } from './queue.ts';
-import { watchNamespace } from './watched-namespace.ts';
+import type { Waiting } from './pod-store.ts';
+import { createSemaphore } from './semaphore.ts';
+import { LABEL_LAG_MS, watchNamespace } from './watched-namespace.ts';
 import type { WatchedNamespace } from './watched-namespace.ts';
+import { createWorkQueue } from './work-queue.ts';
+import type { WorkItem } from './work-queue.ts';
 
 /** What one term of reconciling needs. */
 export interface ReconcilerOptions {
@@ -51,57 +55,99 @@ export interface Reconciler {
   pods(): ReadonlyMap<string, number>;
 }
 
-/** How long a pod waits for its next try, by the number of tries: nobody shall draw us into a fight of patches. */
-function retryDelayMs(tries: number): number {
-  return tries === 0 ? 0 : Math.min(60_000, 1000 * 2 ** (tries - 1));
+/** Longest delay between tries while something keeps changing the pod or taking our annotations away, in milliseconds. */
+const LONGEST_DELAY_MS = 60_000;
+
+/** The same for a pod that the API server refused to have changed: only a new version of it is tried at all. */
+const LONGEST_REFUSED_DELAY_MS = 30 * 60_000;
+
+/** A refused pod of each namespace is tried again this often, to find out that a policy is gone. */
+const PROBE_MS = 20 * 60_000;
+
+/** Lists that run at the same time: hundreds of namespaces are listed at the start, at a takeover and when rules change. */
+const LISTS = 8;
+
+/** Delay before the next try, in milliseconds: it grows, so that we never fight another controller. */
+function retryDelayMs(tries: number, longest: number): number {
+  return Math.min(longest, 1000 * 2 ** (tries - 1));
 }
 
-/**
- * So many pods refused in a row, and it is taken for the rights that are missing, not for a policy's word on a pod: a policy's few
- * pods must not hold up all others.
- */
-const REFUSALS = 5;
-
-/** What complaints about listing a namespace's pods are about. */
+/** What failures of listing a namespace's pods are filed under. */
 function listing(namespace: string): string {
   return `pods of ${namespace}`;
 }
 
-/** What complaints about watching them are about: a list that works says nothing of the watch. */
+/** What failures of watching them are filed under: a list that works says nothing of the watch. */
 function watching(namespace: string): string {
   return `watch of pods of ${namespace}`;
+}
+
+/** What failures of patching them are filed under. */
+function patching(namespace: string): string {
+  return `patch pods of ${namespace}`;
+}
+
+/** Logged once when the chart's policy refuses what others have added to a change. */
+const MUTATION_ADVICE = {
+  cause: 'a mutating policy or webhook changes pods on UPDATE too, so that more than annotations would change',
+  remedy: "exempt the reconciler's service account from it, or limit it to CREATE",
+};
+
+/** A namespace that is worked on. */
+interface Entry extends WatchedNamespace {
+  /** When the reconciler began to work on it, by the process's clock. */
+  readonly since: number;
+  /** Pauses after failures that concern the whole namespace. */
+  readonly backoff: Backoff;
+  /** Kinds of refusals that have been logged and still occur. */
+  readonly refusals: Set<string>;
+  /** When a refused pod was last tried again by itself, by the process's clock, and which one. */
+  probedAt: number;
+  probed?: string;
 }
 
 /** What keeps annotating while the lease is held. It starts from nothing but the API server's state. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { kube, rules, metrics, complaints, log, pace, excluded, only, relistMs, signal } = options;
-  const watched = new Map<string, WatchedNamespace>();
-  const queue = createQueue();
+  const watched = new Map<string, Entry>();
+  const queue = createWorkQueue();
+  const lists = createSemaphore(LISTS);
   const outage = createBackoff(1000, 60_000);
-  /** Pods that the API server has refused to let us patch (401, 403), one after another. */
-  const refusals = new Set<string>();
+  let isMutationLogged = false;
   let namespacesListedAt: number | undefined;
 
   function watch(name: string, mesh: boolean): void {
-    const onChange = (pod: string, isMissed: boolean) => {
+    stopWatching(name);
+    const onWaiting = ({ name: pod, tries, wasRefused }: Waiting, isMissed: boolean) => {
       if (isMissed) {
         metrics.missed();
         log.info({ namespace: name, pod }, 'the webhook has not annotated this pod');
       }
-      queue.add(`${name}/${pod}`, retryDelayMs(watched.get(name)?.pods.waiting(pod)?.tries ?? 0));
+      const longest = wasRefused ? LONGEST_REFUSED_DELAY_MS : LONGEST_DELAY_MS;
+      if (tries === 0) queue.add({ group: name, name: pod, isRetry: false });
+      else queue.addLater(name, pod, retryDelayMs(tries, longest));
     };
     const onListed = () => {
       complaints.settle(listing(name));
+      probe(name, entry);
       notePass();
     };
     const onWatched = () => complaints.settle(watching(name));
     const onFailure = (verb: 'list' | 'watch', failure: Failure) =>
       raise(`${verb} pods`, (verb === 'list' ? listing : watching)(name), failure);
+    const handlers = { onWaiting, onListed, onWatched, onFailure };
+    const namespace = watchNamespace({ kube, name, mesh, rules: rules(), relistMs, lists, signal, ...handlers });
+    const backoff = createBackoff(1000, LONGEST_DELAY_MS);
+    const since = performance.now();
+    const entry: Entry = { ...namespace, since, backoff, refusals: new Set(), probedAt: since };
+    watched.set(name, entry);
+  }
+
+  /** Returns whether the namespace was watched. */
+  function stopWatching(name: string): boolean {
     watched.get(name)?.stop();
-    watched.set(
-      name,
-      watchNamespace({ kube, name, mesh, rules: rules(), relistMs, signal, onChange, onListed, onWatched, onFailure }),
-    );
+    queue.drop(name);
+    return watched.delete(name);
   }
 
   function admit({ name, optedIn, terminating, mesh }: Namespace): void {
@@ -113,10 +159,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** The namespace is not opted in, or not any more. */
   function leave(name: string): void {
-    watched.get(name)?.stop();
-    if (watched.delete(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
-    complaints.forget(watching(name));
-    complaints.forget(listing(name));
+    if (stopWatching(name)) log.info({ namespace: name }, 'this namespace is opted in no longer');
+    for (const what of [watching, listing, patching]) complaints.forget(what(name));
+  }
+
+  /** Tries one refused pod again, now and then: nobody tells us when the policy that refuses it is changed. */
+  function probe(name: string, entry: Entry): void {
+    if (performance.now() - entry.probedAt < PROBE_MS) return;
+    entry.probedAt = performance.now();
+    for (const pod of entry.pods.release('one')) {
+      entry.probed = pod;
+      queue.add({ group: name, name: pod, isRetry: true });
+    }
   }
 
   function raise(
@@ -129,72 +183,122 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     complaints.raise(what, failure, fields);
   }
 
-  function tell({ namespace, name: pod, rule }: ChangePlan, applied: Applied): void {
-    if (applied.result === 'unwanted') return;
-    metrics.applied(applied.result);
-    slowDown(`${namespace}/${pod}`, applied.result === 'failed' ? applied.failure : undefined);
-    if (applied.result === 'done') {
-      log.info({ namespace, pod, rule }, 'annotated');
-      complaints.settle('patch pods');
-    }
-    if (applied.result === 'failed') raise('patch pods', 'patch pods', applied.failure, { namespace, pod });
-    if (applied.result === 'refused') {
-      metrics.failed('patch pods', applied.failure);
-      log.warn({ namespace, pod, reason: forLog(applied.failure) }, 'the API server refuses this change');
-    }
-  }
-
-  /** Leaves the API server in peace, for longer each time, when patching this pod has failed as it would for any other one. */
-  function slowDown(pod: string, failure: Failure | undefined): void {
-    const isRefusal = failure !== undefined && (failure.status === 401 || failure.status === 403);
-    if (!isRefusal) refusals.clear();
-    else if (refusals.size < REFUSALS) refusals.add(pod);
-    if (failure !== undefined && (isOutage(failure) || refusals.size === REFUSALS)) {
-      pace.hold(Math.max(outage.next(), failure.retryAfterMs ?? 0));
-    } else {
-      outage.reset();
-    }
-  }
-
   async function work(): Promise<void> {
     for (;;) {
-      const key = await queue.next(signal);
-      if (key === undefined) return;
-      const [namespace = '', pod = ''] = key.split('/');
-      if (watched.get(namespace)?.pods.waiting(pod) !== undefined) {
-        await pace.turn(signal);
-        await change(namespace, pod);
-      }
+      await queue.wait(signal);
+      await pace.turn(signal);
+      if (signal.aborted) return;
+      // Chosen only when the turn has come: a first try that arrived in the meantime comes before a retry.
+      const item = takeWaiting();
+      if (item !== undefined) await change(item);
       notePass();
     }
   }
 
-  async function change(namespace: string, pod: string): Promise<void> {
-    // Looked up only now: while it waited for its turn the pod may have changed, or the namespace lost its label.
-    const entry = watched.get(namespace);
-    const waiting = entry?.pods.waiting(pod);
-    if (entry === undefined || waiting === undefined || signal.aborted) return;
-    const { pods, mesh } = entry;
-    const applied = await apply(waiting.change, {
-      kube,
-      planner: annotatePlanner(rules(), mesh),
-      pace,
-      isWanted: () => watched.get(namespace) === entry,
-      signal,
-    });
-    if (signal.aborted || applied.result === 'unwanted') return;
-    tell(waiting.change, applied);
-    pods.tried(pod);
-    if (applied.result === 'done' || applied.result === 'superseded') pods.see(applied.pod);
-    if (applied.result === 'gone' && pods.waiting(pod)?.change.uid === waiting.change.uid) pods.forgetName(pod);
-    const still = pods.waiting(pod);
-    if (still !== undefined) queue.add(`${namespace}/${pod}`, retryDelayMs(still.tries));
+  /** The next item that is still to be changed: by now the pod may be gone or annotated, or the namespace without its label. */
+  function takeWaiting(): WorkItem | undefined {
+    for (;;) {
+      const item = queue.take();
+      if (item === undefined || watched.get(item.group)?.pods.isWaiting(item.name) === true) return item;
+    }
   }
 
+  async function change(item: WorkItem): Promise<void> {
+    const { group: namespace, name: pod } = item;
+    const entry = watched.get(namespace);
+    if (entry === undefined) return;
+    const { pods, mesh } = entry;
+    const version = pods.version(pod);
+    const isWanted = () => watched.get(namespace) === entry;
+    const planner = annotatePlanner(rules(), mesh);
+    const applied = await apply({ namespace, name: pod }, { kube, planner, pace, isWanted, signal });
+    if (signal.aborted || applied.result === 'unwanted') return;
+    metrics.applied(applied.result);
+    if (applied.result === 'done') log.info({ namespace, pod, rule: applied.rule }, 'annotated');
+    if (!isWanted()) return;
+    switch (applied.result) {
+      case 'done':
+        pods.countTry(pod);
+        pods.upsert(applied.pod);
+        break;
+      case 'superseded':
+        pods.upsert(applied.pod);
+        break;
+      case 'gone':
+        pods.deleteVersion(pod, version);
+        break;
+      case 'refused':
+        pods.countTry(pod);
+        pods.refuse(pod, applied.resourceVersion);
+        break;
+      case 'failed':
+        return onFailed(item, entry, applied.failure);
+    }
+    outage.reset();
+    entry.backoff.reset();
+    if (applied.result === 'done') {
+      complaints.settle('patch pods');
+      complaints.settle(patching(namespace));
+    }
+    if (applied.result === 'refused') logRefusal(namespace, pod, entry, applied.failure);
+    else noteAccepted(item, entry, applied.result);
+  }
+
+  function onFailed(item: WorkItem, entry: Entry, failure: Failure): void {
+    const { group: namespace, name: pod } = item;
+    const fields = { namespace, pod };
+    const { retryAfterMs = 0 } = failure;
+    switch (scopeOf(failure)) {
+      case 'cluster':
+        pace.hold(Math.max(outage.next(), retryAfterMs));
+        raise('patch pods', 'patch pods', failure, fields);
+        return queue.add(item);
+      case 'namespace':
+        queue.pause(namespace, Math.max(entry.backoff.next(), retryAfterMs));
+        if (!isLabelLag(failure) || performance.now() - entry.since > LABEL_LAG_MS) {
+          raise('patch pods', patching(namespace), failure, fields);
+        }
+        // Without the right nothing was tried; after a 500 the others of its namespace come first.
+        return queue.add({ ...item, isRetry: item.isRetry || failure.status >= 500 });
+      case 'pod':
+        metrics.failed('patch pods', failure);
+        return queue.addLater(namespace, pod, retryDelayMs(entry.pods.countTry(pod), LONGEST_DELAY_MS));
+    }
+  }
+
+  /** Logs each kind of refusal once for each namespace, however many pods are refused. */
+  function logRefusal(namespace: string, pod: string, entry: Entry, failure: Failure): void {
+    metrics.failed('patch pods', failure);
+    const line = { namespace, pod, code: failure.status, reason: forLog(failure) };
+    const isMutated = isMutatedByOthers(failure);
+    const kind = isMutated ? 'mutated' : String(failure.status);
+    if (entry.refusals.has(kind)) return;
+    entry.refusals.add(kind);
+    if (!isMutated) return log.warn(line, 'change refused; the pod is tried again when it changes');
+    if (isMutationLogged) return undefined;
+    isMutationLogged = true;
+    return log.warn(
+      { ...line, ...MUTATION_ADVICE },
+      "change refused by autoscrape's own policy; told once for all namespaces",
+    );
+  }
+
+  /** Tries all refused pods again when the one that was tried first is accepted. */
+  function noteAccepted({ group, name }: WorkItem, entry: Entry, result: Applied['result']): void {
+    const { pods, refusals, probed } = entry;
+    if (result === 'done' && name === probed) {
+      for (const pod of pods.release('all')) queue.add({ group, name: pod, isRetry: true });
+    }
+    if (refusals.size === 0 || pods.refused() > 0) return;
+    refusals.clear();
+    log.info({ namespace: group }, 'no pod of this namespace is refused any more');
+  }
+
+  /** Every opted-in namespace has been listed, and every pod that was found has been tried. */
   function notePass(): void {
     const times = [namespacesListedAt, ...[...watched.values()].map((entry) => entry.listedAt())];
     const done = times.filter((time) => time !== undefined);
-    if (queue.isEmpty() && done.length === times.length) metrics.fullPass(Math.min(...done) / 1000);
+    if (!queue.hasFirstTries() && done.length === times.length) metrics.fullPass(Math.min(...done) / 1000);
   }
 
   const namespaceFollower = {
@@ -232,7 +336,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       queue.clear();
     },
     reload() {
-      for (const [name, { mesh }] of watched) watch(name, mesh);
+      const known = [...watched].map(([name, { mesh }]) => ({ name, mesh }));
+      for (const { name, mesh } of known) watch(name, mesh);
     },
     hasStarted: () => namespacesListedAt !== undefined,
     namespaces: () => watched.size,

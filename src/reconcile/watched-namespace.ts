@@ -5,16 +5,17 @@ import type { Failure } from './ask.ts';
 import { follow } from './follow.ts';
 import { linked } from './linked.ts';
 import { annotatePlanner } from './plan.ts';
-import { createPods } from './pods.ts';
-import type { Pods } from './pods.ts';
+import { createPodStore } from './pod-store.ts';
+import type { PodStore, Waiting } from './pod-store.ts';
+import type { Semaphore } from './semaphore.ts';
 
-/** The API server's view of a namespace's label lags by seconds: what happens to pods meanwhile is nobody's fault. */
-const LABEL_LAG_MS = 10_000;
+/** The API server's view of a namespace's label lags by seconds: pods created meanwhile are not counted as missed. */
+export const LABEL_LAG_MS = 10_000;
 
 /** An opted-in namespace whose pods are followed. */
 export interface WatchedNamespace {
   readonly mesh: boolean;
-  readonly pods: Pods;
+  readonly pods: PodStore;
   /** Unix time of the last complete list, in milliseconds; undefined before the first. */
   listedAt(): number | undefined;
   stop(): void;
@@ -27,9 +28,10 @@ export interface WatchOptions {
   readonly mesh: boolean;
   readonly rules: Rules;
   readonly relistMs: number;
+  readonly lists: Semaphore;
   readonly signal: AbortSignal;
-  /** A pod waits to be changed; it is missed when the webhook saw it created, under our eyes, and should have done it. */
-  readonly onChange: (pod: string, isMissed: boolean) => void;
+  /** A pod is to be annotated; it is missed when the webhook saw it created, under our eyes, and should have done it. */
+  readonly onWaiting: (waiting: Waiting, isMissed: boolean) => void;
   readonly onListed: () => void;
   /** Watching them works. */
   readonly onWatched: () => void;
@@ -38,12 +40,11 @@ export interface WatchOptions {
 
 /** The namespace's pods, followed until it is stopped or the signal fires. */
 export function watchNamespace(options: WatchOptions): WatchedNamespace {
-  const { kube, name, mesh, rules, relistMs, onChange, onListed, onWatched, onFailure } = options;
+  const { kube, name, mesh, rules, relistMs, lists, onWaiting, onListed, onWatched, onFailure } = options;
   const stop = linked(options.signal);
-  const pods = createPods(annotatePlanner(rules, mesh), ({ plan, isNew }) => {
-    if (plan.action === 'leave') return;
+  const pods = createPodStore(annotatePlanner(rules, mesh), (waiting) => {
     const isUnderOurEyes = watchedSince !== undefined && performance.now() - watchedSince > LABEL_LAG_MS;
-    onChange(plan.name, isNew && isUnderOurEyes);
+    onWaiting(waiting, waiting.isNew && isUnderOurEyes);
   });
   let listedAt: number | undefined;
   let watchedSince: number | undefined;
@@ -60,11 +61,11 @@ export function watchNamespace(options: WatchOptions): WatchedNamespace {
         },
       };
     },
-    changed: (object: unknown) => pods.see(object),
-    deleted: (object: unknown) => pods.forget(object),
+    changed: (object: unknown) => pods.upsert(object),
+    deleted: (object: unknown) => pods.delete(object),
     watched: onWatched,
     failed: onFailure,
   };
-  void follow(kube, { path: podsPath(name) }, follower, { signal: stop.signal, relistMs });
+  void follow(kube, { path: podsPath(name) }, follower, { signal: stop.signal, relistMs, lists });
   return { mesh, pods, listedAt: () => listedAt, stop: () => stop.abort() };
 }

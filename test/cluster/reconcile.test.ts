@@ -216,14 +216,14 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     for (const name of ['a', 'b', 'c']) await createPod(namespace, name);
     const forbidden = 'autoscrape_reconcile_failures_total{operation="patch pods",code="403"}';
     await waitFor('refusals', async () => (await reconciler.metric(forbidden)) >= 4);
-    const complaints = (await reconciler.log()).filter(({ what }) => what === 'patch pods');
+    const complaints = (await reconciler.log()).filter(({ what }) => what === 'patch pods of rights');
     assert.equal(complaints.length, 1);
     assert.equal(complaints[0]?.['code'], 403);
     await bindClusterRole(cluster);
     for (const name of ['a', 'b', 'c']) await annotated(namespace, name);
     assert.equal(await reconciler.isReady(), true);
     assert.equal(
-      (await reconciler.log()).filter(({ what, msg }) => what === 'patch pods' && msg === 'works again').length,
+      (await reconciler.log()).filter(({ what, msg }) => what === 'patch pods of rights' && msg === 'recovered').length,
       1,
     );
   });
@@ -263,8 +263,8 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual(
       lines.slice(2).map(({ what, msg }) => [what, msg]),
       [
-        [`pods of ${namespace}`, 'works again'],
-        [`watch of pods of ${namespace}`, 'works again'],
+        [`pods of ${namespace}`, 'recovered'],
+        [`watch of pods of ${namespace}`, 'recovered'],
       ],
     );
     await createPod(namespace, 'fourth');
@@ -272,24 +272,76 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(await reconciler.isReady(), true);
   });
 
-  test('a change that admission refuses is told, tried again ever more rarely, and stops nothing else', async (t) => {
+  test('a pod that admission refuses is logged once, tried again when it changes, and stops nothing else', async (t) => {
     const namespace = await createNamespace('refused', true);
     await createPod(namespace, 'guarded', { labels: { guarded: 'yes' } });
+    const updates = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['UPDATE'] };
+    const expression = "!has(object.metadata.labels) || !('guarded' in object.metadata.labels)";
+    const refuseGuarded = { matchConstraints: { resourceRules: [updates] }, validations: [{ expression }] };
     await createPod(namespace, 'app');
-    await createPolicy('refuse-guarded', "!has(object.metadata.labels) || !('guarded' in object.metadata.labels)");
+    await createPolicy('refuse-guarded', refuseGuarded, {
+      path: `${namespace}/pods/guarded`,
+      metadata: { annotations: { a: 'b' } },
+    });
     const reconciler = await start(t, `--namespace=${namespace}`);
     await annotated(namespace, 'app');
     const refused = 'autoscrape_reconcile_changes_total{action="annotate",result="refused"}';
-    await waitFor('a second refusal', async () => (await reconciler.metric(refused)) >= 2);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    assert.ok((await reconciler.metric(refused)) <= 3);
-    assert.match(JSON.stringify(await reconciler.log()), /the API server refuses this change/);
+    await waitFor('the refusal', async () => (await reconciler.metric(refused)) === 1);
+    await setPhase(namespace, 'guarded', 'Running'); // the policy does not ask about the status
+    await waitFor('a second refusal', async () => (await reconciler.metric(refused)) === 2);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    assert.equal(await reconciler.metric(refused), 2);
+    assert.equal((await reconciler.log()).filter(({ msg }) => msg.startsWith('change refused')).length, 1);
+    assert.equal(await reconciler.metric('autoscrape_reconcile_pods{plan="refused"}'), 1);
     const once = await runAsReconciler(cluster, 'reconcile', '--once', '-n', namespace);
     assert.equal(once.code, 1);
     assert.match(once.stdout, /refused\/guarded +refused +.*denied request/);
 
     await cluster.request('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/refuse-guarded`);
+    const path = `/api/v1/namespaces/${namespace}/pods/guarded`;
+    const change = { metadata: { annotations: { 'example.com/changed': 'yes' } } };
+    await waitFor('the policy to be gone', async () => (await cluster.request('PATCH', path, change)).status === 200);
     await annotated(namespace, 'guarded');
+  });
+
+  test("a policy that changes pods on UPDATE too, so that the chart's own refuses ours, is logged with cause and remedy", async (t) => {
+    const namespace = await createNamespace('mutated', true);
+    for (const name of ['early', 'late']) await createPod(namespace, name, { labels: { app: 'shop' } });
+    const pods = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['UPDATE'] };
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
+    const matchConstraints = { resourceRules: [pods], namespaceSelector };
+    await createPolicy(
+      'autoscrape-guard',
+      {
+        matchConstraints,
+        validations: [
+          {
+            expression: 'object.metadata.labels == oldObject.metadata.labels',
+            message: 'if it did not, a mutating webhook or policy changed the pod in the same update',
+          },
+        ],
+      },
+      { path: `${namespace}/pods/early`, metadata: { labels: { probe: 'x' } } },
+    );
+    const expression = '[JSONPatch{op: "add", path: "/metadata/labels/team", value: "shop"}]';
+    const mutation = { patchType: 'JSONPatch', jsonPatch: { expression } };
+    const spec = { matchConstraints, failurePolicy: 'Fail', reinvocationPolicy: 'Never', mutations: [mutation] };
+    for (const [resource, body] of [
+      ['mutatingadmissionpolicies', { metadata: { name: 'add-team' }, spec }],
+      ['mutatingadmissionpolicybindings', { metadata: { name: 'add-team' }, spec: { policyName: 'add-team' } }],
+    ] as const) {
+      const { status, body: answer } = await cluster.request('POST', `${ADMISSION}/${resource}`, body);
+      assert.equal(status, 201, JSON.stringify(answer));
+    }
+    await refusedWith422(`${namespace}/pods/early`, { annotations: { a: 'b' } });
+    const reconciler = await start(t, `--namespace=${namespace}`);
+    const refused = 'autoscrape_reconcile_pods{plan="refused"}';
+    await waitFor('the refusals', async () => (await reconciler.metric(refused)) === 2);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    assert.equal(await reconciler.metric('autoscrape_reconcile_changes_total{action="annotate",result="refused"}'), 2);
+    const lines = (await reconciler.log()).filter(({ msg }) => msg.startsWith('change refused'));
+    assert.equal(lines.length, 1);
+    assert.match(String(lines[0]?.['remedy']), /service account/);
   });
 
   test('whoever takes the annotations away again and again does not draw it into a fight', async (t) => {
@@ -488,27 +540,32 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(status, 200);
   }
 
-  /** A policy that refuses every change of a pod for which the expression is false. */
-  async function createPolicy(name: string, expression: string): Promise<void> {
-    const pods = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['UPDATE'] };
-    const policy = { matchConstraints: { resourceRules: [pods] }, validations: [{ expression }] };
+  /** A policy, which holds as soon as the change that it must refuse is refused. */
+  async function createPolicy(
+    name: string,
+    policy: object,
+    refused: { readonly path: string; readonly metadata: object },
+  ): Promise<void> {
+    const binding = { policyName: name, validationActions: ['Deny'] };
     const created = [
       await cluster.request('POST', `${ADMISSION}/validatingadmissionpolicies`, { metadata: { name }, spec: policy }),
       await cluster.request('POST', `${ADMISSION}/validatingadmissionpolicybindings`, {
         metadata: { name },
-        spec: { policyName: name, validationActions: ['Deny'] },
+        spec: binding,
       }),
     ];
     assert.deepEqual(
       created.map(({ status }) => status),
       [201, 201],
     );
-    // The API server takes a moment until it asks a new policy.
-    await waitFor('the policy to hold', async () => {
-      const pod = '/api/v1/namespaces/refused/pods/guarded';
-      return (
-        (await cluster.request('PATCH', `${pod}?dryRun=All`, { metadata: { annotations: { a: 'b' } } })).status === 422
-      );
+    await refusedWith422(refused.path, refused.metadata);
+  }
+
+  /** Resolves once the API server refuses the change: it takes a moment until it asks a new policy. */
+  async function refusedWith422(path: string, metadata: object): Promise<void> {
+    await waitFor(`${path} to be refused`, async () => {
+      const { status } = await cluster.request('PATCH', `/api/v1/namespaces/${path}?dryRun=All`, { metadata });
+      return status === 422;
     });
   }
 

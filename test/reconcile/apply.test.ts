@@ -50,6 +50,9 @@ function options(kube: Kube, others: Partial<ApplyOptions> = {}): ApplyOptions {
 }
 
 const refusal: Answer = { status: 422, body: { message: 'the test failed' } };
+const RIGHT_IS_MISSING =
+  'pods "cart" is forbidden: User "x" cannot patch resource "pods" in API group "" in the namespace "shop"';
+const CART = { namespace: 'shop', name: 'cart' };
 const annotated = { annotations: { 'prometheus.io/scrape': 'false' } };
 
 const cases: readonly [what: string, answers: readonly Answer[], result: string, methods: readonly string[]][] = [
@@ -80,7 +83,9 @@ const cases: readonly [what: string, answers: readonly Answer[], result: string,
   ['the pod has changed and is gone', [refusal, { status: 404, body: {} }], 'gone', ['PATCH', 'GET']],
   ['another pod has its name', [refusal, { status: 200, body: pod('9', { uid: 'other' }) }], 'gone', ['PATCH', 'GET']],
   ['the very version is refused', [refusal, { status: 200, body: pod('1') }], 'refused', ['PATCH', 'GET']],
-  ['rights are missing', [{ status: 403, body: { message: 'forbidden' } }], 'failed', ['PATCH']],
+  ['a right is missing', [{ status: 403, body: { message: RIGHT_IS_MISSING } }], 'failed', ['PATCH']],
+  ['admission forbids it', [{ status: 403, body: { message: 'pods "a" is forbidden: no' } }], 'refused', ['PATCH']],
+  ['the request is refused as such', [{ status: 400, body: {} }], 'refused', ['PATCH']],
   ['rights to look again are missing', [refusal, { status: 403, body: {} }], 'failed', ['PATCH', 'GET']],
   ['nobody answers', [], 'failed', ['PATCH']],
   [
@@ -93,7 +98,7 @@ const cases: readonly [what: string, answers: readonly Answer[], result: string,
 for (const [what, answers, result, methods] of cases) {
   test(`${what}: ${result}`, async () => {
     const { kube, calls } = answering(answers);
-    assert.equal((await apply(planned(pod('1')), options(kube))).result, result);
+    assert.equal((await apply(CART, options(kube), planned(pod('1')))).result, result);
     assert.deepEqual(
       calls.map(({ method }) => method),
       methods,
@@ -101,9 +106,30 @@ for (const [what, answers, result, methods] of cases) {
   });
 }
 
-test('what is planned anew is held to the version that was read', async () => {
+test('without a plan the pod is read first, and the patch is held to the version that was read', async () => {
+  const { kube, calls } = answering([
+    { status: 200, body: pod('7') },
+    { status: 200, body: pod('8') },
+  ]);
+  assert.equal((await apply(CART, options(kube))).result, 'done');
+  const [read, patch] = calls;
+  assert.deepEqual([read?.method, patch?.method], ['GET', 'PATCH']);
+  assert.ok(Array.isArray(patch?.body));
+  assert.deepEqual(patch.body[0], { op: 'test', path: '/metadata/resourceVersion', value: '7' });
+});
+
+test('without a plan: a pod that is gone is gone, and one that has nothing to be done is left', async () => {
+  for (const [answer, want] of [
+    [{ status: 404, body: {} }, 'gone'],
+    [{ status: 200, body: pod('2', annotated) }, 'superseded'],
+  ] as const) {
+    assert.equal((await apply(CART, options(answering([answer]).kube))).result, want);
+  }
+});
+
+test('what is planned again is held to the version that was read', async () => {
   const { kube, calls } = answering([refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }]);
-  await apply(planned(pod('1')), options(kube));
+  await apply(CART, options(kube), planned(pod('1')));
   const versions = calls.flatMap(({ body }) => (Array.isArray(body) ? [body[0]] : []));
   assert.deepEqual(
     versions,
@@ -112,11 +138,11 @@ test('what is planned anew is held to the version that was read', async () => {
   assert.deepEqual(calls[0]?.query, { fieldManager: 'autoscrape' });
 });
 
-test('each further look at a pod takes a turn of its own, and none when the namespace is no longer wanted', async () => {
+test('each further patch of a pod takes a turn of its own, and none when the namespace is no longer wanted', async () => {
   const changing = [2, 3, 4, 5].flatMap((version) => [refusal, { status: 200, body: pod(String(version)) }]);
   for (const [isWanted, want] of [
     [true, { result: 'failed', turns: 3, calls: 7 }],
-    [false, { result: 'unwanted', turns: 1, calls: 1 }],
+    [false, { result: 'unwanted', turns: 1, calls: 2 }],
   ] as const) {
     const { kube, calls } = answering(changing);
     let turns = 0;
@@ -126,7 +152,7 @@ test('each further look at a pod takes a turn of its own, and none when the name
       },
       hold: () => undefined,
     };
-    const { result } = await apply(planned(pod('1')), options(kube, { pace, isWanted: () => isWanted }));
+    const { result } = await apply(CART, options(kube, { pace, isWanted: () => isWanted }), planned(pod('1')));
     assert.deepEqual({ result, turns, calls: calls.length }, want);
   }
 });

@@ -21,8 +21,16 @@ export function listOf(call: Call, items: readonly unknown[]): Answer {
   return { status: 200, body: { metadata: { resourceVersion: '1000' } } };
 }
 
+/** What an admission plugin says that forbids something. */
+export const FORBIDDEN: Answer = { status: 403, body: { message: 'pods is forbidden: not this one' } };
+
 /** What the API server says to one who lacks the right. */
-export const FORBIDDEN: Answer = { status: 403, body: { message: 'pods is forbidden: no right to it' } };
+export const RIGHT_IS_MISSING: Answer = {
+  status: 403,
+  body: {
+    message: 'pods "a" is forbidden: User "x" cannot patch resource "pods" in API group "" in the namespace "shop"',
+  },
+};
 
 /** An opted-in namespace. */
 export function optedIn(name: string): object {

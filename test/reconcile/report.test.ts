@@ -36,13 +36,13 @@ test('what became of each pod is told, and for a failure the reason in its place
   const text = renderReport(
     report(
       [
-        { plan: change('a'), applied: { result: 'done', pod: {} } },
-        { plan: change('b', 'take_back'), applied: { result: 'done', pod: {} } },
+        { plan: change('a'), applied: { result: 'done', rule: 'metrics-port', pod: {} } },
+        { plan: change('b', 'take_back'), applied: { result: 'done', rule: 'metrics-port', pod: {} } },
         { plan: change('c'), applied: { result: 'gone' } },
         { plan: change('d'), applied: { result: 'superseded', pod: {} } },
         { plan: change('e'), applied: { result: 'unwanted' } },
         { plan: change('f'), applied: { result: 'failed', failure } },
-        { plan: change('g'), applied: { result: 'refused', failure } },
+        { plan: change('g'), applied: { result: 'refused', resourceVersion: '1', failure } },
         { plan: change('h'), applied: { result: 'stopped' } },
       ],
       { problems: ['namespace x: its pods could not be listed: no'] },
@@ -90,7 +90,7 @@ test('only what was to be done and was not is a failure', () => {
     [report([{ plan: change('a'), applied: { result: 'gone' } }]), false],
     [report([{ plan: change('a'), applied: { result: 'superseded', pod: {} } }]), false],
     [report([{ plan: change('a'), applied: { result: 'failed', failure } }]), true],
-    [report([{ plan: change('a'), applied: { result: 'refused', failure } }]), true],
+    [report([{ plan: change('a'), applied: { result: 'refused', resourceVersion: '1', failure } }]), true],
     [report([{ plan: change('a'), applied: { result: 'stopped' } }]), true],
     [report([], { problems: ['x'] }), true],
   ];

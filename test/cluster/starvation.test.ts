@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { connect } from '../../src/kube.ts';
+import { createLog } from '../../src/log.ts';
+import { createRegistry } from '../../src/metrics.ts';
+import { createComplaints } from '../../src/reconcile/complaint.ts';
+import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
+import { createPace } from '../../src/reconcile/pace.ts';
+import { createReconciler } from '../../src/reconcile/reconciler.ts';
+import { defaultRules } from '../../src/rules/shipped.ts';
+import { waitFor } from './wait-for.ts';
+import { startStandIn } from '../reconcile/stand-in-api-server.ts';
+
+const REFUSED = 1200;
+const QUIET = 299;
+
+/** Turns in two seconds at the shipped rate of 20 a second. */
+const TWO_SECONDS = 40;
+
+test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other pod waiting`, async (t) => {
+  const quiet = Array.from({ length: QUIET }, (_, index) => [`quiet-${index}`, 1] as const);
+  const server = await startStandIn({
+    namespaces: new Map([['refusing', REFUSED], ...quiet]),
+    isAnnotated: (namespace) => namespace !== 'refusing',
+    refusing: new Set(['refusing']),
+    spec: { containers: [{ name: 'c', ports: [{ name: 'metrics', containerPort: 9464 }] }] },
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'autoscrape-starvation-'));
+  writeFileSync(join(folder, 'kubeconfig'), server.kubeconfig);
+  const connection = await connect({ kubeconfig: join(folder, 'kubeconfig') });
+  assert.ok(connection.ok);
+  const { kube } = connection;
+  const warnings: { msg: string }[] = [];
+  const log = createLog('warn', { write: (line) => void warnings.push(JSON.parse(line)) });
+  let fullPasses = 0;
+  const metrics = createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() });
+  const rules = defaultRules();
+  const stop = new AbortController();
+  const reconciler = createReconciler({
+    kube,
+    rules: () => rules,
+    metrics: { ...metrics, fullPass: () => void (fullPasses += 1) },
+    complaints: createComplaints(log),
+    log,
+    pace: createPace(1000),
+    excluded: new Set(),
+    only: undefined,
+    relistMs: 600_000,
+    signal: stop.signal,
+  });
+  const running = reconciler.run();
+  t.after(async () => {
+    stop.abort();
+    await running;
+    await kube.close();
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const counted = (call: string) => server.calls.get(call) ?? 0;
+
+  await waitFor('a full pass', () => fullPasses > 0, { seconds: 60 });
+  await waitFor('every watch', () => server.openWatches() === QUIET + 1, { seconds: 60 });
+  assert.equal(counted('patch pods'), REFUSED, 'each was tried once');
+  assert.equal(reconciler.pods().get('refused'), REFUSED);
+  assert.deepEqual(
+    warnings.map(({ msg }) => msg),
+    ['change refused; the pod is tried again when it changes'],
+  );
+
+  const lists = counted('list pods');
+  assert.equal(server.cutWatches(), QUIET + 1);
+  server.createPod('quiet-7', 'new');
+  const isDone = Promise.withResolvers<void>();
+  server.onPatch = (pod) => pod === 'quiet-7/new' && isDone.resolve();
+  await isDone.promise;
+  assert.equal(counted('patch pods'), REFUSED + 1, 'it had the first turn');
+  await waitFor('every watch again', () => server.openWatches() === QUIET + 1, { seconds: 60 });
+  assert.equal(counted('list pods'), lists, 'watches go on where they were');
+  assert.equal(warnings.length, 1, 'and nobody is told');
+
+  // All refused pods change, so that they are tried again, and in the middle of that a new pod comes.
+  server.touchPods('refusing');
+  await waitFor('the retries', () => counted('patch pods') > REFUSED + 100, { seconds: 60 });
+  const before = counted('patch pods');
+  const again = Promise.withResolvers<number>();
+  server.onPatch = (pod) => pod === 'quiet-8/new' && again.resolve(counted('patch pods'));
+  server.createPod('quiet-8', 'new');
+  const turns = (await again.promise) - before;
+  assert.ok(turns <= TWO_SECONDS, `${turns} turns`);
+  assert.ok(before < REFUSED * 2 - TWO_SECONDS, 'others were waiting');
+});
