@@ -37,11 +37,11 @@ LABEL org.opencontainers.image.title="autoscrape" \
 COPY --from=app --chown=0:0 --chmod=0555 /app /app
 WORKDIR /app
 USER 65532:65532
-# One heap for all of glibc's threads instead of one each: some 10 MiB less under load (test/stress/heavy-bodies.ts).
+# One heap for all of glibc's threads instead of one each: some 10 MiB less under load (test/harness/stress/heavy-bodies.ts).
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072 NODE_COMPILE_CACHE=/app/compile-cache
 # The heap's size, which the chart sets from the container's memory limit. Whoever sets this anew says it again.
 ENV NODE_OPTIONS=--max-old-space-size=48
-# No shell, no npm, no node_modules. Why these flags: scripts/node-flags.ts. Source maps lie beside the code, unused: Node would
+# No shell, no npm, no node_modules. Why these flags: tools/node-flags.ts. Source maps lie beside the code, unused: Node would
 # read them all at the start, for 25 MiB, and the code is readable as it is. --enable-source-maps in NODE_OPTIONS uses them.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=1", "--expose-gc", "--disable-proto=throw", "/app/main.js"]
 CMD ["--help"]

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cachedFile, cacheFolder } from '../test/cluster/cache.ts';
-import { goBuild } from '../test/cluster/go.ts';
+import { cachedFile, cacheFolder } from '../tools/cache.ts';
+import { goBuild } from '../tools/go.ts';
 
 /** The path of the executable that bench/go/<name> makes, built on first use and kept outside the checkout. */
 export async function goServer(name: 'floor' | 'controller-runtime', minutes: number): Promise<string> {

@@ -3,11 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { heapFlag, NODE_FLAGS } from '../scripts/node-flags.ts';
-import { startControlPlane } from '../test/cluster/control-plane.ts';
-import { grantRights, RECONCILER, startReconciler } from '../test/cluster/reconciler-process.ts';
-import type { ReconcilerProcess } from '../test/cluster/reconciler-process.ts';
-import { waitFor } from '../test/cluster/wait-for.ts';
+import { heapFlag, NODE_FLAGS } from '../tools/node-flags.ts';
+import { startControlPlane } from '../test/harness/control-plane/control-plane.ts';
+import { grantRights, RECONCILER, startReconciler } from '../test/harness/programs/reconciler-process.ts';
+import type { ReconcilerProcess } from '../test/harness/programs/reconciler-process.ts';
+import { waitFor } from '../test/harness/process/wait-for.ts';
 import { annotated } from './pod.ts';
 
 const NAMESPACES = 50;

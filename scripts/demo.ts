@@ -8,12 +8,12 @@ import { isDeepStrictEqual, styleText } from 'node:util';
 import { REASONS } from '../src/core/reason.ts';
 import { admit } from './admission-call.ts';
 import type { Webhook } from './admission-call.ts';
-import { annotationsOf, EXAMPLES, readExample, SAMPLE_PORT, withoutAdded, withPort } from './demo-examples.ts';
+import { annotationsOf, EXAMPLES, readExample, SAMPLE_PORT, withoutAdded, withPort } from '../tools/demo-examples.ts';
 import { renderAdded, renderRow } from './demo-page.ts';
-import { scrape, targetUrl } from './prometheus-target.ts';
+import { scrape, targetUrl } from '../tools/prometheus-target.ts';
 import { startCommand } from './running-command.ts';
 import type { RunningCommand } from './running-command.ts';
-import { createAuthority } from './throwaway-certificate.ts';
+import { createAuthority } from '../tools/throwaway-certificate.ts';
 
 // What a newcomer sees first: the real webhook over TLS and a real app, on a machine without any cluster. The example
 // manifests' pods go through it as the API server would send them; then the sample app is scraped as Prometheus would.

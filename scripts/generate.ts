@@ -12,13 +12,13 @@ const chart = join(import.meta.dirname, '..', 'chart');
 const docs = join(import.meta.dirname, '..', 'docs');
 
 /** One file that is made from others. */
-export interface Generated {
+interface Generated {
   readonly path: string;
   readonly text: string;
 }
 
 /** What the generated files have to hold. Fails where values.yaml and the schema don't name the same values. */
-export async function generate(): Promise<readonly Generated[]> {
+async function generate(): Promise<readonly Generated[]> {
   const schema = valuesSchema();
   const values = readValues(await readFile(join(chart, 'values.yaml'), 'utf8'), schema);
   const readme = join(chart, 'README.md');
@@ -31,7 +31,7 @@ export async function generate(): Promise<readonly Generated[]> {
 }
 
 /** The generated files that aren't what they have to be, by path. */
-export async function stale(): Promise<readonly string[]> {
+async function stale(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { path, text } of await generate()) {
     if (text !== (await readFile(path, 'utf8').catch(() => ''))) found.push(path);
@@ -53,12 +53,10 @@ async function prettily(filepath: string, text: string): Promise<string> {
   return filepath.endsWith('images.md') ? text : format(text, { filepath, printWidth: 120, singleQuote: true });
 }
 
-if (import.meta.main) {
-  if (process.argv.includes('--check')) {
-    const paths = await stale();
-    for (const path of paths) console.error(`${path} is stale: run \`npm run generate\``);
-    process.exitCode = paths.length === 0 ? 0 : 1;
-  } else {
-    for (const { path, text } of await generate()) await writeFile(path, text);
-  }
+if (process.argv.includes('--check')) {
+  const paths = await stale();
+  for (const path of paths) console.error(`${path} is stale: run \`npm run generate\``);
+  process.exitCode = paths.length === 0 ? 0 : 1;
+} else {
+  for (const { path, text } of await generate()) await writeFile(path, text);
 }

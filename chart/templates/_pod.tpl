@@ -70,7 +70,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/* The size of Node's heap, from the container's memory limit: 144 MiB or a quarter are left for what isn't heap, and 48 MiB
-are what it has without a limit. scripts/node-flags.ts has the same formula and says why. Call with values. */}}
+are what it has without a limit. tools/node-flags.ts has the same formula and says why. Call with values. */}}
 {{- define "autoscrape.nodeOptions" -}}
 {{- $limit := ((.values.resources | default dict).limits | default dict).memory | default 0 -}}
 {{- $text := kindIs "string" $limit | ternary $limit (printf "%d" (int64 $limit)) -}}

@@ -4,17 +4,17 @@ import type { ClientRequest } from 'node:http';
 import { after, before, suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/webhook/limits.ts';
-import { readFixtures } from '../core/fixtures.ts';
-import { podWithMetrics, reviewOf } from '../webhook/admission-review.ts';
-import { post } from '../webhook/client.ts';
-import { annotationsOf, createBothWays, essence } from './both-ways.ts';
-import type { ApiResponse, KubernetesObject } from './api-client.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import { waitFor } from './wait-for.ts';
-import { registerAsTheChart, takesEffect } from './webhook-configuration.ts';
-import { startWebhookProcess, sumOf } from './webhook-process.ts';
-import type { WebhookProcess } from './webhook-process.ts';
+import { readFixtures } from '../harness/pods/fixtures.ts';
+import { podWithMetrics, reviewOf } from '../harness/autoscrape/admission-review.ts';
+import { post } from '../harness/autoscrape/client.ts';
+import { annotationsOf, createWithAndWithout, comparable } from '../harness/control-plane/with-and-without.ts';
+import type { ApiResponse, KubernetesObject } from '../harness/control-plane/api-client.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
+import { registerAsTheChart, takesEffect } from '../harness/programs/webhook-configuration.ts';
+import { startWebhookProcess, sumOf } from '../harness/programs/webhook-process.ts';
+import type { WebhookProcess } from '../harness/programs/webhook-process.ts';
 
 const HOOK = 'pods.autoscrape.io';
 const SCRAPE = 'prometheus.io/scrape';
@@ -75,10 +75,10 @@ suite('pods that go through a real API server and the webhook', { timeout: 600_0
       for (const { name, pod, mesh, want } of cases) {
         test(`${name} comes out as its want.json says, and otherwise as without us`, async () => {
           const namespace = `${mesh ? 'opted-in-mesh' : 'opted-in'}${suffix}`;
-          const created = await createBothWays(cluster, pod, { with: namespace, without: 'plain' });
+          const created = await createWithAndWithout(cluster, pod, { with: namespace, without: 'plain' });
           assert.equal(created.with.status, 201, created.with.body.message);
           assert.deepEqual(annotationsOf(created.with), { ...pod.metadata.annotations, ...want.annotations });
-          assert.deepEqual(essence(created.with), essence(created.without));
+          assert.deepEqual(comparable(created.with), comparable(created.without));
         });
       }
     }
@@ -161,8 +161,8 @@ suite('pods that go through a real API server and the webhook', { timeout: 600_0
       ['hostNetwork', { ...podWithMetrics(), spec: { ...podWithMetrics().spec, hostNetwork: true } }, 201, OURS],
     ] as const) {
       test(what, async () => {
-        const created = await createBothWays(cluster, pod, { with: 'opted-in', without: 'plain' });
-        assert.deepEqual(essence(created.with), essence(created.without));
+        const created = await createWithAndWithout(cluster, pod, { with: 'opted-in', without: 'plain' });
+        assert.deepEqual(comparable(created.with), comparable(created.without));
         assert.equal(created.with.status, status, created.with.body.message);
         assert.deepEqual(annotationsOf(created.with), { ...annotationsOf(created.without), ...added });
       });

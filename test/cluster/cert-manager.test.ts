@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, suite, test } from 'node:test';
-import { installCertManager } from './cert-manager.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import type { Daemon } from './daemon.ts';
-import { waitFor } from './wait-for.ts';
+import { installCertManager } from '../harness/programs/cert-manager.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { Daemon } from '../harness/process/daemon.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 const namespace = 'certificates';
 const certificates = `/apis/cert-manager.io/v1/namespaces/${namespace}/certificates`;

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, suite, test } from 'node:test';
-import { readCases } from '../consumers/case.ts';
-import type { Case } from '../consumers/case.ts';
-import { CONSUMERS } from '../consumers/consumer.ts';
-import { discover } from '../consumers/discovery.ts';
-import type { Target } from '../consumers/discovery.ts';
-import { renderLong, renderShort, withTable } from '../consumers/table.ts';
-import type { Row } from '../consumers/table.ts';
-import { outcomeOf, predict } from '../consumers/verdict.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
+import { readCases } from '../harness/consumers/case.ts';
+import type { Case } from '../harness/consumers/case.ts';
+import { CONSUMERS } from '../harness/consumers/consumer.ts';
+import { discover } from '../harness/consumers/discovery.ts';
+import type { Target } from '../harness/consumers/discovery.ts';
+import { renderLong, renderShort, withTable } from '../harness/consumers/table.ts';
+import type { Row } from '../harness/consumers/table.ts';
+import { outcomeOf, predict } from '../harness/consumers/verdict.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 
 // Every pod of the fixtures, after autoscrape, goes to a real API server, and a real Prometheus computes from it what each
 // consumer's rules would scrape. `node test/cluster/consumers.test.ts --update` writes the table into docs/consumers.md.

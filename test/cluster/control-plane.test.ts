@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import { isRunning } from './process-id.ts';
-import { waitFor } from './wait-for.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { isRunning } from '../../tools/process-id.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 const pod = (name: string): unknown => ({
   apiVersion: 'v1',
@@ -126,7 +126,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   const leaves = signal === 'SIGKILL' ? 'no process' : 'no process and no folder';
   test(`a test process ended by ${signal} leaves ${leaves}`, async () => {
     const script = `
-      import { startControlPlane } from ${JSON.stringify(new URL('control-plane.ts', import.meta.url).href)};
+      import { startControlPlane } from ${JSON.stringify(new URL('../harness/control-plane/control-plane.ts', import.meta.url).href)};
       process.stdout.write((await startControlPlane()).directory);
       setInterval(() => undefined, 1000);
     `;

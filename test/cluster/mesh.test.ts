@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { explain } from '../../src/core/explain.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
-import { appScrapedByIstio, injectByIstio, INJECTOR_SELECTORS } from '../mesh/istio.ts';
-import type { PodObject } from '../mesh/istio.ts';
-import type { Target } from '../webhook/client.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import { startStandInInjector } from './stand-in-injector.ts';
-import type { StandInInjector } from './stand-in-injector.ts';
-import { registerAsTheChart, takesEffect } from './webhook-configuration.ts';
-import { startWebhookProcess } from './webhook-process.ts';
-import type { WebhookProcess } from './webhook-process.ts';
+import { appScrapedByIstio, injectByIstio, INJECTOR_SELECTORS } from '../harness/mesh/istio.ts';
+import type { PodObject } from '../harness/mesh/istio.ts';
+import type { Target } from '../harness/autoscrape/client.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { startStandInInjector } from '../harness/programs/stand-in-injector.ts';
+import type { StandInInjector } from '../harness/programs/stand-in-injector.ts';
+import { registerAsTheChart, takesEffect } from '../harness/programs/webhook-configuration.ts';
+import { startWebhookProcess } from '../harness/programs/webhook-process.ts';
+import type { WebhookProcess } from '../harness/programs/webhook-process.ts';
 
 // Our webhook, registered as the chart does it, and a stand-in for Istio's injector, registered as Istio does it, behind one
 // real API server: who is called first, what each sees of the other, and which namespaces are whose.

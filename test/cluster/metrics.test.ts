@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startSample } from '../../src/sample/server.ts';
-import { startServe } from '../commands/serving.ts';
-import { post } from '../webhook/client.ts';
-import { startControlPlane } from './control-plane.ts';
-import { promtool } from './prometheus.ts';
-import { RECONCILER, grantRights, startReconciler } from './reconciler-process.ts';
+import { startServe } from '../harness/autoscrape/serving.ts';
+import { post } from '../harness/autoscrape/client.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import { promtool } from '../harness/programs/prometheus.ts';
+import { RECONCILER, grantRights, startReconciler } from '../harness/programs/reconciler-process.ts';
 
 // What the tutorial did by hand: `promtool check metrics` on every page that autoscrape serves.
 

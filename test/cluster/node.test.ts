@@ -6,17 +6,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { command } from './command.ts';
-import { component } from './components.ts';
-import { staticPods } from './kubelet.ts';
-import { startNode } from './node.ts';
-import type { Node } from './node.ts';
-import { isRunning } from './process-id.ts';
-import { startPrometheus } from './prometheus.ts';
-import { hostAddress, nodeAddress } from './sandbox.ts';
-import { cgroupDirectories, hostLink, removeSandbox, sandboxDirectory } from './sandbox-remains.ts';
-import { scratchImage } from './scratch-image.ts';
-import { waitFor } from './wait-for.ts';
+import { command } from '../../tools/command.ts';
+import { component } from '../harness/build/components.ts';
+import { staticPods } from '../harness/node/kubelet.ts';
+import { startNode } from '../harness/node/node.ts';
+import type { Node } from '../harness/node/node.ts';
+import { isRunning } from '../../tools/process-id.ts';
+import { startPrometheus } from '../harness/programs/prometheus.ts';
+import { hostAddress, nodeAddress } from '../harness/node/sandbox.ts';
+import { cgroupDirectories, hostLink, removeSandbox, sandboxDirectory } from '../harness/node/sandbox-remains.ts';
+import { scratchImage } from '../harness/build/scratch-image.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 const image = 'localhost/probe:test';
 const pods = '/api/v1/namespaces/default/pods';
@@ -198,7 +198,7 @@ test('a node that is kept outlives the process that started it, and stands until
 
 test('a test process killed leaves no process, and its other remains are removed', async () => {
   const script = `
-    import { startNode } from ${JSON.stringify(new URL('node.ts', import.meta.url).href)};
+    import { startNode } from ${JSON.stringify(new URL('../harness/node/node.ts', import.meta.url).href)};
     process.stdout.write((await startNode()).directory);
     setInterval(() => undefined, 1000);
   `;
@@ -214,7 +214,7 @@ test('a test process killed leaves no process, and its other remains are removed
 
 /** What the command prints that starts or stops a node to be looked at. */
 function byHand(verb: 'start' | 'stop'): Promise<string> {
-  return command(process.execPath, [join(import.meta.dirname, 'node.ts'), verb]);
+  return command(process.execPath, [join(import.meta.dirname, '../harness/node/node.ts'), verb]);
 }
 
 function assertNothingLeft(): void {

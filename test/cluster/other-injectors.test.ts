@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { AuditEvent } from './audit.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import { startStandInInjector } from './stand-in-injector.ts';
-import type { Operation, StandInInjector } from './stand-in-injector.ts';
-import { registerAsTheChart, registerOther, takesEffect } from './webhook-configuration.ts';
-import { startWebhookProcess } from './webhook-process.ts';
-import type { WebhookProcess } from './webhook-process.ts';
+import type { AuditEvent } from '../harness/control-plane/audit.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { startStandInInjector } from '../harness/programs/stand-in-injector.ts';
+import type { Operation, StandInInjector } from '../harness/programs/stand-in-injector.ts';
+import { registerAsTheChart, registerOther, takesEffect } from '../harness/programs/webhook-configuration.ts';
+import { startWebhookProcess } from '../harness/programs/webhook-process.ts';
+import type { WebhookProcess } from '../harness/programs/webhook-process.ts';
 
 // The API server calls webhooks in the order of their configurations' names, and calls ours again when a later one has
 // changed the pod. Whoever comes first, the pod must come out alike.

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { freePort } from './free-port.ts';
-import { promtool, startPrometheus } from './prometheus.ts';
-import { waitFor } from './wait-for.ts';
+import { freePort } from '../harness/process/free-port.ts';
+import { promtool, startPrometheus } from '../harness/programs/prometheus.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 test('Prometheus scrapes a target and answers queries about it', async () => {
   const server = createServer((_, response) => {

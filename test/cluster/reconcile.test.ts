@@ -7,9 +7,9 @@ import { connect } from '../../src/kube.ts';
 import type { Kube } from '../../src/kube.ts';
 import { follow } from '../../src/reconcile/follow.ts';
 import { readRef } from '../../src/reconcile/plan.ts';
-import type { KubernetesObject } from './api-client.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
+import type { KubernetesObject } from '../harness/control-plane/api-client.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 import {
   allowOnPods,
   bindClusterRole,
@@ -19,9 +19,9 @@ import {
   runAsReconciler,
   startReconciler,
   unbindClusterRole,
-} from './reconciler-process.ts';
-import type { ReconcilerProcess } from './reconciler-process.ts';
-import { waitFor } from './wait-for.ts';
+} from '../harness/programs/reconciler-process.ts';
+import type { ReconcilerProcess } from '../harness/programs/reconciler-process.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const MARKER = 'autoscrape.io/injected';

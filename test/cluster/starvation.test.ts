@@ -11,8 +11,8 @@ import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
 import { createPace } from '../../src/reconcile/pace.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
-import { waitFor } from './wait-for.ts';
-import { startStandIn } from '../reconcile/stand-in-api-server.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
+import { startStandIn } from '../unit/reconcile/stand-in-api-server.ts';
 
 const REFUSED = 1200;
 const QUIET = 299;

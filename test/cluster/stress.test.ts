@@ -3,12 +3,12 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { runs } from './length.ts';
+import { runs } from '../harness/length.ts';
 
 // Promises that take minutes to show: too long for the fast tests, and without need of a cluster.
 
 const run = promisify(execFile);
-const STRESS = join(import.meta.dirname, '..', 'stress');
+const STRESS = join(import.meta.dirname, '../harness/stress');
 
 /** Each takes about 12 s. */
 const RESTARTS = runs({ usually: 3, all: 10 });

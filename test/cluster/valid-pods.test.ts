@@ -3,14 +3,14 @@ import { after, before, suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
-import { ROWS, rowOf, validPods } from '../core/generated-pods.ts';
-import { annotationsOf, createBothWays, essence } from './both-ways.ts';
-import { startControlPlane } from './control-plane.ts';
-import type { ControlPlane } from './control-plane.ts';
-import { runs } from './length.ts';
-import { registerAsTheChart, takesEffect } from './webhook-configuration.ts';
-import { startWebhookProcess } from './webhook-process.ts';
-import type { WebhookProcess } from './webhook-process.ts';
+import { ROWS, rowOf, validPods } from '../harness/pods/generated-pods.ts';
+import { annotationsOf, createWithAndWithout, comparable } from '../harness/control-plane/with-and-without.ts';
+import { startControlPlane } from '../harness/control-plane/control-plane.ts';
+import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { runs } from '../harness/length.ts';
+import { registerAsTheChart, takesEffect } from '../harness/programs/webhook-configuration.ts';
+import { startWebhookProcess } from '../harness/programs/webhook-process.ts';
+import type { WebhookProcess } from '../harness/programs/webhook-process.ts';
 
 // The promise that outranks all others, on the real thing: no valid pod is rejected or made invalid because of us, and none
 // is changed in anything but our annotations.
@@ -54,13 +54,13 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
     // Workers that take pods from one generator until it has no more, each over connections that are kept.
     const worker = async (): Promise<void> => {
       for (const { pod, mesh } of pods) {
-        const created = await createBothWays(cluster, pod, {
+        const created = await createWithAndWithout(cluster, pod, {
           with: mesh ? 'opted-in-mesh' : 'opted-in',
           without: 'plain',
         });
         const row = rowOf(pod, RULES, { mesh });
         const context = `${row}, AUTOSCRAPE_TEST_SEED=${SEED}: ${JSON.stringify(pod).slice(0, 2000)}`;
-        assert.deepEqual(essence(created.with), essence(created.without), context);
+        assert.deepEqual(comparable(created.with), comparable(created.without), context);
         if (created.without.status !== 201) {
           // Not valid, whoever looks at it; then it doesn't count.
           refusedBothWays += 1;

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { selects } from '../../../src/core/selector.ts';
+import type { LabelRequirement } from '../../../src/core/selector.ts';
+import { command } from '../../../tools/command.ts';
+import { component } from '../../harness/build/components.ts';
+import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/render.ts';
+import type { Manifest } from '../../harness/chart/render.ts';
+
+// What holds of the chart whatever the values are: checked for every values file of chart/ci, with Helm 4 and Helm 3.
+
+/** Pod specs of everything that runs. */
+const podSpecs = (manifests: readonly Manifest[]): readonly (readonly [string, unknown])[] =>
+  manifests.flatMap(({ kind, name, object }): (readonly [string, unknown])[] => {
+    if (kind === 'Deployment') return [[name, at(object, 'spec', 'template', 'spec')]];
+    return kind === 'Pod' ? [[name, at(object, 'spec')]] : [];
+  });
+
+const hooks = (manifests: readonly Manifest[]): readonly unknown[] =>
+  manifests
+    .filter(({ kind }) => kind === 'MutatingWebhookConfiguration')
+    .flatMap(({ object }) => list(object, 'webhooks'));
+
+function labelSelector(selector: unknown) {
+  const matchLabels = Object.fromEntries(
+    Object.entries(at(selector, 'matchLabels') ?? {}).map(([key, value]) => [key, String(value)]),
+  );
+  const matchExpressions = list(selector, 'matchExpressions').map((requirement): LabelRequirement => {
+    const operator = at(requirement, 'operator');
+    assert.ok(operator === 'In' || operator === 'NotIn' || operator === 'Exists' || operator === 'DoesNotExist');
+    return { key: String(at(requirement, 'key')), operator, values: list(requirement, 'values').map(String) };
+  });
+  return { matchLabels, matchExpressions };
+}
+
+for (const helm of HELMS) {
+  for (const [name, file] of await ciFiles()) {
+    suite(`${helm}, values ${name}`, async () => {
+      const manifests = await render(['-f', file], helm, 'my.release');
+      const single = name.startsWith('single-replica');
+
+      test('helm lint --strict finds nothing', async () => {
+        await command(await component(helm), ['lint', '--strict', CHART, '-f', file]);
+      });
+
+      test("every object's name begins with autoscrape, and no object is there twice", () => {
+        const seen = new Set<string>();
+        for (const { kind, name, namespace } of manifests) {
+          if (kind !== 'Namespace' || name !== 'playground') assert.match(name, /^autoscrape/, `${kind} ${name}`);
+          const id = `${kind}/${namespace ?? ''}/${name}`;
+          assert.ok(!seen.has(id), id);
+          seen.add(id);
+        }
+      });
+
+      test('every pod fits the restricted pod security standard, without a user id of its own', () => {
+        assert.ok(podSpecs(manifests).length >= 2);
+        for (const [pod, spec] of podSpecs(manifests)) {
+          assert.equal(at(spec, 'securityContext', 'runAsNonRoot'), true, pod);
+          assert.equal(at(spec, 'securityContext', 'runAsUser'), undefined, pod);
+          assert.equal(at(spec, 'enableServiceLinks'), false, pod);
+          for (const container of list(spec, 'containers')) {
+            const context = at(container, 'securityContext');
+            assert.equal(at(context, 'allowPrivilegeEscalation'), false, pod);
+            assert.equal(at(context, 'readOnlyRootFilesystem'), true, pod);
+            assert.deepEqual(at(context, 'capabilities', 'drop'), ['ALL'], pod);
+            assert.equal(at(container, 'resources', 'limits', 'cpu'), undefined, pod);
+          }
+        }
+      });
+
+      test('the webhook has no token and no rights', () => {
+        const spec = podSpecs(manifests).find(([pod]) => pod.endsWith('-webhook'))?.[1];
+        const account = at(spec, 'serviceAccountName');
+        assert.ok(typeof account === 'string');
+        assert.equal(at(spec, 'automountServiceAccountToken'), false);
+        const subjects = manifests.flatMap(({ object }) =>
+          list(object, 'subjects').map((subject) => at(subject, 'name')),
+        );
+        assert.ok(!subjects.includes(account));
+      });
+
+      test("the system's namespaces and our own are never selected, whatever labels they have", () => {
+        assert.equal(hooks(manifests).length, 3);
+        for (const hook of hooks(manifests)) {
+          const selector = labelSelector(at(hook, 'namespaceSelector'));
+          for (const namespace of ['kube-system', 'kube-public', 'kube-node-lease', 'autoscrape']) {
+            for (const mesh of meshLabels) {
+              const labels = new Map([['kubernetes.io/metadata.name', namespace], ...optedIn, ...mesh]);
+              assert.equal(selects(selector, labels), false, namespace);
+            }
+          }
+        }
+      });
+
+      test('an opted-in namespace is selected by exactly one webhook, and that knows whether Istio is there', () => {
+        for (const mesh of meshLabels) {
+          const labels = new Map([['kubernetes.io/metadata.name', 'shop'], ...optedIn, ...mesh]);
+          const paths = hooks(manifests)
+            .filter((hook) => selects(labelSelector(at(hook, 'namespaceSelector')), labels))
+            .map((hook) => at(hook, 'clientConfig', 'service', 'path'));
+          const isMesh = labels.get('istio-injection') === 'enabled' || labels.has('istio.io/rev');
+          assert.deepEqual(paths, [isMesh ? '/mutate/istio' : '/mutate'], JSON.stringify([...labels]));
+        }
+      });
+
+      test('the pod that `helm test` sends is one that a webhook is called for, in a namespace that it selects', () => {
+        const namespace = manifests.find(({ kind, name }) => kind === 'Namespace' && name.endsWith('-verify'));
+        const flags = list(manifests.find(({ kind }) => kind === 'Pod')?.object, 'spec', 'containers', 0, 'args').map(
+          String,
+        );
+        const labels = flags.find((flag) => flag.startsWith('--labels='))?.slice('--labels='.length);
+        const inNamespace = new Map([
+          ...Object.entries(at(namespace?.object, 'metadata', 'labels') ?? {}).map(pair),
+          ['kubernetes.io/metadata.name', String(namespace?.name)],
+        ]);
+        const onPod = new Map(labels?.split(',').map((label) => pair(label.split('='))));
+        const called = hooks(manifests).filter(
+          (hook) =>
+            selects(labelSelector(at(hook, 'namespaceSelector')), inNamespace) &&
+            selects(labelSelector(at(hook, 'objectSelector')), onPod),
+        );
+        assert.equal(called.length, 1);
+      });
+
+      test('no webhook is called for anything but the creation of a pod, nor for a pod that opts out', () => {
+        for (const hook of hooks(manifests)) {
+          assert.deepEqual(at(hook, 'rules'), [
+            { operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], scope: 'Namespaced' },
+          ]);
+          assert.equal(at(hook, 'sideEffects'), 'None');
+          const selector = labelSelector(at(hook, 'objectSelector'));
+          for (const value of ['disabled', 'false']) {
+            assert.equal(
+              selects(
+                selector,
+                new Map([
+                  ['autoscrape.io/inject', value],
+                  ['scrape', 'yes'],
+                ]),
+              ),
+              false,
+            );
+          }
+          assert.equal(selects(selector, new Map([['scrape', 'yes']])), true);
+        }
+      });
+
+      test('only a mode without cainjector writes a caBundle', () => {
+        const writes = /^(helm-certificate|openshift|existing-secret-bundle)$/.test(name);
+        for (const hook of hooks(manifests)) {
+          assert.equal(at(hook, 'clientConfig', 'caBundle') !== undefined, writes);
+        }
+      });
+
+      test('a disruption budget stands only above one replica', () => {
+        assert.equal(
+          manifests.some(({ kind }) => kind === 'PodDisruptionBudget'),
+          !single,
+        );
+      });
+    });
+  }
+}
+
+function pair([key, value]: readonly unknown[]): [string, string] {
+  return [String(key), String(value)];
+}
+
+// Enough for the selector of chart/ci/selectors-values.yaml too.
+const optedIn = new Map([
+  ['autoscrape.io/inject', 'enabled'],
+  ['environment', 'staging'],
+]);
+const meshLabels: readonly (readonly (readonly [string, string])[])[] = [
+  [],
+  [['istio-injection', 'enabled']],
+  [['istio-injection', 'disabled']],
+  [['istio.io/rev', 'canary']],
+  [
+    ['istio-injection', 'enabled'],
+    ['istio.io/rev', 'canary'],
+  ],
+  [
+    ['istio-injection', 'disabled'],
+    ['istio.io/rev', 'canary'],
+  ],
+];

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { HELMS, refusal } from '../../harness/chart/render.ts';
+
+// What the chart refuses, and that its words say where the fault is and what to do.
+
+const CA_BUNDLE = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+
+const rules = (file: object): string[] => ['--set-json', `rules=${JSON.stringify(file)}`];
+
+const cases: readonly (readonly [what: string, args: readonly string[], says: RegExp])[] = [
+  ['a value that it does not know', ['--set', 'webhook.replica=3'], /webhook.*[aA]dditional propert.*replica/s],
+  [
+    'a value of the wrong type',
+    ['--set-string', 'webhook.replicas=many'],
+    /webhook.*replicas.*(got string, want integer|Expected: integer)/s,
+  ],
+  [
+    'a value that is not among those allowed',
+    ['--set', 'certificates.mode=none'],
+    /mode.*cert-manager.*existingSecret/s,
+  ],
+  ['an unknown field in the rules', ['--set', 'rules.rulez=1'], /rules.*rulez/s],
+  [
+    'a rule without a condition known',
+    ['--set', 'rules.rules[0].name=a,rules.rules[0].when.portNmae=x'],
+    /rules.*0.*when.*portNmae/s,
+  ],
+  ['an annotation key that Kubernetes would refuse', ['--set', 'rules.annotations.port=a b'], /annotations.*port/s],
+  [
+    'two annotation keys that are one to Prometheus',
+    ['--set', 'rules.annotations.scrape=a/b.c,rules.annotations.port=a/b-c'],
+    /"a\/b-c".*"a\/b\.c".*one key to Prometheus/s,
+  ],
+  [
+    "an annotation key that is another's default",
+    ['--set', 'rules.annotations.scrape=prometheus.io/path'],
+    /"prometheus\.io\/path".*one key to Prometheus/s,
+  ],
+  [
+    "autoscrape's marker as an annotation key",
+    ['--set', 'rules.annotations.path=autoscrape.io/injected'],
+    /"autoscrape\.io\/injected".*one key to Prometheus/s,
+  ],
+  [
+    "the slow job's annotation key",
+    ['--set', 'rules.annotations.path=prometheus.io/scrape-slow'],
+    /"prometheus\.io\/scrape-slow".*one key to Prometheus/s,
+  ],
+  ['a shipped rule to disable that there is none of', rules({ disabled: ['nosuch'] }), /disabled.*spring-boot/s],
+  ...[
+    { when: {} },
+    { when: { portName: 'x' }, unless: {} },
+    { when: { portNumber: 70_000 } },
+    { when: { portNumber: [80, 0] } },
+    { when: { portName: 'x' }, scrape: { port: 0 } },
+    { when: { portName: 'x' }, scrape: { port: 15_020 } },
+  ].map((rule) => {
+    const fields = JSON.stringify(rule);
+    return [`the rule ${fields}`, rules({ rules: [{ name: 'a', ...rule }] }), /rules.*rules.*0/s] as const;
+  }),
+  ['a rule called what means something else', rules({ rules: [{ name: 'label', when: { portName: 'x' } }] }), /name/],
+  ['a statement of paths without a path', rules({ statedPaths: ['--path=(.*)'] }), /statedPaths.*0.*path/s],
+  ["ports of an image that can't be", rules({ images: [{ images: ['x'], port: 0, beside: [65_536] }] }), /images.*0/s],
+  ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
+  ['a port that is none', ['--set', 'webhook.port=70000'], /webhook.*port/s],
+  ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],
+  ['a value taken away with null', ['--set', 'webhook.resources=null'], /webhook.*resources/s],
+  [
+    'failurePolicy Fail without the words',
+    ['--set', 'webhook.failurePolicy=Fail'],
+    /able to stop workloads.*failurePolicyMeans="pods of opted-in namespaces cannot be created while autoscrape is down"/s,
+  ],
+  [
+    "the kubelet's port on the node's network",
+    ['--set', 'webhook.hostNetwork=true'],
+    /port 10250 of every node.*webhook\.port=/s,
+  ],
+  [
+    "the kubelet's port on the node's network, for health",
+    ['--set', 'webhook.hostNetwork=true,webhook.port=10450,webhook.healthPort=10250'],
+    /port 10250 of every node.*webhook\.healthPort=/s,
+  ],
+  ['one port for two servers', ['--set', 'webhook.port=8080'], /both 8080/],
+  ['an issuer without a name', ['--set', 'certificates.mode=issuerRef'], /certificates\.issuerRef\.name/],
+  [
+    'a Secret without a name',
+    ['--set', 'certificates.mode=existingSecret,certificates.existingSecret.injectCA=true'],
+    /certificates\.existingSecret\.name/,
+  ],
+  [
+    'a Secret without a CA',
+    ['--set', 'certificates.mode=existingSecret,certificates.existingSecret.name=tls'],
+    /which CA to trust.*certificates\.caBundle.*injectCA/s,
+  ],
+  [
+    'a Secret without a CA, beside an annotation that brings none',
+    [
+      '--set',
+      'certificates.mode=existingSecret,certificates.existingSecret.name=tls',
+      '--set-string',
+      String.raw`webhook.annotations.argocd\.argoproj\.io/sync-wave=1`,
+    ],
+    /which CA to trust.*webhook\.annotations.*"inject"/s,
+  ],
+  ...['cert-manager', 'helm'].map(
+    (mode) =>
+      [
+        `a caBundle in mode ${mode}, whose CA is another`,
+        ['--set', `certificates.mode=${mode}`, '--set-string', `certificates.caBundle=${CA_BUNDLE}`],
+        /certificates\.caBundle.*another CA.*leave certificates\.caBundle empty/s,
+      ] as const,
+  ),
+  [
+    "the sample in autoscrape's own namespace",
+    ['--set', 'sample.enabled=true,sample.namespace=autoscrape'],
+    /never handles pods there/,
+  ],
+  [
+    'the sample in a namespace that is excluded',
+    ['--set', 'sample.enabled=true,sample.namespace=vault,webhook.excludedNamespaces={vault}'],
+    /never handles pods there/,
+  ],
+  [
+    'the sample in the namespace that `helm test` makes and deletes',
+    ['--set', 'sample.enabled=true,sample.namespace=autoscrape-verify'],
+    /sample\.namespace.*`helm test` makes and deletes/s,
+  ],
+  [
+    'two monitors, which would scrape every pod twice',
+    ['--set', 'monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true'],
+    /scraped twice.*monitoring\.podMonitor/s,
+  ],
+  ['an older Kubernetes', ['--kube-version', '1.32.0'], />=1\.33\.0-0/],
+];
+
+for (const helm of HELMS) {
+  suite(`${helm} refuses`, () => {
+    for (const [what, args, says] of cases) {
+      test(what, async () => assert.match(await refusal(args, helm), says));
+    }
+
+    test('a release name that makes names too long', async () => {
+      assert.match(
+        await refusal([], helm, 'r'.repeat(41)),
+        /52 characters.*keeps to the 63.*shorter release name.*fullnameOverride.*51 characters/s,
+      );
+    });
+
+    test("nothing of a vendor's version suffix, of `global` or of a parent chart's `enabled`", async () => {
+      assert.equal(await refusal(['--kube-version', '1.35.4-gke.100', '--set', 'global.x=1,enabled=true'], helm), '');
+    });
+  });
+}

@@ -1,0 +1,572 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { heapFlag } from '../../../tools/node-flags.ts';
+import { MARKER_KEY } from '../../../src/core/marker.ts';
+import { parseRules } from '../../../src/core/rules.ts';
+import { SYSTEM_NAMESPACES } from '../../../src/reconcile/namespace.ts';
+import { readShipped } from '../../../src/rules/shipped.ts';
+import { at, CHART, ciFiles, list, notes, one, render } from '../../harness/chart/render.ts';
+
+// What single values do, on the objects that `helm template` makes.
+
+const set = (...values: readonly string[]): string[] => values.flatMap((value) => ['--set', value]);
+const setJson = (values: object): string[] =>
+  Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
+const ci = async (name: string): Promise<string[]> => ['-f', (await ciFiles()).get(name) ?? `no values file ${name}`];
+
+const container = (deployment: unknown): unknown => at(deployment, 'spec', 'template', 'spec', 'containers', 0);
+const args = (deployment: unknown): readonly unknown[] => list(container(deployment), 'args');
+const configuration = 'MutatingWebhookConfiguration';
+
+const podAnnotations = async (from: readonly string[]) =>
+  at(one(await render(from), 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'metadata', 'annotations');
+
+/** Whom the component's NetworkPolicy lets in, by port. */
+const ingress = async (from: readonly string[], component: string) =>
+  Object.fromEntries(
+    list(one(await render(from), 'NetworkPolicy', `autoscrape-${component}`), 'spec', 'ingress').map((rule) => [
+      at(rule, 'ports', 0, 'port'),
+      at(rule, 'from'),
+    ]),
+  );
+
+const deployments = async (from: readonly string[]) =>
+  (await render(from)).filter(({ kind }) => kind === 'Deployment').map(({ object }) => at(object, 'spec'));
+
+suite('names', () => {
+  test('a release called autoscrape gives its name to everything, another is put behind it', async () => {
+    assert.equal(at(one(await render([]), configuration), 'metadata', 'name'), 'autoscrape');
+    assert.equal(at(one(await render([], 'helm', 'prod'), configuration), 'metadata', 'name'), 'autoscrape-prod');
+    assert.equal(
+      at(one(await render([], 'helm', 'autoscrape-eu'), configuration), 'metadata', 'name'),
+      'autoscrape-eu',
+    );
+    assert.equal(at(one(await render([], 'helm', 'a.b'), 'Service'), 'metadata', 'name'), 'autoscrape-a-b-webhook');
+  });
+
+  test('the longest that are taken fit into a DNS label, whatever is switched on', async () => {
+    for (const file of (await ciFiles()).values()) {
+      for (const { kind, name } of await render(['-f', file], 'helm', 'r'.repeat(40))) {
+        assert.ok(name.length <= 63, `${kind} ${name}`);
+      }
+    }
+  });
+
+  test('the certificate is for the name of the Service that the webhooks call', async () => {
+    const objects = await render(['-n', 'ops'], 'helm', 'prod');
+    const service = at(one(objects, 'Service'), 'metadata', 'name');
+    for (const hook of list(one(objects, configuration), 'webhooks')) {
+      assert.equal(at(hook, 'clientConfig', 'service', 'name'), service);
+      assert.equal(at(hook, 'clientConfig', 'service', 'namespace'), 'ops');
+    }
+    const leaf = one(objects, 'Certificate', 'autoscrape-prod-webhook');
+    assert.ok(list(leaf, 'spec', 'dnsNames').includes(`${String(service)}.ops.svc`));
+  });
+});
+
+const alertGroups = async (...values: readonly string[]) => {
+  const objects = await render(set('monitoring.prometheusRule.enabled=true', ...values));
+  return list(one(objects, 'PrometheusRule'), 'spec', 'groups');
+};
+
+const labels = (object: unknown, ...path: readonly string[]) => at(object, ...path, 'metadata', 'labels');
+
+suite('labels', () => {
+  const twice = {
+    commonLabels: { team: 'common', 'app.kubernetes.io/name': 'common', grafana_dashboard: 'common' },
+    webhook: { podLabels: { team: 'webhook', 'app.kubernetes.io/component': 'mine' } },
+    monitoring: { dashboard: { enabled: true, labels: { grafana_dashboard: 'own' } } },
+    bridge: { enabled: true, labels: { 'app.kubernetes.io/instance': 'my-prometheus' } },
+    test: { namespaceLabels: { team: 'test', 'autoscrape.io/inject': 'enabled' } },
+  };
+
+  test("stand once where several values name them: a value of the object's own wins over one for all", async () => {
+    // `render` refuses a key that stands twice.
+    const objects = await render(setJson(twice));
+    assert.equal(at(labels(one(objects, 'ConfigMap', 'autoscrape-dashboard')), 'grafana_dashboard'), 'own');
+    assert.equal(at(labels(one(objects, 'ScrapeConfig')), 'app.kubernetes.io/instance'), 'my-prometheus');
+    assert.equal(at(labels(one(objects, 'Namespace', 'autoscrape-verify')), 'team'), 'test');
+    assert.equal(at(labels(one(objects, 'ClusterRole')), 'team'), 'common');
+    assert.equal(at(labels(one(objects, 'ClusterRole')), 'app.kubernetes.io/name'), 'autoscrape');
+  });
+
+  test('by which pods are selected are never replaced', async () => {
+    const deployment = one(await render(setJson(twice)), 'Deployment', 'autoscrape-webhook');
+    const selected = at(deployment, 'spec', 'selector', 'matchLabels');
+    const pod = labels(deployment, 'spec', 'template');
+    assert.equal(at(pod, 'team'), 'webhook');
+    for (const [key, value] of Object.entries(selected ?? {})) assert.equal(at(pod, key), value);
+  });
+});
+
+// How the API server comes to trust the webhook.
+const trust = (objects: Awaited<ReturnType<typeof render>>) => ({
+  annotations: at(one(objects, configuration), 'metadata', 'annotations'),
+  caBundle: at(one(objects, configuration), 'webhooks', 0, 'clientConfig', 'caBundle'),
+  secret: at(one(objects, 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'spec', 'volumes', 0, 'secret'),
+});
+
+suite('certificates', () => {
+  test('cert-manager: a long CA that keeps its key, a short leaf that never does, and the CA injected from the leaf', async () => {
+    const objects = await render([]);
+    const ca = at(one(objects, 'Certificate', 'autoscrape-ca'), 'spec');
+    const leaf = at(one(objects, 'Certificate', 'autoscrape-webhook'), 'spec');
+    assert.equal(at(ca, 'isCA'), true);
+    assert.equal(at(ca, 'privateKey', 'rotationPolicy'), 'Never');
+    assert.equal(at(leaf, 'privateKey', 'rotationPolicy'), 'Always');
+    assert.deepEqual(at(leaf, 'privateKey', 'algorithm'), 'ECDSA');
+    assert.deepEqual(at(leaf, 'issuerRef'), { name: 'autoscrape-ca', kind: 'Issuer', group: 'cert-manager.io' });
+    assert.deepEqual(at(one(objects, 'Issuer', 'autoscrape-ca'), 'spec'), { ca: { secretName: at(ca, 'secretName') } });
+    assert.deepEqual(trust(objects), {
+      annotations: { 'cert-manager.io/inject-ca-from': 'autoscrape/autoscrape-webhook' },
+      caBundle: undefined,
+      secret: { secretName: at(leaf, 'secretName') },
+    });
+  });
+
+  test('duration alone is enough: when to renew is left to cert-manager', async () => {
+    const leaf = one(await render(set('certificates.duration=168h')), 'Certificate', 'autoscrape-webhook');
+    assert.equal(at(leaf, 'spec', 'duration'), '168h');
+    assert.equal(at(leaf, 'spec', 'renewBefore'), undefined);
+    assert.equal(at(one(await render(await ci('issuer')), 'Certificate'), 'spec', 'renewBefore'), '240h');
+  });
+
+  test('issuerRef: one leaf from the issuer given, no issuer of our own', async () => {
+    const objects = await render(await ci('issuer'));
+    assert.deepEqual(
+      objects.filter(({ kind }) => kind === 'Issuer'),
+      [],
+    );
+    assert.deepEqual(at(one(objects, 'Certificate'), 'spec', 'issuerRef'), {
+      name: 'company-ca',
+      kind: 'ClusterIssuer',
+      group: 'cert-manager.io',
+    });
+    assert.equal(trust(objects).caBundle, undefined);
+  });
+
+  test("existingSecret: the Secret given, and the CA as caBundle or by somebody's injector", async () => {
+    const bundle = trust(await render(await ci('existing-secret-bundle')));
+    assert.deepEqual(bundle.secret, { secretName: 'my-webhook-tls' });
+    assert.equal(bundle.annotations, undefined);
+    assert.match(Buffer.from(String(bundle.caBundle), 'base64').toString(), /^-----BEGIN CERTIFICATE-----\n/);
+    assert.deepEqual(trust(await render(await ci('existing-secret-cainjector'))).annotations, {
+      'cert-manager.io/inject-ca-from-secret': 'autoscrape/my-webhook-tls',
+    });
+    assert.deepEqual(trust(await render(await ci('existing-secret-other-injector'))).annotations, {
+      'service.beta.openshift.io/inject-cabundle': 'true',
+    });
+  });
+
+  test('helm: a CA and a leaf under it, for the name that is called, with P-256 keys', async () => {
+    const objects = await render(await ci('helm-certificate'));
+    const pem = (name: string) =>
+      new X509Certificate(Buffer.from(String(at(one(objects, 'Secret', name), 'data', 'tls.crt')), 'base64'));
+    const [ca, leaf] = [pem('autoscrape-helm-ca'), pem('autoscrape-helm-tls')];
+    assert.ok(ca.ca);
+    assert.ok(leaf.verify(ca.publicKey));
+    assert.ok(leaf.checkHost('autoscrape-webhook.autoscrape.svc'));
+    assert.equal(leaf.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
+    assert.equal(
+      Buffer.from(String(trust(objects).caBundle), 'base64')
+        .toString()
+        .trim(),
+      ca.toString().trim(),
+    );
+    assert.deepEqual(trust(objects).secret, { secretName: 'autoscrape-helm-tls' });
+    assert.ok(!objects.some(({ object }) => String(at(object, 'apiVersion')).startsWith('cert-manager.io')));
+  });
+});
+
+suite('the webhook', () => {
+  test('rolls out without a moment with fewer pods, and drains longer than endpoints take to spread', async () => {
+    const spec = at(one(await render([]), 'Deployment', 'autoscrape-webhook'), 'spec');
+    assert.deepEqual(at(spec, 'strategy', 'rollingUpdate'), { maxUnavailable: 0, maxSurge: 1 });
+    assert.equal(at(spec, 'template', 'spec', 'terminationGracePeriodSeconds'), 45);
+    assert.ok(args(one(await render([]), 'Deployment', 'autoscrape-webhook')).includes('--drain-seconds=10'));
+  });
+
+  test('on the network of its nodes it never needs two ports on one node', async () => {
+    const deployment = one(await render(await ci('host-network')), 'Deployment', 'autoscrape-webhook');
+    assert.equal(at(deployment, 'spec', 'template', 'spec', 'hostNetwork'), true);
+    assert.deepEqual(at(deployment, 'spec', 'strategy', 'rollingUpdate'), { maxUnavailable: 1, maxSurge: 0 });
+    assert.deepEqual(list(container(deployment), 'ports'), [
+      { name: 'webhook', containerPort: 10450 },
+      { name: 'health', containerPort: 18080 },
+    ]);
+    assert.ok(args(deployment).includes('--port=10450') && args(deployment).includes('--health-port=18080'));
+  });
+
+  test('is told of its own metrics by annotations with the configured keys', async () => {
+    assert.deepEqual(await podAnnotations([]), {
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': '8080',
+      'prometheus.io/path': '/metrics',
+    });
+    assert.deepEqual(Object.keys((await podAnnotations(await ci('rules'))) ?? {}).toSorted(), [
+      'metrics.example.com/path',
+      'metrics.example.com/port',
+      'metrics.example.com/scrape',
+    ]);
+    assert.equal(await podAnnotations(set('monitoring.podAnnotations=false')), undefined);
+  });
+
+  for (const monitor of ['podMonitor', 'serviceMonitor']) {
+    test(`says nothing of its metrics beside a ${monitor}, or it would be scraped twice`, async () => {
+      assert.equal(await podAnnotations(set(`monitoring.${monitor}.enabled=true`, 'bridge.enabled=true')), undefined);
+    });
+  }
+
+  test('calls nobody: its network policy lets nothing out', async () => {
+    const policy = at(one(await render([]), 'NetworkPolicy', 'autoscrape-webhook'), 'spec');
+    assert.deepEqual(at(policy, 'policyTypes'), ['Ingress', 'Egress']);
+    assert.deepEqual(at(policy, 'egress'), []);
+  });
+
+  test('is reached while an upgrade changes its ports: the policies name them, and each pod says which they are', async () => {
+    const objects = await render([]);
+    for (const component of ['webhook', 'reconciler']) {
+      const policy = one(objects, 'NetworkPolicy', `autoscrape-${component}`);
+      const ports = list(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'ports');
+      assert.deepEqual(
+        list(policy, 'spec', 'ingress').flatMap((rule) => list(rule, 'ports')),
+        ports.map((port) => ({ port: at(port, 'name'), protocol: 'TCP' })),
+      );
+    }
+  });
+
+  test('lets those in whom the values name, at each port, and anyone unless they name somebody', async () => {
+    assert.deepEqual(await ingress([], 'webhook'), { webhook: undefined, health: undefined });
+    assert.deepEqual(await ingress([], 'reconciler'), { health: undefined });
+    const webhookFrom = [{ ipBlock: { cidr: '10.0.0.0/28' } }];
+    const metricsFrom = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
+    const named = setJson({ 'networkPolicy.webhookFrom': webhookFrom, 'networkPolicy.metricsFrom': metricsFrom });
+    assert.deepEqual(await ingress(named, 'webhook'), { webhook: webhookFrom, health: metricsFrom });
+    assert.deepEqual(await ingress(named, 'reconciler'), { health: metricsFrom });
+  });
+
+  test('gives Node the heap that the memory limit has room for', async () => {
+    const mebi = 2 ** 20;
+    const limits: readonly (readonly [limit: string, mebibytes: number])[] = [
+      ['null', 0],
+      ['64Mi', 64],
+      ['192Mi', 192],
+      ['256Mi', 256],
+      ['1Gi', 1024],
+      ['1.5Gi', 1536],
+      ['2097152Ki', 2048],
+      ['500M', 500e6 / mebi],
+      ['1e9', 1e9 / mebi],
+      ['268435456', 256],
+    ];
+    for (const [limit, mebibytes] of limits) {
+      const objects = await render(['--set', `webhook.resources.limits.memory=${limit}`]);
+      const env = list(container(one(objects, 'Deployment', 'autoscrape-webhook')), 'env');
+      assert.deepEqual(env, [{ name: 'NODE_OPTIONS', value: heapFlag(Math.floor(mebibytes)) }], limit);
+    }
+    const objects = await render([]);
+    assert.deepEqual(
+      ['webhook', 'reconciler'].map((component) =>
+        at(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'env', 0, 'value'),
+      ),
+      ['--max-old-space-size=48', '--max-old-space-size=112'],
+    );
+  });
+
+  test('takes the knobs that are usual', async () => {
+    const objects = await render(await ci('knobs'));
+    for (const name of ['autoscrape-platform-webhook', 'autoscrape-platform-reconciler']) {
+      const deployment = one(objects, 'Deployment', name);
+      const spec = at(deployment, 'spec', 'template', 'spec');
+      const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+      assert.equal(at(container(deployment), 'image'), `registry.example.com/mirror/autoscrape@${digest}`);
+      assert.equal(at(container(deployment), 'imagePullPolicy'), 'Always');
+      assert.ok(args(deployment).includes('--host=0.0.0.0'));
+      const options = list(container(deployment), 'env').filter((variable) => at(variable, 'name') === 'NODE_OPTIONS');
+      assert.deepEqual(
+        options.map((variable) => at(variable, 'value')),
+        [`${heapFlag(name.endsWith('webhook') ? 192 : 256)} --trace-warnings`],
+      );
+      assert.ok(list(spec, 'volumes').some((volume) => at(volume, 'name') === 'scratch'));
+      assert.ok(list(container(deployment), 'volumeMounts').some((mount) => at(mount, 'name') === 'scratch'));
+      assert.equal(at(spec, 'priorityClassName'), 'system-cluster-critical');
+      assert.deepEqual(at(spec, 'nodeSelector'), { 'kubernetes.io/os': 'linux' });
+      assert.equal(list(spec, 'tolerations').length, 1);
+      assert.deepEqual(at(spec, 'topologySpreadConstraints', 0, 'topologyKey'), 'example.com/rack');
+      assert.deepEqual(at(spec, 'imagePullSecrets'), [{ name: 'registry' }]);
+      assert.equal(at(deployment, 'spec', 'template', 'metadata', 'labels', 'example.com/tier'), 'infra');
+    }
+    for (const { kind, object } of objects) {
+      assert.equal(at(object, 'metadata', 'labels', 'team'), 'platform', kind);
+      if (kind !== 'Namespace')
+        assert.equal(at(object, 'metadata', 'annotations', 'example.com/contact'), 'platform', kind);
+    }
+    const tag = one(await render(await ci('tag')), 'Deployment', 'autoscrape-webhook');
+    assert.equal(at(container(tag), 'image'), 'autoscrape:dev');
+  });
+});
+
+suite('rules', () => {
+  test('reach the pods as a file that the program accepts', async () => {
+    const text = at(one(await render(await ci('rules')), 'ConfigMap', 'autoscrape-rules'), 'data', 'rules.yaml');
+    const parsed = parseRules(String(text), readShipped());
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.rules.names.slice(0, 2), ['our-metrics', 'team-batch']);
+    assert.equal(parsed.rules.annotationKeys.port, 'metrics.example.com/port');
+  });
+
+  test('change no pod template, so that no restart follows', async () => {
+    assert.deepEqual(await deployments([]), await deployments(set('rules.https=true', 'rules.disabled={spring-boot}')));
+  });
+
+  test('give their annotation keys to the conditions of the webhook, the guard and the bridge', async () => {
+    const objects = await render(await ci('rules'));
+    const texts = [
+      JSON.stringify(at(one(objects, configuration), 'webhooks', 0, 'matchConditions')),
+      JSON.stringify(one(objects, 'ValidatingAdmissionPolicy')),
+    ];
+    for (const text of texts) {
+      assert.match(text, /'metrics\.example\.com\/scrape'/);
+      assert.doesNotMatch(text, /prometheus\.io/);
+    }
+    assert.match(
+      JSON.stringify(one(objects, 'ScrapeConfig')),
+      /__meta_kubernetes_pod_annotation_metrics_example_com_port/,
+    );
+  });
+});
+
+suite('the reconciler', () => {
+  test('is held by the guard to the annotation keys that the program writes', async () => {
+    for (const [values, file] of [
+      [[], '{}'],
+      [await ci('rules'), await readFile(String((await ciFiles()).get('rules')), 'utf8')],
+    ] as const) {
+      const rules: unknown = parse(file);
+      const parsed = parseRules(JSON.stringify(at(rules, 'rules') ?? { extends: 'default' }), readShipped());
+      assert.ok(parsed.ok);
+      const written = [...Object.values(parsed.rules.annotationKeys), MARKER_KEY];
+      const policy = one(await render([...values]), 'ValidatingAdmissionPolicy');
+      const ours = list(policy, 'spec', 'variables').find((variable) => at(variable, 'name') === 'ours');
+      assert.deepEqual(JSON.parse(String(at(ours, 'expression'))), written);
+      // Each key but the marker has values that may be written under it.
+      const checked = JSON.stringify(at(policy, 'spec', 'validations')).matchAll(/\(key == '([^']+)' &&/g);
+      assert.deepEqual(
+        [...checked].map(([, key]) => key),
+        written.slice(0, -1),
+      );
+    }
+  });
+
+  test('is held by the guard to the namespaces and pods that the webhook selects', async () => {
+    for (const values of [[], await ci('selectors')]) {
+      const objects = await render([...values]);
+      const hook = at(one(objects, configuration), 'webhooks', 0);
+      const policy = one(objects, 'ValidatingAdmissionPolicy');
+      const conditions = JSON.stringify(list(policy, 'spec', 'validations').map((one) => at(one, 'expression')));
+      for (const [field, labels] of [
+        ['namespaceSelector', 'variables.namespaceLabels'],
+        ['objectSelector', 'variables.labels'],
+      ] as const) {
+        const selector = at(hook, field);
+        const requirements = list(selector, 'matchExpressions').filter(
+          (requirement) => !String(at(requirement, 'key')).startsWith('istio'),
+        );
+        for (const [key, value] of Object.entries(at(selector, 'matchLabels') ?? {})) {
+          assert.ok(conditions.includes(JSON.stringify(`${labels}["${key}"] == "${String(value)}"`).slice(1, -1)), key);
+        }
+        assert.ok(requirements.length > 0);
+        for (const requirement of requirements) {
+          const [key, values] = [String(at(requirement, 'key')), list(requirement, 'values')];
+          const wanted =
+            values.length > 0 ? `${labels}["${key}"] in ${JSON.stringify(values)}` : `"${key}" in ${labels}`;
+          assert.ok(conditions.includes(JSON.stringify(wanted).slice(1, -1)), wanted);
+        }
+      }
+      const system = JSON.stringify(SYSTEM_NAMESPACES).replaceAll('"', "'");
+      assert.ok(conditions.includes(`request.namespace in ${system}`), conditions);
+    }
+  });
+
+  test('may read namespaces, read and patch pods, and hold its own Lease', async () => {
+    const objects = await render([]);
+    assert.deepEqual(at(one(objects, 'ClusterRole'), 'rules'), [
+      { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch'] },
+    ]);
+    const leases = list(one(objects, 'Role', 'autoscrape-reconciler'), 'rules');
+    assert.ok(leases.every((rule) => String(at(rule, 'resources')) === 'leases'));
+    assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--lease-name=autoscrape-reconciler'));
+    assert.deepEqual(at(leases[1], 'resourceNames'), ['autoscrape-reconciler']);
+  });
+
+  test('asks for the memory that it was measured to need at rest', async () => {
+    const measured = await readFile(new URL('../../../docs/performance.md', import.meta.url), 'utf8');
+    const [, atRest] = /memory with no namespace opted in +\| ([0-9]+) MiB/.exec(measured) ?? [];
+    const asked = at(
+      container(one(await render([]), 'Deployment', 'autoscrape-reconciler')),
+      'resources',
+      'requests',
+      'memory',
+    );
+    assert.match(String(asked), /^[0-9]+Mi$/);
+    assert.ok(Number.parseInt(String(asked), 10) >= Number(atRest), `${String(asked)} of ${atRest} MiB`);
+  });
+
+  test('leaves alone the namespaces that the webhook excludes by name', async () => {
+    const objects = await render(set('webhook.excludedNamespaces={vault,audit}'));
+    assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--exclude-namespaces=vault,audit'));
+  });
+
+  for (const [name, values] of [
+    ['reconciler.enabled=false', ['reconciler.enabled=false']],
+    ['observe=true, which is to patch nothing,', ['observe=true']],
+  ] as const) {
+    test(`${name} leaves nothing of it`, async () => {
+      const objects = await render(set(...values));
+      assert.deepEqual(
+        objects.filter((object) => object.name.endsWith('-reconciler')),
+        [],
+      );
+    });
+  }
+});
+
+suite('the sample', () => {
+  test('says nothing of scraping: its namespace has the label, and that is all', async () => {
+    const objects = await render(await ci('sample'));
+    const deployment = one(objects, 'Deployment', 'autoscrape-sample');
+    assert.equal(at(deployment, 'spec', 'template', 'metadata', 'annotations'), undefined);
+    assert.doesNotMatch(JSON.stringify(deployment), /prometheus|autoscrape\.io/);
+    assert.equal(at(deployment, 'metadata', 'namespace'), 'playground');
+    const labels = at(one(objects, 'Namespace', 'playground'), 'metadata', 'labels');
+    assert.equal(at(labels, 'autoscrape.io/inject'), 'enabled');
+  });
+});
+
+suite('monitoring', () => {
+  test('the PrometheusRule, the dashboard and the monitors are those asked for, with the labels asked for', async () => {
+    const objects = await render(await ci('monitoring-pod-monitor'));
+    assert.equal(at(one(objects, 'PodMonitor'), 'metadata', 'labels', 'release'), 'kube-prometheus-stack');
+    assert.ok(list(one(objects, 'PrometheusRule'), 'spec', 'groups', 0, 'rules').length >= 8);
+    const dashboard = one(objects, 'ConfigMap', 'autoscrape-dashboard');
+    assert.equal(at(dashboard, 'metadata', 'labels', 'grafana_dashboard'), '1');
+    assert.equal(at(JSON.parse(String(at(dashboard, 'data', 'autoscrape.json'))), 'uid'), 'autoscrape');
+    assert.ok(!objects.some(({ kind }) => kind === 'ServiceMonitor'));
+  });
+
+  test('the alerts about the reconciler are left out where it does not run', async () => {
+    const all: unknown = parse(await readFile(join(CHART, 'files', 'alerts.yaml'), 'utf8'));
+    assert.deepEqual(await alertGroups(), list(all, 'groups'));
+    for (const off of ['reconciler.enabled=false', 'observe=true']) {
+      assert.deepEqual(await alertGroups(off), list(all, 'groups').slice(0, 1), off);
+    }
+    const reconciler = list(all, 'groups', 1, 'rules').map((rule) => at(rule, 'alert'));
+    assert.ok(reconciler.includes('AutoscrapeReconcilerDown'));
+  });
+
+  test('a ServiceMonitor finds its Service, and that the port of both processes', async () => {
+    const objects = await render(await ci('monitoring-service-monitor'));
+    const labels = at(one(objects, 'Service', 'autoscrape-metrics'), 'metadata', 'labels');
+    const wanted = at(one(objects, 'ServiceMonitor'), 'spec', 'selector', 'matchLabels');
+    for (const [key, value] of Object.entries(wanted ?? {})) assert.equal(at(labels, key), value);
+  });
+
+  test('the bridge never lets pods name themselves, and gives one target a pod', async () => {
+    const spec = at(one(await render(await ci('bridge')), 'ScrapeConfig'), 'spec');
+    assert.equal(at(spec, 'honorLabels'), false);
+    const targets = list(spec, 'relabelings').map((rule) => at(rule, 'targetLabel'));
+    assert.ok(!targets.includes('container'), 'a container label would keep the targets of one pod apart');
+  });
+});
+
+suite('helm test', () => {
+  test('brings its own namespace, which the webhook selects, and rights in that alone', async () => {
+    const objects = (await render([])).filter(({ name }) => name === 'autoscrape-verify');
+    assert.deepEqual(objects.map(({ kind }) => kind).toSorted(), [
+      'Namespace',
+      'Pod',
+      'Role',
+      'RoleBinding',
+      'ServiceAccount',
+    ]);
+    for (const { kind, object } of objects) {
+      assert.equal(at(object, 'metadata', 'annotations', 'helm.sh/hook'), 'test', kind);
+    }
+    const role = one(objects, 'Role');
+    assert.equal(at(role, 'metadata', 'namespace'), 'autoscrape-verify');
+    assert.deepEqual(at(role, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['create'] }]);
+  });
+
+  test('sends a pod of the image and with the labels that the cluster asks for', async () => {
+    const podLabels = { scrape: 'yes', 'example.com/tier': '7' };
+    const pod = one(await render(setJson({ 'test.podLabels': podLabels })), 'Pod');
+    const [main] = list(pod, 'spec', 'containers');
+    const flags = list(main, 'args');
+    assert.ok(flags.includes('--labels=example.com/tier=7,scrape=yes'), JSON.stringify(flags));
+    assert.ok(flags.includes(`--image=${String(at(main, 'image'))}`), JSON.stringify(flags));
+    assert.ok(
+      !list(at(one(await render([]), 'Pod'), 'spec', 'containers', 0), 'args')
+        .join(' ')
+        .includes('--labels'),
+    );
+  });
+});
+
+suite('the notes', () => {
+  const optIn = /kubectl label namespace NAMESPACE autoscrape\.io\/inject=enabled\n/;
+  const injected = /kubectl get pods -n NAMESPACE .*INJECTED/;
+  const restart = /kubectl rollout restart/;
+  const check = /helm test autoscrape -n autoscrape/;
+  const excluded = /The reconciler knows nothing of (.*):/;
+
+  test('say how to opt in and how to see it, how to check, to stop, and to come back with a newer chart too', async () => {
+    const text = await notes([]);
+    for (const says of [optIn, injected, check]) assert.match(text, says);
+    for (const not of [restart, excluded, /would/]) assert.doesNotMatch(text, not);
+    assert.match(text, /helm upgrade autoscrape CHART -n autoscrape --reset-then-reuse-values/);
+  });
+
+  test('with observe=true: where decisions are told, and nothing that patches, restarts or must fail', async () => {
+    const text = await notes(set('observe=true', 'sample.enabled=true'));
+    assert.match(text, optIn);
+    assert.match(text, /kubectl logs -n autoscrape .*component=webhook.*outcome/);
+    for (const not of [restart, injected, check, /count_total/]) assert.doesNotMatch(text, not);
+    assert.match(text, /sample.*observe/s);
+  });
+
+  test('without the reconciler: that only new pods are annotated, the sample among them', async () => {
+    const text = await notes(set('reconciler.enabled=false', 'sample.enabled=true'));
+    for (const says of [optIn, restart, injected, check, /count_total/]) assert.match(text, says);
+    assert.match(text, /kubectl delete pod -n autoscrape-sample -l .*component=sample/);
+    assert.doesNotMatch(await notes(set('sample.enabled=true')), /kubectl delete pod/);
+  });
+
+  test('with a namespaceSelector: no label that opts nothing in, but what is asked for', async () => {
+    const text = await notes(set('webhook.namespaceSelector.matchLabels.env=prod'));
+    assert.doesNotMatch(text, optIn);
+    assert.match(text, /webhook\.namespaceSelector.*\n.*"env":"prod"/);
+    assert.match(text, injected);
+  });
+
+  test('name what the reconciler knows nothing of, and the ways out', async () => {
+    const [, named] = excluded.exec(await notes(await ci('selectors'))) ?? [];
+    assert.equal(named, 'webhook.namespaceSelector, webhook.objectSelector, webhook.matchConditions');
+    const text = await notes(setJson({ 'webhook.objectSelector': { matchLabels: { scrape: 'yes' } } }));
+    assert.equal(excluded.exec(text)?.[1], 'webhook.objectSelector');
+    assert.match(text, /autoscrape\.io\/inject=disabled.*reconciler\.enabled=false/s);
+    for (const off of ['reconciler.enabled=false', 'observe=true']) {
+      assert.doesNotMatch(await notes([...(await ci('selectors')), ...set(off)]), excluded);
+    }
+  });
+});
+
+test('Chart.yaml says the version that package.json says', async () => {
+  const chart: unknown = parse(await readFile(new URL('../../../chart/Chart.yaml', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  assert.equal(at(chart, 'appVersion'), at(manifest, 'version'));
+});

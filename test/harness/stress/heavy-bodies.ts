@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
+import { startServe } from '../autoscrape/serving.ts';
+import { podWithMetrics, reviewOf } from '../autoscrape/admission-review.ts';
+import { post } from '../autoscrape/client.ts';
+import { HEAVY_BODIES } from '../autoscrape/heavy-bodies.ts';
+import { underScope } from './scope.ts';
+
+// `node test/harness/stress/heavy-bodies.ts`, after `npm run build`: the memory of the bundled webhook, under the flags it is
+// shipped with: idle, after small reviews, and with 25 at once of each of the heaviest bodies. On Linux.
+
+await underScope(async (scope) => {
+  const main = join(import.meta.dirname, '../../../dist/main.js');
+  const serving = await startServe(scope, { main, nodeFlags: [...NODE_FLAGS, heapFlag()], env: MALLOC_VARIABLES });
+  console.log(`idle: ${memory(serving.pid)}`);
+  for (let call = 0; call < 1000; call++) await post(serving, JSON.stringify(reviewOf(podWithMetrics())));
+  console.log(`after 1,000 small reviews: ${memory(serving.pid)}`);
+  for (const [title, body] of Object.entries(HEAVY_BODIES)) {
+    const calls = await Promise.allSettled(Array.from({ length: 25 }, () => post(serving, body)));
+    const answered = calls.filter((call) => call.status === 'fulfilled' && call.value.status === 200).length;
+    console.log(`25 × ${title}: ${answered} answered; ${memory(serving.pid)}`);
+  }
+  const alive = await post(serving, JSON.stringify(reviewOf(podWithMetrics())));
+  return alive.status === 200 ? 0 : 1;
+});
+
+function memory(pid: number): string {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const [rss, anonymous, peak] = ['VmRSS', 'RssAnon', 'VmHWM'].map((name) => {
+    const kibibytes = new RegExp(String.raw`^${name}:\s+([0-9]+) kB$`, 'm').exec(status)?.[1];
+    return `${Math.round(Number(kibibytes) / 1024)} MiB`;
+  });
+  return `${rss} resident, ${anonymous} of it not from files; at most ${peak}`;
+}

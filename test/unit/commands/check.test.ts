@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isObject } from '../../../src/core/json.ts';
+import { parseRules } from '../../../src/core/rules.ts';
+import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+
+const RULES = `
+disabled: [spring-boot]
+ignoreContainers: [my-sidecar]
+images: [{ images: [acme/app], port: 9000 }]
+rules:
+  - { name: ours, when: { portName: acme } }
+  - { name: spring-boot, when: { probePath: /health } }
+`;
+
+test('a right file is said to be right, with exit code 0', async () => {
+  const { code, stdout, stderr } = await runAutoscrape(['check', '-'], RULES);
+  const shipped = defaultRules().names.length - 1;
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(
+    stdout,
+    `standard input is right. 2 of your own rules come first, then ${shipped} shipped ones; https endpoints are left alone.\n`,
+  );
+});
+
+test('every problem is listed at once, with its line and the way out, exit code 1', async () => {
+  const wrong =
+    'rulse: []\nrules:\n  - name: a\n    when: { portName: "(" }\n  - name: b\n    when: { portName: x, portNmae: x }\n';
+  const [text, json] = await Promise.all([
+    runAutoscrape(['check', '-'], wrong),
+    runAutoscrape(['check', '-f', '-', '-o', 'json'], wrong),
+  ]);
+  assert.deepEqual([text.code, text.stdout, json.code, json.stderr], [1, '', 1, '']);
+  const lines = text.stderr.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => /^standard input:(\d+):\d+: /.exec(line)?.[1]),
+    ['1', '4', '6'],
+  );
+  assert.match(lines[0] ?? '', /did you mean "rules"/);
+  assert.match(lines[2] ?? '', /rules\[1\]\.when\.portNmae: .*did you mean "portName"/);
+  const answer: unknown = JSON.parse(json.stdout);
+  assert.partialDeepStrictEqual(answer, { ok: false, problems: [{ line: 1 }, { line: 4 }, { line: 6 }] });
+});
+
+test('--print shows the rules in order, and what it prints is a rules file that comes to the same', async () => {
+  const { code, stdout } = await runAutoscrape(['check', '-', '--print'], RULES);
+  assert.equal(code, 0);
+  const [before, after] = [RULES, stdout].map((text) => parseRules(text, readShipped()));
+  assert.ok(before?.ok === true && after?.ok === true);
+  assert.deepEqual(after.rules.effective.rules, before.rules.effective.rules);
+  assert.deepEqual(after.rules.effective.images, before.rules.effective.images);
+  assert.deepEqual(new Set(after.rules.effective.ignoreContainers), new Set(before.rules.effective.ignoreContainers));
+  assert.deepEqual(after.rules.annotationKeys, before.rules.annotationKeys);
+  // Two rules of one's own, then the shipped ones.
+  assert.match(stdout, /# Yours:\n *- name: ours\n[^]*- name: spring-boot\n[^#]*# Shipped:\n *- name: (?!spring-boot)/);
+});
+
+test('--print -o json is the same as data', async () => {
+  const { stdout } = await runAutoscrape(['check', '-', '--print', '-o', 'json'], 'extends: none');
+  const file: unknown = JSON.parse(stdout);
+  assert.ok(isObject(file));
+  assert.deepEqual([file['extends'], file['https'], file['rules']], ['none', false, []]);
+});
+
+test('no file, two files or a missing file are told in words', async () => {
+  const [none, two, missing] = await Promise.all([
+    runAutoscrape(['check']),
+    runAutoscrape(['check', 'a.yaml', '-f', 'b.yaml']),
+    runAutoscrape(['check', 'missing.yaml']),
+  ]);
+  assert.deepEqual([none.code, two.code, missing.code], [2, 2, 1]);
+  for (const { stderr } of [none, two]) assert.match(stderr, /autoscrape check rules\.yaml/);
+  assert.match(missing.stderr, /missing\.yaml/);
+  assert.doesNotMatch(missing.stderr, /\n\s+at /);
+});

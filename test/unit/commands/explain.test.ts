@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { TestContext } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { defaultRules } from '../../../src/rules/shipped.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+
+const FIELDS = [
+  'kind',
+  'namespace',
+  'name',
+  'outcome',
+  'rule',
+  'reason',
+  'annotations',
+  'warnings',
+  'notes',
+  'candidates',
+];
+
+function records(stdout: string): Record<string, unknown>[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+const deployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: shop, namespace: prod }
+spec: { template: { spec: { containers: [{ name: app, ports: [{ containerPort: 9464, name: metrics }] }] } } }
+`;
+const nothing = 'kind: Pod\nmetadata: { name: silent }\nspec: { containers: [{ name: app }] }\n';
+
+async function fileWith(t: TestContext, name: string, text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'autoscrape-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+}
+
+test('with -o json each workload is one object a line, with every field there', async () => {
+  const { code, stdout, stderr } = await runAutoscrape(
+    ['explain', '-f', '-', '-o', 'json'],
+    `${deployment}---\nkind: Service\n---\n${nothing}`,
+  );
+  assert.equal(stderr, '');
+  assert.equal(code, 0);
+  const [shop, silent, ...more] = records(stdout);
+  assert.ok(shop !== undefined && silent !== undefined);
+  assert.equal(more.length, 0);
+  assert.deepEqual([Object.keys(shop), Object.keys(silent)], [FIELDS, FIELDS]);
+  assert.deepEqual(
+    { ...shop, annotations: undefined, candidates: undefined },
+    {
+      kind: 'Deployment',
+      namespace: 'prod',
+      name: 'shop',
+      outcome: 'annotate',
+      rule: 'metrics-port',
+      reason: null,
+      annotations: undefined,
+      warnings: [],
+      notes: [],
+      candidates: undefined,
+    },
+  );
+  const added = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464', 'prometheus.io/path': '/metrics' };
+  const marker = JSON.stringify({ rule: 'metrics-port', added });
+  assert.deepEqual(shop['annotations'], { ...added, 'autoscrape.io/injected': marker });
+  assert.deepEqual(
+    [silent['outcome'], silent['rule'], silent['reason'], silent['annotations']],
+    ['skip', null, 'no_candidate', {}],
+  );
+});
+
+test('-o yaml holds what -o json holds, a document each', async () => {
+  const input = `${deployment}---\n${nothing}`;
+  const [json, yaml] = await Promise.all(
+    ['json', 'yaml'].map((format) => runAutoscrape(['explain', '-f', '-', '-o', format], input)),
+  );
+  const documents = parseAllDocuments(yaml?.stdout ?? '').map((document): unknown => document.toJS());
+  assert.deepEqual(documents, records(json?.stdout ?? ''));
+});
+
+test('every pod of a list of 400 is answered, in order', async () => {
+  const items = Array.from({ length: 400 }, (_, i) => ({
+    kind: 'Pod',
+    metadata: { name: `pod-${i}` },
+    spec: { containers: [{ name: 'app', ports: [{ containerPort: 9000 + i, name: 'metrics' }] }] },
+  }));
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  const { code, stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], input);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    records(stdout).map(({ name }) => name),
+    items.map(({ metadata }) => metadata.name),
+  );
+});
+
+test('what cannot be read is named with file and line, exit code 1, and the rest is explained', async (t) => {
+  const template = await fileWith(
+    t,
+    'template.yaml',
+    `${deployment}---\nkind: Deployment\nmetadata:\n  name: {{ .x }}\n`,
+  );
+  const { code, stdout, stderr } = await runAutoscrape(
+    ['explain', '-f', template, '-f', 'missing.yaml', '-f', '-', '-o', 'json'],
+    nothing,
+  );
+  assert.equal(code, 1);
+  assert.deepEqual(
+    records(stdout).map(({ name }) => name),
+    ['shop', 'silent'],
+  );
+  const [first, second, ...more] = stderr.trimEnd().split('\n');
+  assert.ok(first?.startsWith(`${template}:9:9: a template`), first);
+  assert.equal(second, 'missing.yaml: there is no such file or folder');
+  assert.deepEqual(more, []);
+});
+
+test('text ends with a summary and has no escape codes where nobody sees colours', async () => {
+  const { stdout } = await runAutoscrape(['explain', '-f', '-'], `${deployment}---\nkind: Service\n`);
+  assert.match(stdout, /^Deployment prod\/shop: annotated by rule metrics-port$/m);
+  assert.match(stdout, /1 workload: 1 annotated, 0 left alone\. Passed over, since they make no pods: 1 Service\.\n$/);
+  assert.ok(!stdout.includes('\u001B'));
+});
+
+test('what is no manifest, or is not there at all, is told on stderr, exit code 1', async () => {
+  const [prose, missing, empty] = await Promise.all([
+    runAutoscrape(['explain', '-f', '-'], 'hello\n'),
+    runAutoscrape(['explain', '-f', 'missing.yaml']),
+    runAutoscrape(['explain', '-f', '-'], ''),
+  ]);
+  assert.deepEqual([prose.code, prose.stdout, missing.code, missing.stdout], [1, '', 1, '']);
+  assert.match(prose.stderr, /^standard input:1:1: no manifest: that is a mapping with kind, metadata and spec.*\n$/);
+  assert.equal(missing.stderr, 'missing.yaml: there is no such file or folder\n');
+  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here makes pods.\n', '']);
+});
+
+test('of JSON values one after another those before a broken one are explained, and that one is told', async () => {
+  const pods = ['first', 'third'].map((name) => JSON.stringify({ kind: 'Pod', metadata: { name } }));
+  const { code, stdout, stderr } = await runAutoscrape(
+    ['explain', '-f', '-', '-o', 'json'],
+    pods.join('\n{ "kind": "Pod",\n"metadata": {] }\n'),
+  );
+  assert.equal(code, 1);
+  assert.deepEqual(
+    records(stdout).map(({ name }) => name),
+    ['first', 'third'],
+  );
+  assert.match(stderr, /^standard input:3:\d+: not YAML: .*\n$/);
+});
+
+test('--rules and --mesh change the decision; a wrong rules file is told line by line', async (t) => {
+  const rules = await fileWith(
+    t,
+    'rules.yaml',
+    'https: true\nrules: [{ name: mine, when: { container: app }, scrape: { scheme: https } }]\n',
+  );
+  const run = (...flags: readonly string[]): Promise<{ readonly stdout: string }> =>
+    runAutoscrape(['explain', '-f', '-', '-o', 'json', '--rules', rules, ...flags], deployment);
+  const [plain, mesh] = await Promise.all([run(), run('--mesh')]);
+  assert.equal(records(plain.stdout)[0]?.['rule'], 'mine');
+  assert.equal(records(mesh.stdout)[0]?.['reason'], 'mesh_https');
+
+  const wrong = await fileWith(t, 'wrong.yaml', 'rulse: []\nhttps: maybe\n');
+  const { code, stdout, stderr } = await runAutoscrape(['explain', '-f', '-', '--rules', wrong], deployment);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /wrong\.yaml:1:\d+: rulse: unknown field.*did you mean "rules"/);
+  assert.match(stderr, /wrong\.yaml:2:\d+: https: /);
+});
+
+test('without -f it is a usage error', async () => {
+  const { code, stderr } = await runAutoscrape(['explain']);
+  assert.equal(code, 2);
+  assert.match(stderr, /--filename/);
+});
+
+test('the candidates for machines name every rule once, as one that takes the port or as one that refuses it', async () => {
+  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], deployment);
+  const named = [...stdout.slice(stdout.indexOf('"candidates"')).matchAll(/"rule":"([^"]*)"/g)].map(
+    ([, rule = '']) => rule,
+  );
+  assert.deepEqual(named.toSorted(), defaultRules().names.toSorted());
+});

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once as event } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { reconcile } from '../../../src/commands/reconcile.ts';
+import type { ReconcileOptions } from '../../../src/commands/reconcile.ts';
+import { uninject } from '../../../src/commands/uninject.ts';
+import type { UninjectOptions } from '../../../src/commands/uninject.ts';
+import { UserError } from '../../../src/user-error.ts';
+import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import type { Finished } from '../../harness/autoscrape/run-autoscrape.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'autoscrape-reconcile-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function kubeconfig(name: string, server: string): string {
+  return file(
+    name,
+    JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  );
+}
+
+// Nothing listens on port 1, so the API server is away.
+const away = kubeconfig('away', 'https://127.0.0.1:1');
+const wrongRules = file('rules.yaml', 'rulez: []\n');
+
+const once: ReconcileOptions = {
+  once: true,
+  dryRun: false,
+  output: 'text',
+  patchesPerSecond: 20,
+  leaseName: 'autoscrape-reconciler',
+  healthPort: 0,
+  logLevel: 'info',
+};
+const undo: UninjectOptions = { allNamespaces: false, dryRun: false, output: 'text', patchesPerSecond: 20 };
+
+// In this process, because loading the Kubernetes client takes longer than everything else in these tests.
+const failures: readonly [what: string, run: () => Promise<number>, message: RegExp][] = [
+  ['a kubeconfig that is not there', () => reconcile({ ...once, kubeconfig: '/nowhere' }), /Cannot read \/nowhere/],
+  ['a context that is not there', () => reconcile({ ...once, kubeconfig: away, context: 'y' }), /No context "y"/],
+  [
+    'an API server that is away',
+    () => reconcile({ ...once, kubeconfig: away }),
+    /namespaces can't be read: no answer from https:\/\/127\.0\.0\.1:1: /,
+  ],
+  [
+    'rules that are wrong',
+    () => reconcile({ ...once, kubeconfig: away, rules: wrongRules }),
+    /rules\.yaml:1:1.*rulez/s,
+  ],
+  [
+    'an API server that is away, for uninject',
+    () => uninject({ ...undo, kubeconfig: away }),
+    /namespaces can't be read/,
+  ],
+];
+for (const [what, run, message] of failures) {
+  test(`${what}: an error for the user that says so`, async () => {
+    await assert.rejects(run, (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+const misuses: readonly [args: readonly string[], message: RegExp][] = [
+  [['reconcile', '--patches-per-second', '0'], /whole number from 1 to 1000/],
+  [['reconcile', '--once', '-o', 'table'], /text, json, yaml/],
+  [['uninject', '--once'], /unknown option '--once'/],
+];
+for (const [args, message] of misuses) {
+  test(`${args.join(' ')}: usage, and exit code 2`, async () => {
+    const { code, stdout, stderr } = await runAutoscrape(args);
+    assert.match(stderr, message);
+    assert.deepEqual([code, stdout], [2, '']);
+  });
+}
+
+const pods = ['a', 'b', 'c'].map((name) => ({
+  metadata: { namespace: 'shop', name, uid: name, resourceVersion: '1' },
+  spec: { containers: [{ name: 'c', ports: [{ name: 'metrics', containerPort: 9464 }] }] },
+}));
+
+/** The kubeconfig of a cluster with some namespaces, and three pods in each; what to answer to a patch is the caller's. */
+async function startCluster(t: TestContext, onPatch: (response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'http://here');
+    const name = pathname.split('/')[4] ?? '';
+    request.resume();
+    if (request.method === 'PATCH') onPatch(response);
+    else if (pathname.endsWith('/pods')) response.end(JSON.stringify({ metadata: {}, items: pods }));
+    else {
+      const metadata = { name, labels: { 'autoscrape.io/inject': 'enabled' } };
+      const deletionTimestamp = name === 'leaving' ? '2026-01-01T00:00:00Z' : undefined;
+      response.end(JSON.stringify({ metadata: { ...metadata, deletionTimestamp } }));
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await event(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return kubeconfig(`cluster-${address.port}`, `http://127.0.0.1:${address.port}`);
+}
+
+/** Runs a pass, and sends it signals once it has sent its first patch, whose answer `answer` gives. */
+async function interrupt(
+  t: TestContext,
+  signals: readonly NodeJS.Signals[],
+  answer: (response: ServerResponse) => void,
+): Promise<Finished> {
+  let patches = 0;
+  const config = await startCluster(t, (response) => {
+    patches += 1;
+    if (patches > 1) return;
+    answer(response);
+    for (const [index, signal] of signals.entries()) setTimeout(() => child.kill(signal), 300 * index);
+  });
+  const child = spawn(process.execPath, [MAIN, 'reconcile', '--once', '-n', 'shop', `--kubeconfig=${config}`]);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), event(child, 'exit')]);
+  assert.equal(patches, 1);
+  return { code, stdout, stderr };
+}
+
+test('a signal ends a pass after the pod in hand, with a report of what was done and what was not', async (t) => {
+  const { code, stdout } = await interrupt(t, ['SIGTERM'], (response) => setTimeout(() => response.end('{}'), 500));
+  assert.match(
+    stdout,
+    /^shop\/a {2}annotated .*\nshop\/b {2}not done .*\nshop\/c {2}not done .*\n\n3 pods in 1 namespace: /,
+  );
+  assert.equal(code, 1);
+});
+
+test('a second signal ends it at once', { timeout: 9000 }, async (t) => {
+  const { code, stdout } = await interrupt(t, ['SIGINT', 'SIGINT'], () => undefined);
+  assert.deepEqual([code, stdout], [130, '']);
+});
+
+for (const [command, namespace, want] of [
+  ['uninject', 'kube-system', 'The namespace kube-system is never worked on.\n'],
+  ['uninject', 'leaving', 'The namespace leaving is being deleted.\n'],
+  ['reconcile --once', 'leaving', 'The namespace leaving is being deleted.\n'],
+] as const) {
+  test(`${command} of ${namespace} says why it does nothing`, async (t) => {
+    const config = await startCluster(t, () => assert.fail('nothing is to be changed'));
+    const run = await runAutoscrape([...command.split(' '), '-n', namespace, `--kubeconfig=${config}`]);
+    assert.deepEqual(run, { code: 0, stdout: '0 pods in 0 namespaces.\n', stderr: want });
+  });
+}

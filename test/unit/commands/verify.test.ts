@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { suite, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { findFault } from '../../../src/commands/verify.ts';
+import { decide } from '../../../src/core/decide.ts';
+import { isObject, own } from '../../../src/core/json.ts';
+import { defaultRules } from '../../../src/rules/shipped.ts';
+import { at } from '../../harness/chart/render.ts';
+import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+
+// test/chart and the installation's test run it against real API servers; here are the ways in which one can answer.
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** The path of a kubeconfig for a server that answers as told, and the calls that it got. */
+async function startServer(t: TestContext, answer: (pod: unknown, call: number) => Answer) {
+  const authority = createAuthority();
+  const { certificate: cert, key } = authority.issue({ names: ['127.0.0.1'] });
+  const calls: string[] = [];
+  const server = createServer({ cert, key }, (request, response) => {
+    calls.push(`${request.method} ${request.url}`);
+    void text(request).then((body) => {
+      const { status, body: object } = answer(JSON.parse(body), calls.length);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const kubeconfig = join(await temporaryFolder(t), 'kubeconfig');
+  const ca = Buffer.from(authority.certificate).toString('base64');
+  await writeFile(
+    kubeconfig,
+    JSON.stringify({
+      'current-context': 'test',
+      contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace: 'shop' } }],
+      clusters: [
+        {
+          name: 'test',
+          cluster: { server: `https://127.0.0.1:${address.port}`, 'certificate-authority-data': ca },
+        },
+      ],
+      users: [{ name: 'test', user: { token: 'none' } }],
+    }),
+  );
+  return { kubeconfig, calls };
+}
+
+const withAnnotations = (annotations: unknown): unknown => ({ metadata: { annotations } });
+
+/** The pod as the webhook would have it. */
+function annotated(pod: unknown): unknown {
+  const decision = decide(pod, defaultRules());
+  assert.ok(isObject(pod) && decision.outcome === 'annotate');
+  const metadata = own(pod, 'metadata');
+  return { ...pod, metadata: { ...(isObject(metadata) ? metadata : {}), annotations: decision.annotations } };
+}
+
+suite('verify', () => {
+  test('is content with a pod that comes back annotated, even after the server needed a while', async (t) => {
+    const { kubeconfig, calls } = await startServer(t, (pod, call) =>
+      call === 1
+        ? { status: 403, body: { kind: 'Status', message: 'serviceaccount "default" not found' } }
+        : { status: 201, body: annotated(pod) },
+    );
+    const { code, stdout, stderr } = await run(['verify', '--kubeconfig', kubeconfig]);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    assert.match(stdout, /namespace shop gets:\n {2}prometheus\.io\/scrape: true\n {2}prometheus\.io\/port: 9464\n/);
+    assert.deepEqual(new Set(calls), new Set(['POST /api/v1/namespaces/shop/pods?dryRun=All']));
+    assert.equal(calls.length, 2);
+  });
+
+  test('sends a pod without a user id, which OpenShift gives out itself, with the labels and the image that it is told', async (t) => {
+    const pods: unknown[] = [];
+    const { kubeconfig } = await startServer(t, (pod) => {
+      pods.push(pod);
+      return { status: 201, body: annotated(pod) };
+    });
+    for (const flags of [[], ['--labels', 'scrape=yes,example.com/tier=,team=a', '--image', 'example.com/own:1']]) {
+      const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, ...flags]);
+      assert.equal(code, 0, stderr);
+    }
+    assert.deepEqual(
+      pods.map((pod) => at(pod, 'metadata', 'labels')),
+      [
+        { 'autoscrape.io/port': 'metrics' },
+        { 'autoscrape.io/port': 'metrics', scrape: 'yes', 'example.com/tier': '', team: 'a' },
+      ],
+    );
+    assert.equal(at(pods[1], 'spec', 'containers', 0, 'image'), 'example.com/own:1');
+    for (const pod of pods) {
+      assert.deepEqual(at(pod, 'spec', 'securityContext'), {
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+    }
+  });
+
+  test('refuses labels that are none, and those that have the pod left alone', async () => {
+    for (const labels of ['team', '=a', 'a=b,,c=d', '']) {
+      const { code, stderr } = await run(['verify', '--labels', labels]);
+      assert.equal(code, 2);
+      assert.match(stderr, /labels such as/);
+    }
+    const { code, stderr } = await run(['verify', '--labels', 'autoscrape.io/inject=disabled']);
+    assert.equal(code, 1);
+    assert.match(stderr, /don't annotate the test's pod: opted_out/);
+  });
+
+  test('says what to look at when the pod comes back without annotations', async (t) => {
+    const { kubeconfig } = await startServer(t, (pod) => ({ status: 201, body: pod }));
+    const { code, stderr } = await run(['verify', '-n', 'test', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    assert.equal(code, 1);
+    assert.match(stderr, /after 1 s: the pod comes back without annotations[^]*kubectl get pods/);
+    for (const cause of [/namespaceSelector/, /objectSelector/, /matchConditions/, /test\.podLabels/]) {
+      assert.match(stderr, cause);
+    }
+  });
+
+  test("repeats the server's own words when it refuses the pod", async (t) => {
+    const { kubeconfig } = await startServer(t, () => ({
+      status: 403,
+      body: { kind: 'Status', message: 'pods is forbidden' },
+    }));
+    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    assert.equal(code, 1);
+    assert.match(stderr, /the API server refuses the pod: pods is forbidden/);
+  });
+
+  test('names the annotations that somebody changed', () => {
+    const expected = { scrape: 'true', port: '9464' };
+    assert.equal(findFault(withAnnotations({ ...expected, more: 'x' }), expected), undefined);
+    assert.match(
+      findFault(withAnnotations({ scrape: 'true', port: '15020' }), expected) ?? '',
+      /port is "15020", not "9464"/,
+    );
+    assert.match(findFault(withAnnotations({ scrape: 'true' }), expected) ?? '', /port is missing/);
+    for (const odd of [null, 7, [], {}, { metadata: null }, withAnnotations(null), withAnnotations([])]) {
+      assert.match(findFault(odd, expected) ?? '', /without annotations/);
+    }
+  });
+});

@@ -1,0 +1,550 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide } from '../../../src/core/decide.ts';
+import type { Surroundings } from '../../../src/core/decide.ts';
+import { parseRules } from '../../../src/core/rules.ts';
+import { readShipped } from '../../../src/rules/shipped.ts';
+
+const shipped = readShipped();
+
+function rulesOf(text: string) {
+  const parsed = parseRules(text, shipped);
+  assert.ok(parsed.ok);
+  return parsed.rules;
+}
+
+const RULES = rulesOf('');
+const HTTPS = rulesOf('https: true');
+
+const METRICS = { name: 'metrics', containerPort: 9090 };
+const HTTP = { name: 'http', containerPort: 8080 };
+
+interface Words {
+  readonly labels?: Record<string, string>;
+  readonly annotations?: Record<string, string>;
+  readonly ports?: readonly object[];
+  readonly container?: object;
+  readonly containers?: readonly object[];
+  readonly initContainers?: readonly object[];
+}
+
+function pod({ labels, annotations, ports = [METRICS], container, containers, initContainers }: Words = {}): unknown {
+  return {
+    metadata: { ...(labels && { labels }), ...(annotations && { annotations }) },
+    spec: {
+      containers: containers ?? [{ name: 'app', image: 'registry.example/app:1', ports, ...container }],
+      ...(initContainers && { initContainers }),
+    },
+  };
+}
+
+const S = 'prometheus.io/scrape';
+const P = 'prometheus.io/port';
+const A = 'prometheus.io/path';
+const C = 'prometheus.io/scheme';
+
+/** What is wanted: `skip REASON`, or `RULE PORT PATH [SCHEME]` with the keys that are added. */
+interface Row {
+  readonly row: string;
+  readonly says: string;
+  readonly pod: unknown;
+  readonly surroundings?: Surroundings;
+  readonly rules?: typeof RULES;
+  readonly want: string;
+  readonly adds?: Readonly<Record<string, string>>;
+  readonly warns?: boolean;
+}
+
+const injected = (added: Record<string, string>) => ({
+  'autoscrape.io/injected': JSON.stringify({ rule: 'metrics-port', added }),
+});
+
+// The rows of the table above `decide`, in its order.
+const ROWS: readonly Row[] = [
+  { row: '1', says: 'null', pod: null, want: 'skip unreadable' },
+  { row: '1', says: 'an array', pod: [], want: 'skip unreadable' },
+  { row: '1', says: 'a pod without metadata', pod: { spec: { containers: [{}] } }, want: 'skip unreadable' },
+  {
+    row: '1',
+    says: 'a pod without containers',
+    pod: { metadata: {}, spec: { containers: [] } },
+    want: 'skip unreadable',
+  },
+  {
+    row: '1',
+    says: 'annotations that are a list',
+    pod: { metadata: { annotations: [] }, spec: { containers: [{ name: 'a' }] } },
+    want: 'skip unreadable',
+  },
+  {
+    row: '1',
+    says: 'an annotation that is a number',
+    pod: { metadata: { annotations: { [P]: 80 } }, spec: { containers: [{ name: 'a' }] } },
+    want: 'skip unreadable',
+  },
+  {
+    row: '1',
+    says: 'a container that is a text',
+    pod: { metadata: {}, spec: { containers: ['app'] } },
+    want: 'skip unreadable',
+  },
+  {
+    row: '2',
+    says: 'a mirror of a static pod',
+    pod: pod({ annotations: { 'kubernetes.io/config.mirror': 'x' } }),
+    want: 'skip mirror_pod',
+  },
+  { row: '3', says: 'opted out', pod: pod({ labels: { 'autoscrape.io/inject': 'disabled' } }), want: 'skip opted_out' },
+  {
+    row: '3',
+    says: 'opted out in other words',
+    pod: pod({ labels: { 'autoscrape.io/inject': 'no' } }),
+    want: 'skip opted_out',
+  },
+  {
+    row: '3',
+    says: 'opted in by its own label',
+    pod: pod({ labels: { 'autoscrape.io/inject': 'enabled' } }),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '4',
+    says: 'annotated by us, values still there',
+    pod: pod({ annotations: { [S]: 'true', [P]: '9090', ...injected({ [S]: 'true', [P]: '9090' }) } }),
+    want: 'skip already_injected',
+  },
+  {
+    row: '4',
+    says: 'annotated by us, a value changed since',
+    pod: pod({ annotations: { [S]: 'true', [P]: '9091', ...injected({ [S]: 'true', [P]: '9090' }) } }),
+    want: 'skip already_annotated',
+  },
+  {
+    row: '4',
+    says: 'a marker that is no JSON',
+    pod: pod({ annotations: { 'autoscrape.io/injected': 'yes' } }),
+    want: 'metrics-port 9090 /metrics',
+    adds: { [S]: 'true', [P]: '9090', [A]: '/metrics' },
+  },
+  {
+    row: '4',
+    says: 'a marker that was copied, with nothing of what it says',
+    pod: pod({ annotations: { [A]: '/mine', ...injected({ [S]: 'true', [P]: '9090', [A]: '/metrics' }) } }),
+    want: 'metrics-port 9090 /mine',
+    adds: { [S]: 'true', [P]: '9090' },
+  },
+  {
+    row: '4',
+    says: 'a marker that was copied, and claims the path that the user has written',
+    pod: pod({ annotations: { [A]: '/metrics', ...injected({ [S]: 'true', [P]: '9090', [A]: '/metrics' }) } }),
+    want: 'skip changed_since',
+    warns: true,
+  },
+  {
+    row: '4',
+    says: 'a marker that was copied, and claims the port that the user has written',
+    pod: pod({ annotations: { [P]: '9090', ...injected({ [S]: 'true', [P]: '9090' }) } }),
+    want: 'skip changed_since',
+    warns: true,
+  },
+  { row: '5', says: 'scrape false', pod: pod({ annotations: { [S]: 'false' } }), want: 'skip declined' },
+  { row: '5', says: 'scrape True', pod: pod({ annotations: { [S]: 'True' } }), want: 'skip declined', warns: true },
+  { row: '5', says: 'scrape empty', pod: pod({ annotations: { [S]: '' } }), want: 'skip declined' },
+  {
+    row: '5',
+    says: 'two spellings, one of which declines',
+    pod: pod({ annotations: { [S]: 'true', 'prometheus-io/scrape': 'false' } }),
+    want: 'skip declined',
+  },
+  {
+    row: '6',
+    says: 'two spellings of path that differ',
+    pod: pod({ annotations: { [A]: '/a', 'prometheus.io.path': '/b' } }),
+    want: 'skip conflicting_keys',
+    warns: true,
+  },
+  {
+    row: '6',
+    says: 'two spellings of path that agree',
+    pod: pod({ annotations: { [A]: '/a', 'prometheus.io.path': '/a' } }),
+    want: 'metrics-port 9090 /a',
+    adds: { [S]: 'true', [P]: '9090' },
+  },
+  {
+    row: '7a',
+    says: 'merged by Istio',
+    pod: pod({ annotations: { [S]: 'true', [P]: '15020' } }),
+    want: 'skip istio_merged',
+  },
+  {
+    row: '7b',
+    says: 'annotated by hand',
+    pod: pod({ annotations: { [S]: 'true', [P]: '9090' } }),
+    want: 'skip already_annotated',
+  },
+  {
+    row: '7b',
+    says: 'annotated by hand with a name for a port',
+    pod: pod({ annotations: { [S]: 'true', [P]: 'metrics' } }),
+    want: 'skip already_annotated',
+    warns: true,
+  },
+  {
+    row: '7b',
+    says: 'slow, with a port',
+    pod: pod({ annotations: { [`${S}-slow`]: 'true', [P]: '9090' } }),
+    want: 'skip already_annotated',
+  },
+  {
+    row: '8',
+    says: 'scrape without a port, one candidate',
+    pod: pod({ annotations: { [S]: 'true' }, ports: [HTTP] }),
+    want: 'annotation 8080 /metrics',
+    adds: { [P]: '8080', [A]: '/metrics' },
+  },
+  {
+    row: '8',
+    says: 'scrape without a port, one candidate that a rule knows',
+    pod: pod({ annotations: { [S]: 'true' }, ports: [{ name: 'actuator', containerPort: 8081 }] }),
+    want: 'actuator-port 8081 /actuator/prometheus',
+    adds: { [P]: '8081', [A]: '/actuator/prometheus' },
+  },
+  {
+    row: '8',
+    says: 'slow without a port: scrape is not added',
+    pod: pod({ annotations: { [`${S}-slow`]: 'true' } }),
+    want: 'metrics-port 9090 /metrics',
+    adds: { [P]: '9090', [A]: '/metrics' },
+  },
+  {
+    row: '9',
+    says: 'scrape without a port, several candidates',
+    pod: pod({ annotations: { [S]: 'true' }, ports: [HTTP, METRICS] }),
+    want: 'skip already_annotated',
+    warns: true,
+  },
+  {
+    row: '9',
+    says: 'scrape without a port, none declared',
+    pod: pod({ annotations: { [S]: 'true' }, ports: [] }),
+    want: 'skip already_annotated',
+    warns: true,
+  },
+  {
+    row: '10',
+    says: 'a port that is a list',
+    pod: pod({ annotations: { [P]: '9090,9091' } }),
+    want: 'skip bad_port_annotation',
+    warns: true,
+  },
+  {
+    row: '10',
+    says: 'a port that Istio keeps',
+    pod: pod({ annotations: { [P]: '15090' } }),
+    want: 'skip bad_port_annotation',
+    warns: true,
+  },
+  {
+    row: '10',
+    says: 'a port with a leading zero',
+    pod: pod({ annotations: { [P]: '09090' } }),
+    want: 'skip bad_port_annotation',
+    warns: true,
+  },
+  {
+    row: '10',
+    says: 'a port that is declared for UDP',
+    pod: pod({ annotations: { [P]: '53' }, ports: [{ containerPort: 53, protocol: 'UDP' }] }),
+    want: 'skip bad_port_annotation',
+    warns: true,
+  },
+  {
+    row: '11',
+    says: 'a port alone',
+    pod: pod({ annotations: { [P]: '8080' }, ports: [HTTP, METRICS] }),
+    want: 'annotation 8080 /metrics',
+    adds: { [S]: 'true', [A]: '/metrics' },
+  },
+  {
+    row: '11',
+    says: 'a port and a path',
+    pod: pod({ annotations: { [P]: '8080', [A]: '/prom' }, ports: [HTTP] }),
+    want: 'annotation 8080 /prom',
+    adds: { [S]: 'true' },
+  },
+  {
+    row: '11',
+    says: 'a port that nobody declares',
+    pod: pod({ annotations: { [P]: '7000' } }),
+    want: 'annotation 7000 /metrics',
+    adds: { [S]: 'true', [A]: '/metrics' },
+    warns: true,
+  },
+  {
+    row: '11',
+    says: "the user's own https",
+    pod: pod({ annotations: { [P]: '9090', [C]: 'https' } }),
+    want: 'metrics-port 9090 /metrics https',
+    adds: { [S]: 'true', [A]: '/metrics' },
+    warns: true,
+  },
+  {
+    row: '12',
+    says: 'a rule that does not exist',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'nope' } }),
+    want: 'skip bad_rule_label',
+    warns: true,
+  },
+  {
+    row: '12',
+    says: 'a rule that only stops the search',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-off' } }),
+    want: 'skip bad_rule_label',
+    warns: true,
+  },
+  {
+    row: '12',
+    says: 'a port name that does not exist',
+    pod: pod({ labels: { 'autoscrape.io/port': 'nope' } }),
+    want: 'skip bad_port_label',
+    warns: true,
+  },
+  {
+    row: '12',
+    says: 'a port that is out of range',
+    pod: pod({ labels: { 'autoscrape.io/port': '70000' } }),
+    want: 'skip bad_port_label',
+    warns: true,
+  },
+  {
+    row: '12',
+    says: 'an empty label, which is no name of the ports without one',
+    pod: pod({ labels: { 'autoscrape.io/port': '' }, ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }),
+    want: 'skip bad_port_label',
+    warns: true,
+  },
+  {
+    row: '13',
+    says: 'a port by number',
+    pod: pod({ labels: { 'autoscrape.io/port': '8080' }, ports: [METRICS, HTTP] }),
+    want: 'label 8080 /metrics',
+  },
+  {
+    row: '13',
+    says: 'a port by name',
+    pod: pod({ labels: { 'autoscrape.io/port': 'http' }, ports: [METRICS, HTTP] }),
+    want: 'label 8080 /metrics',
+  },
+  {
+    row: '13',
+    says: 'a port whose container states a path',
+    pod: pod({
+      labels: { 'autoscrape.io/port': '8080' },
+      ports: [HTTP],
+      container: { args: ['--metrics-path=/internal'] },
+    }),
+    want: 'label 8080 /internal',
+  },
+  {
+    row: '13',
+    says: 'a rule whose path comes from a probe that the pod has not',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-probe' }, ports: [HTTP] }),
+    want: 'metrics-probe 8080 /metrics',
+  },
+  {
+    row: '13',
+    says: 'a rule, one port',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot' }, ports: [HTTP] }),
+    want: 'spring-boot 8080 /actuator/prometheus',
+  },
+  {
+    row: '13',
+    says: 'a rule whose conditions find the port',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-port' }, ports: [HTTP, METRICS] }),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '13',
+    says: 'a rule that leaves the port open',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot' }, ports: [HTTP, METRICS] }),
+    want: 'skip bad_rule_label',
+    warns: true,
+  },
+  {
+    row: '13',
+    says: 'a rule and a port',
+    pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot', 'autoscrape.io/port': 'http' }, ports: [HTTP, METRICS] }),
+    want: 'spring-boot 8080 /actuator/prometheus',
+  },
+  {
+    row: '14',
+    says: 'a port called metrics',
+    pod: pod({ ports: [HTTP, METRICS] }),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a stated path in which something is still to be put in is none',
+    pod: pod({ container: { args: ['--web.telemetry-path=/$(PREFIX)/metrics'] } }),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '14',
+    says: 'of a flag that is given twice, the last holds',
+    pod: pod({ container: { args: ['--web.telemetry-path=/first', '--web.telemetry-path', '/last'] } }),
+    want: 'metrics-port 9090 /last',
+  },
+  {
+    row: '14',
+    says: 'several ports of one rule: the first declared',
+    pod: pod({ ports: [{ name: 'prometheus', containerPort: 1234 }, METRICS] }),
+    want: 'metrics-port 1234 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a native sidecar, where no regular container has any',
+    pod: pod({ ports: [HTTP], initContainers: [{ name: 'agent', restartPolicy: 'Always', ports: [METRICS] }] }),
+    want: 'metrics-port 9090 /metrics',
+    warns: true,
+  },
+  {
+    row: '14',
+    says: 'a regular container before a native sidecar, even by a later rule',
+    pod: pod({
+      ports: [{ name: 'actuator', containerPort: 8081 }],
+      initContainers: [{ name: 'agent', restartPolicy: 'Always', ports: [METRICS] }],
+    }),
+    want: 'actuator-port 8081 /actuator/prometheus',
+  },
+  {
+    row: '14',
+    says: 'a port of an init container that ends',
+    pod: pod({ ports: [HTTP], initContainers: [{ name: 'migrate', ports: [METRICS] }] }),
+    want: 'skip no_candidate',
+  },
+  {
+    row: '14',
+    says: "a mesh's own container",
+    pod: pod({
+      containers: [
+        { name: 'app', ports: [HTTP] },
+        { name: 'linkerd-proxy', ports: [METRICS] },
+      ],
+    }),
+    want: 'skip no_candidate',
+  },
+  {
+    row: '15',
+    says: 'https, not switched on',
+    pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
+    want: 'skip https_endpoint',
+  },
+  {
+    row: '15',
+    says: 'https, switched on',
+    rules: HTTPS,
+    pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
+    want: 'https-metrics-port 8443 /metrics https',
+    warns: true,
+  },
+  {
+    row: '15',
+    says: 'https in a mesh',
+    rules: HTTPS,
+    surroundings: { mesh: true },
+    pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
+    want: 'skip mesh_https',
+  },
+  {
+    row: '15',
+    says: 'https in a mesh that the pod stays out of',
+    rules: HTTPS,
+    surroundings: { mesh: true },
+    pod: pod({
+      labels: { 'sidecar.istio.io/inject': 'false' },
+      ports: [{ name: 'https-metrics', containerPort: 8443 }],
+    }),
+    want: 'https-metrics-port 8443 /metrics https',
+    warns: true,
+  },
+  {
+    row: '15',
+    says: 'https in a pod that joins the mesh itself',
+    rules: HTTPS,
+    pod: pod({
+      labels: { 'sidecar.istio.io/inject': 'true' },
+      ports: [{ name: 'https-metrics', containerPort: 8443 }],
+    }),
+    want: 'skip mesh_https',
+  },
+  {
+    row: '15',
+    says: 'https in a pod that names its own revision of Istio',
+    rules: HTTPS,
+    pod: pod({ labels: { 'istio.io/rev': 'default' }, ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
+    want: 'skip mesh_https',
+  },
+  {
+    row: '15',
+    says: "the user's own https in a mesh",
+    surroundings: { mesh: true },
+    pod: pod({ annotations: { [P]: '9090', [C]: 'https' } }),
+    want: 'skip mesh_https',
+  },
+  {
+    row: '16',
+    says: 'metrics switched off by an argument',
+    pod: pod({ container: { args: ['--metrics-bind-address=0'] } }),
+    want: 'skip switched_off',
+  },
+  {
+    row: '16',
+    says: 'metrics on loopback',
+    pod: pod({ container: { args: ['--metrics-addr', '127.0.0.1:9090'] } }),
+    want: 'skip switched_off',
+  },
+  { row: '17', says: 'nothing that says metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
+  { row: '17', says: 'no ports at all', pod: pod({ ports: [] }), want: 'skip no_candidate' },
+];
+
+for (const { row, says, pod, surroundings, rules = RULES, want, adds, warns = false } of ROWS) {
+  test(`row ${row}: ${says} → ${want}`, () => {
+    const decision = decide(pod, rules, surroundings);
+    if (decision.outcome === 'skip') {
+      assert.equal(`skip ${decision.reason}`, want);
+    } else {
+      const [{ port, path, scheme }] = decision.endpoints;
+      assert.equal(`${decision.rule} ${port} ${path}${scheme === 'https' ? ' https' : ''}`, want);
+      const { 'autoscrape.io/injected': marker, ...annotations } = decision.annotations;
+      if (adds !== undefined) assert.deepEqual(annotations, adds);
+      if (marker !== undefined) assert.deepEqual(JSON.parse(marker), { rule: decision.rule, added: annotations });
+    }
+    assert.equal(decision.warnings.length > 0, warns, decision.warnings.join('\n'));
+  });
+}
+
+test('annotations that come within 4 KiB of 256 KiB are not added to', () => {
+  const sized = (bytes: number) =>
+    decide(pod({ annotations: { note: 'é'.repeat((bytes - 'note'.length) / 2) } }), RULES);
+  // 174 bytes are ours: three keys and values, the marker and its key.
+  const decision = decide(pod(), RULES);
+  assert.ok(decision.outcome === 'annotate');
+  const ours = Object.entries(decision.annotations).reduce((sum, pair) => sum + Buffer.byteLength(pair.join('')), 0);
+  const limit = 256 * 1024 - 4 * 1024;
+  assert.equal(sized(limit - ours - (ours % 2)).outcome, 'annotate');
+  const over = sized(limit - ours - (ours % 2) + 2);
+  assert.ok(over.outcome === 'skip');
+  assert.equal(over.reason, 'too_large');
+});
+
+test('a warning is one line of at most 256 characters, whatever the pod says', () => {
+  const labels = { 'autoscrape.io/rule': `${'x'.repeat(300)}\n` };
+  for (const candidate of [pod({ labels }), pod({ annotations: { [S]: ' TRUE\n' } })]) {
+    const { warnings } = decide(candidate, RULES);
+    assert.equal(warnings.length, 1);
+    for (const warning of warnings) {
+      assert.ok(warning.length <= 256);
+      assert.ok(warning.split('').every((character) => character >= ' '));
+    }
+  }
+});

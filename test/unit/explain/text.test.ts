@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { stripVTControlCharacters } from 'node:util';
+import test from 'node:test';
+import { explain } from '../../../src/core/explain.ts';
+import { parseRules } from '../../../src/core/rules.ts';
+import type { Rules } from '../../../src/core/rules.ts';
+import { renderExplanation } from '../../../src/explain/text.ts';
+import { readShipped } from '../../../src/rules/shipped.ts';
+
+const SHIPPED = readShipped();
+const RULES = readRules(`
+extends: none
+rules:
+  - { name: off, when: { argument: --metrics=off }, abstain: true }
+  - { name: sidecar, when: { container: proxy, portName: stats } }
+  - { name: named, when: { portName: metrics|telemetry } }
+  - { name: probed, when: { probePath: /healthz }, scrape: { path: /probed } }
+`);
+
+function readRules(text: string): Rules {
+  const parsed = parseRules(text, SHIPPED);
+  assert.ok(parsed.ok);
+  return parsed.rules;
+}
+
+interface Made {
+  readonly metadata?: object;
+  readonly containers: readonly object[];
+}
+
+function lines({ metadata = {}, containers }: Made): string[] {
+  const workload = { kind: 'Deployment', namespace: 'shop', name: 'app', pod: { metadata, spec: { containers } } };
+  const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
+  assert.ok(text.endsWith('\n'));
+  return stripVTControlCharacters(text).trimEnd().split('\n');
+}
+
+const http = { containerPort: 8080, name: 'http' };
+const metrics = { containerPort: 9464, name: 'metrics' };
+const dns = { containerPort: 53, protocol: 'UDP' };
+
+test('an annotated workload shows what is added, which rule took which port, and who was asked before', () => {
+  const livenessProbe = { httpGet: { port: 8080, path: '/healthz' } };
+  assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, metrics, dns], livenessProbe }] }), [
+    'Deployment shop/app: annotated by rule named',
+    '  + prometheus.io/scrape: "true"',
+    '  + prometheus.io/port: "9464"',
+    '  + prometheus.io/path: "/metrics"',
+    '  + autoscrape.io/injected, which records these',
+    '  port 8080 http, container app     probed finds it (http, /probed), but named comes first',
+    '  port 9464 metrics, container app  taken by rule named: http, /metrics',
+    '      asked before, and refused: sidecar',
+    '  port 53, container app            declared, but not for TCP',
+  ]);
+});
+
+test('where nothing is found, each rule that could have found it says what it looks for, once for ports that share it', () => {
+  assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, { containerPort: 8081 }] }] }), [
+    'Deployment shop/app: left alone (no_candidate)',
+    '  No rule finds a metrics endpoint in this pod.',
+    '  port 8080 http, container app  no rule takes it',
+    '  port 8081, container app       no rule takes it',
+    "      sidecar  the container isn't called proxy",
+    '      named    no port is called metrics|telemetry',
+    '      probed   no probe asks for /healthz',
+  ]);
+});
+
+test('a pod without any port says so', () => {
+  assert.match(lines({ containers: [{ name: 'app' }] }).at(-1) ?? '', /No container declares a port/);
+});
+
+test('a pod that opted out shows what it would have been', () => {
+  const [first, second, third] = lines({
+    metadata: { labels: { 'autoscrape.io/inject': 'disabled' } },
+    containers: [{ name: 'app', ports: [metrics] }],
+  });
+  assert.equal(first, 'Deployment shop/app: left alone (opted_out)');
+  assert.match(second ?? '', /label autoscrape\.io\/inject/);
+  assert.equal(third, '  port 9464 metrics, container app  named finds it (http, /metrics)');
+});
+
+test("a path that the pod states itself is not passed off as the rule's", () => {
+  const annotations = { 'prometheus.io/port': '8080', 'prometheus.io/path': '/mine' };
+  const all = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [http] }] });
+  assert.equal(all.at(-1), '  port 8080 http, container app  taken by its own annotation: http, the path as annotated');
+});
+
+test('a rule that says "switched off" is named', () => {
+  const [first] = lines({ containers: [{ name: 'app', args: ['--metrics=off'], ports: [metrics] }] });
+  assert.equal(first, 'Deployment shop/app: left alone (switched_off, rule off)');
+});
+
+test('warnings stand below what they are about', () => {
+  const annotations = { 'prometheus.io/scrape': 'True' };
+  const [, , warning] = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [metrics] }] });
+  assert.match(warning ?? '', /^ {2}! autoscrape: prometheus\.io\/scrape must be exactly "true"/);
+});
+
+test('of two ports that one rule finds, the second says why it is not annotated', () => {
+  const telemetry = { containerPort: 9465, name: 'telemetry' };
+  const all = lines({ containers: [{ name: 'app', ports: [metrics, telemetry] }] });
+  assert.match(all.at(-2) ?? '', /named finds it .*, but only one port can be annotated$/);
+});
+
+test('a manifest cannot write escape sequences to the terminal', () => {
+  const evil = '\u001B[2J\nDeployment fine: annotated';
+  const pod = {
+    metadata: { labels: { [evil]: 1 } },
+    spec: { containers: [{ name: evil, ports: [{ containerPort: 9464, name: evil }] }] },
+  };
+  for (const labels of [pod.metadata.labels, {}]) {
+    const workload = { kind: evil, namespace: evil, name: evil, pod: { ...pod, metadata: { labels } } };
+    const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
+    assert.ok(!text.includes('\u001B[2J'));
+    assert.doesNotMatch(text, /^Deployment fine/m);
+  }
+});
+
+test('a port that is no number is called that', () => {
+  const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: '80' }] }] });
+  assert.match(all.at(-1) ?? '', /^ {2}port that is no number, container app {2}not a port/);
+});
+
+test('no line of rules is wider than 100 columns', () => {
+  const rules = readRules(
+    `{ extends: none, rules: [${Array.from({ length: 30 }, (_, i) => `{ name: rule-${i}, when: { portName: ${'x'.repeat(150)}${i} } }`).join()}, { name: last, when: { container: app } }] }`,
+  );
+  for (const name of ['app', 'other']) {
+    const pod = { metadata: {}, spec: { containers: [{ name, ports: [http] }] } };
+    const text = renderExplanation({ kind: 'Pod', namespace: '', name: 'a', pod }, explain(pod, rules), rules);
+    for (const line of stripVTControlCharacters(text).split('\n')) assert.ok(line.length <= 100, line);
+  }
+});

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import packageJson from '../../package.json' with { type: 'json' };
+import { run } from '../harness/autoscrape/serving.ts';
+import type { RunOptions } from '../harness/autoscrape/serving.ts';
+
+test('--version prints the version and nothing else', async () => {
+  assert.deepEqual(await run(['--version']), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+});
+
+test('--help shows commands and examples, a command’s help also flags and their variables', async () => {
+  const help = await run(['--help']);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /^ {2}serve .*run the admission webhook$/m);
+  assert.match(help.stdout, /^Examples:$/m);
+  const serveHelp = await run(['serve', '--help']);
+  assert.equal(serveHelp.code, 0);
+  assert.match(serveHelp.stdout, /--cert-dir <dir>[^]*env: AUTOSCRAPE_CERT_DIR[^]*^Examples:\n {2}# /m);
+});
+
+test('help shows what --help shows', async () => {
+  const [help, serveHelp, ...asked] = await Promise.all(
+    [['help'], ['help', 'serve'], ['--help'], ['serve', '--help']].map((args) => run(args)),
+  );
+  assert.deepEqual([help, serveHelp], asked);
+  assert.equal(help?.code, 0);
+});
+
+test('--help loads no command, and a command no other one', async () => {
+  const trace = new URL('../harness/autoscrape/loaded-modules.ts', import.meta.url).href;
+  const loaded = async (...args: string[]): Promise<string[]> => {
+    const { stdout } = await run(args, { nodeFlags: [`--import=${trace}`] });
+    return stdout.trimEnd().split('\n').at(-1)?.replace('loaded: ', '').split(' ') ?? [];
+  };
+  assert.deepEqual(await loaded('--help'), ['commander']);
+  const sample = await loaded('sample', '--help');
+  assert.deepEqual(
+    sample.filter((name) => ['fastify', 'zod', 'yaml', 're2js'].includes(name)),
+    [],
+  );
+  assert.ok((await loaded('serve', '--help')).includes('fastify'));
+});
+
+const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], message: RegExp, options?: RunOptions]>> = {
+  'no command': [[], /^Usage: autoscrape/],
+  'an unknown command': [['srve'], /unknown command 'srve'\n\(Did you mean serve\?\)\n\(add --help/],
+  'an unknown flag': [
+    ['serve', '--cert-dir', '.', '--prot', '1'],
+    /unknown option '--prot'\n\(Did you mean --port\?\)/,
+  ],
+  'an unknown command that help is asked for': [['help', 'srve'], /unknown command 'srve'\n\(Did you mean serve\?\)/],
+  'a mistyped flag that is needed': [
+    ['serve', '--certdir', '.'],
+    /unknown option '--certdir'\n\(Did you mean --cert-dir\?\)/,
+  ],
+  'another one': [['explain', '--file', 'x.yaml'], /unknown option '--file'/],
+  'a file where a flag is needed': [['explain', 'x.yaml'], /required option '-f, --filename <file>' not specified/],
+  'an argument too many': [['serve', '--cert-dir', '.', 'now', 'then'], /'serve' does not take 'now', 'then'/],
+  'no rules file': [['check'], /give one rules file: autoscrape check rules\.yaml/],
+  'two rules files': [['check', 'a.yaml', '-f', 'b.yaml'], /give one rules file/],
+  'all namespaces and one': [['uninject', '-n', 'a', '-A'], /--all-namespaces' cannot be used with .*--namespace/],
+  'an empty name of the Lease': [['reconcile', '--lease-name', ''], /'--lease-name <name>' argument '' is invalid/],
+  'an empty kubeconfig': [['verify', '--kubeconfig', ''], /'--kubeconfig <file>' argument '' is invalid/],
+  'an empty context': [['verify', '--context='], /'--context <name>' argument '' is invalid/],
+  'a missing flag': [['serve'], /required option '--cert-dir <dir>' not specified/],
+  'an empty flag': [['serve', '--cert-dir', ''], /'--cert-dir <dir>' argument '' is invalid\. It is empty\./],
+  'a port that is no number': [
+    ['serve', '--cert-dir', '.', '--port', '0x50'],
+    /'--port <number>' argument '0x50' is invalid\. Give a whole number from 0 to 65535\./,
+  ],
+  'a port that is too high': [['serve', '--cert-dir', '.', '--port', '65536'], /Give a whole number from 0 to 65535/],
+  'a wrong choice': [
+    ['serve', '--cert-dir', '.', '--log-level', 'loud'],
+    /Allowed choices are debug, info, warn, error\./,
+  ],
+  'a wrong variable': [
+    ['serve', '--cert-dir', '.'],
+    /'--drain-seconds <number>' value '10s' from env 'AUTOSCRAPE_DRAIN_SECONDS' is invalid\. Give a whole number/,
+    { env: { AUTOSCRAPE_DRAIN_SECONDS: '10s' } },
+  ],
+  'a service link for a port': [
+    ['serve', '--cert-dir', '.'],
+    /from env 'AUTOSCRAPE_PORT' is invalid.* Set enableServiceLinks: false/,
+    { env: { AUTOSCRAPE_PORT: 'tcp://10.96.0.10:443' } },
+  ],
+  'a switch that is neither on nor off': [
+    ['serve', '--cert-dir', '.'],
+    /from env 'AUTOSCRAPE_OBSERVE' is invalid\. Give true or false\./,
+    { env: { AUTOSCRAPE_OBSERVE: 'yes' } },
+  ],
+};
+
+for (const [title, [args, message, options]] of Object.entries(MISTAKES)) {
+  test(`exit code 2 and the way out, without a stack: ${title}`, async () => {
+    const { code, stdout, stderr } = await run(args, options);
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+    assert.equal(stdout, '');
+  });
+}

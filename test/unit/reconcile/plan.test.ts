@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import * as fc from 'fast-check';
+import jsonPatch from 'fast-json-patch';
+import { decide } from '../../../src/core/decide.ts';
+import { MARKER_KEY } from '../../../src/core/marker.ts';
+import { parseRules } from '../../../src/core/rules.ts';
+import { annotatePlanner, takeBackPlanner } from '../../../src/reconcile/plan.ts';
+import type { PodPlan } from '../../../src/reconcile/plan.ts';
+import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+
+const rules = defaultRules();
+const annotate = annotatePlanner(rules, false);
+const annotateInMesh = annotatePlanner(rules, true);
+const takeBack = takeBackPlanner(rules);
+
+const ADDED = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464', 'prometheus.io/path': '/metrics' };
+const INJECTED = { ...ADDED, [MARKER_KEY]: JSON.stringify({ rule: 'metrics-port', added: ADDED }) };
+const PROXY = {
+  name: 'istio-proxy',
+  image: 'istio/proxyv2',
+  ports: [{ name: 'http-envoy-prom', containerPort: 15090 }],
+};
+
+interface Changes {
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly status?: Readonly<Record<string, unknown>>;
+  readonly sidecars?: readonly object[];
+}
+
+/** A running pod with a metrics port. */
+function pod({ metadata = {}, status = { phase: 'Running' }, sidecars = [] }: Changes = {}): object {
+  return {
+    metadata: { namespace: 'shop', name: 'cart', uid: 'u-1', resourceVersion: '42', ...metadata },
+    spec: {
+      containers: [
+        { name: 'cart', image: 'shop/cart', ports: [{ name: 'metrics', containerPort: 9464 }] },
+        ...sidecars,
+      ],
+    },
+    status,
+  };
+}
+
+const annotations = (value: Readonly<Record<string, string>>) => ({ metadata: { annotations: value } });
+/** What Istio's injector makes of the annotations of a pod that it merges. */
+const MERGED = {
+  'prometheus.io/scrape': 'true',
+  'prometheus.io/port': '15020',
+  'prometheus.io/path': '/stats/prometheus',
+};
+
+suite('what is to be done with a pod that exists', () => {
+  const rows: readonly [what: string, object: object, want: string][] = [
+    ['a pod with a metrics port', pod(), 'annotate'],
+    ['a pending one', pod({ status: { phase: 'Pending' } }), 'annotate'],
+    ['one without a status', pod({ status: {} }), 'annotate'],
+    ['one that has succeeded', pod({ status: { phase: 'Succeeded' } }), 'finished'],
+    ['one that has failed', pod({ status: { phase: 'Failed' } }), 'finished'],
+    ['one that is being deleted', pod({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }), 'terminating'],
+    ['a mirror of a static pod', pod(annotations({ 'kubernetes.io/config.mirror': 'x' })), 'mirror_pod'],
+    ['one that is opted out', pod({ metadata: { labels: { 'autoscrape.io/inject': 'disabled' } } }), 'opted_out'],
+    ['one that declines', pod(annotations({ 'prometheus.io/scrape': 'false' })), 'declined'],
+    [
+      'one whose user said it all',
+      pod(annotations({ 'prometheus.io/scrape': 'true', 'prometheus.io/port': '1' })),
+      'already_annotated',
+    ],
+    ['one that is annotated', pod(annotations(INJECTED)), 'already_injected'],
+    [
+      'one whose port was changed since',
+      pod(annotations({ ...INJECTED, 'prometheus.io/port': '1' })),
+      'already_annotated',
+    ],
+    [
+      'one whose scrape key was removed since',
+      pod(annotations(without(INJECTED, 'prometheus.io/scrape'))),
+      'changed_since',
+    ],
+    ['one that Istio has merged', pod({ ...annotations(MERGED), sidecars: [PROXY] }), 'istio_merged'],
+    [
+      'one that Istio has merged after us',
+      pod({ ...annotations({ ...INJECTED, ...MERGED }), sidecars: [PROXY] }),
+      'istio_merged',
+    ],
+  ];
+  for (const [what, object, want] of rows) {
+    test(`${what}: ${want}`, () => assert.equal(verdict(annotate(object)), want));
+  }
+
+  test('an object without a name, a UID or a version is none of our business', () => {
+    for (const key of ['name', 'namespace', 'uid', 'resourceVersion']) {
+      assert.equal(annotate(pod({ metadata: { [key]: undefined } })), undefined);
+      assert.equal(takeBack(pod({ metadata: { [key]: undefined } })), undefined);
+    }
+  });
+
+  test('the patch is held to the version that was seen', () => {
+    const plan = annotate(pod());
+    assert.deepEqual(patchOf(plan)[0], { op: 'test', path: '/metadata/resourceVersion', value: '42' });
+    const other = pod({ metadata: { resourceVersion: '43' } });
+    assert.throws(() => applied(other, plan));
+  });
+
+  test('in a mesh no scheme is ever written, whatever the pod speaks', () => {
+    const https = parseRules(
+      'https: true\nrules: [{ name: tls, when: { portName: metrics }, scrape: { scheme: https } }]',
+      readShipped(),
+    );
+    assert.ok(https.ok);
+    assert.equal(verdict(annotatePlanner(https.rules, false)(pod())), 'annotate');
+    assert.equal(verdict(annotatePlanner(https.rules, true)(pod())), 'mesh_https');
+    // A pod that carries the proxy is in the mesh, whatever the namespace says.
+    assert.equal(verdict(annotatePlanner(https.rules, false)(pod({ sidecars: [PROXY] }))), 'mesh_https');
+  });
+
+  test("in a mesh a pod's own port is written, never one of Istio's", () => {
+    const plan = annotateInMesh(pod({ sidecars: [PROXY] }));
+    assert.equal(plan?.action === 'annotate' && plan.annotations['prometheus.io/port'], '9464');
+  });
+});
+
+suite('what is to be taken back', () => {
+  const rows: readonly [what: string, object: object, want: readonly string[] | string][] = [
+    ['everything that was added', pod(annotations(INJECTED)), Object.keys(INJECTED)],
+    [
+      'only what nobody changed',
+      pod(annotations({ ...INJECTED, 'prometheus.io/port': '1' })),
+      keysWithout('prometheus.io/port'),
+    ],
+    [
+      'only what is still there',
+      pod(annotations(without(INJECTED, 'prometheus.io/path'))),
+      keysWithout('prometheus.io/path'),
+    ],
+    [
+      'nothing behind a marker that was copied: what the user has written stays, and the webhook adds nothing to it',
+      pod(annotations({ 'prometheus.io/path': '/metrics', [MARKER_KEY]: INJECTED[MARKER_KEY] })),
+      'changed_since',
+    ],
+    [
+      'what is left of what was added, when somebody has removed a part of it',
+      pod(annotations(without(INJECTED, 'prometheus.io/scrape'))),
+      keysWithout('prometheus.io/scrape'),
+    ],
+    [
+      'from a finished pod too',
+      pod({ ...annotations(INJECTED), status: { phase: 'Succeeded' } }),
+      Object.keys(INJECTED),
+    ],
+    [
+      'nothing but the marker, when Istio made it its own',
+      pod({ ...annotations({ ...INJECTED, ...MERGED }), sidecars: [PROXY] }),
+      [MARKER_KEY],
+    ],
+    [
+      'nothing from a pod that was never injected',
+      pod(annotations({ 'prometheus.io/scrape': 'true' })),
+      'not_injected',
+    ],
+    ['nothing from a pod without annotations', pod(), 'not_injected'],
+    ['nothing by a marker that cannot be read', pod(annotations({ [MARKER_KEY]: '{' })), 'bad_marker'],
+    [
+      'nothing by a marker that names what others write',
+      pod(
+        annotations({
+          'example.com/key': 'x',
+          [MARKER_KEY]: JSON.stringify({ rule: 'r', added: { 'example.com/key': 'x' } }),
+        }),
+      ),
+      'foreign_keys',
+    ],
+    [
+      'nothing from a pod that is being deleted',
+      pod({ metadata: { annotations: INJECTED, deletionTimestamp: 'x' } }),
+      'terminating',
+    ],
+    ['nothing from a mirror pod', pod(annotations({ ...INJECTED, 'kubernetes.io/config.mirror': 'x' })), 'mirror_pod'],
+  ];
+  for (const [what, object, want] of rows) {
+    test(what, () => {
+      const plan = takeBack(object);
+      assert.deepEqual(plan?.action === 'take_back' ? Object.keys(plan.annotations) : verdict(plan), want);
+    });
+  }
+});
+
+suite('promises, for pods with any annotations', () => {
+  const key = fc.oneof(
+    fc.constantFrom(...Object.keys(INJECTED), 'prometheus.io/scheme', 'a~b/c', '__proto__', 'constructor'),
+    fc.string({ maxLength: 8 }),
+  );
+  const value = fc.oneof(fc.constantFrom('true', 'false', '9464', '/metrics', '15020'), fc.string({ maxLength: 8 }));
+  const existing = fc.option(fc.dictionary(key, value), { nil: undefined });
+  const pods = fc
+    .tuple(existing, fc.boolean())
+    .map(([found, meshed]) => pod({ metadata: { annotations: found }, sidecars: meshed ? [PROXY] : [] }));
+
+  test('annotating applies, adds only our keys, and changes or removes none', () => {
+    fc.assert(
+      fc.property(pods, fc.boolean(), (object, mesh) => {
+        const plan = (mesh ? annotateInMesh : annotate)(object);
+        if (plan?.action !== 'annotate') return;
+        const [before, after] = [annotationsOf(object), annotationsOf(applied(object, plan))];
+        assert.deepEqual(after, { ...plan.annotations, ...before });
+        for (const added of Object.keys(plan.annotations)) assert.ok(!Object.hasOwn(before, added), added);
+      }),
+    );
+  });
+
+  test('annotating twice does nothing the second time', () => {
+    fc.assert(
+      fc.property(pods, (object) => {
+        const plan = annotate(object);
+        if (plan?.action === 'annotate') assert.equal(annotate(applied(object, plan))?.action, 'leave');
+      }),
+    );
+  });
+
+  test("a rule is only named where it has the form of a rule's name: anybody may write a marker", () => {
+    for (const [rule, want] of [
+      ['metrics-port', 'metrics-port'],
+      ['secret text\n of a user', 'unknown'],
+      ['x'.repeat(64), 'unknown'],
+    ] as const) {
+      const marker = JSON.stringify({ rule, added: ADDED });
+      const plan = takeBack(pod(annotations({ ...ADDED, [MARKER_KEY]: marker })));
+      assert.ok(plan?.action === 'take_back');
+      assert.equal(plan.rule, want);
+    }
+  });
+
+  test('what a pod brought along is not taken back after the webhook has added to it, whatever marker came with it', () => {
+    const copied = fc.tuple(fc.subarray(Object.entries(INJECTED)), fc.dictionary(key, value)).map(([part, others]) => ({
+      ...others,
+      ...Object.fromEntries(part),
+    }));
+    fc.assert(
+      fc.property(copied, (found) => {
+        const decision = decide(pod(annotations(found)), rules);
+        if (decision.outcome === 'skip') return;
+        const back = takeBack(pod(annotations({ ...found, ...decision.annotations })));
+        if (back?.action !== 'take_back') return;
+        for (const taken of Object.keys(back.annotations)) {
+          assert.ok(taken === MARKER_KEY || !Object.hasOwn(found, taken), taken);
+        }
+      }),
+    );
+  });
+
+  test('what was added and is taken back leaves the annotations as they were', () => {
+    fc.assert(
+      fc.property(pods, (object) => {
+        const there = annotate(object);
+        // A marker that was there before is the user's text, and nothing was ever taken back by it.
+        if (there?.action !== 'annotate' || !Object.hasOwn(there.annotations, MARKER_KEY)) return;
+        const annotated = applied(object, there);
+        const back = takeBack(annotated);
+        assert.equal(back?.action, 'take_back');
+        assert.deepEqual(annotationsOf(applied(annotated, back)), annotationsOf(object));
+      }),
+    );
+  });
+});
+
+function verdict(plan: PodPlan | undefined): string | undefined {
+  return plan?.action === 'leave' ? plan.reason : plan?.action;
+}
+
+function patchOf(plan: PodPlan | undefined) {
+  return plan === undefined || plan.action === 'leave' ? [] : [...plan.patch];
+}
+
+/** The pod with the plan's patch applied, as strictly as the API server does it. */
+function applied(object: object, plan: PodPlan | undefined): object {
+  return jsonPatch.applyPatch(structuredClone(object), patchOf(plan), true, false).newDocument;
+}
+
+function annotationsOf(object: object): Record<string, string> {
+  const { metadata }: { metadata?: { annotations?: Record<string, string> } } = object;
+  return { ...metadata?.annotations };
+}
+
+function without(map: Readonly<Record<string, string>>, key: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).filter(([other]) => other !== key));
+}
+
+function keysWithout(key: string): string[] {
+  return Object.keys(without(INJECTED, key));
+}

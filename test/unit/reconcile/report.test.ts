@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parse } from 'yaml';
+import type { PassReport, PodOutcome } from '../../../src/reconcile/once.ts';
+import { hasFailed, renderReport } from '../../../src/reconcile/report.ts';
+
+const added = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464', 'autoscrape.io/injected': '{}' };
+const ref = { namespace: 'shop', uid: 'u', resourceVersion: '1' };
+const change = (name: string, action: 'annotate' | 'take_back' = 'annotate') =>
+  ({ ...ref, name, action, rule: 'metrics-port', annotations: added, patch: [] }) as const;
+const left: PodOutcome = { plan: { ...ref, name: 'db', action: 'leave', reason: 'no_candidate' } };
+const failure = { status: 403, message: 'pods "x" is forbidden' };
+
+function report(pods: readonly PodOutcome[], more: Partial<PassReport> = {}): PassReport {
+  const shop = { name: 'shop', optedIn: true, mesh: false, terminating: false };
+  return { dryRun: false, namespaces: [shop], pods, problems: [], ...more };
+}
+
+test('a plan is one line a pod, and a summary that says why pods are left alone', () => {
+  const text = renderReport(report([{ plan: change('cart') }, left, left], { dryRun: true }), 'text');
+  assert.equal(
+    text,
+    [
+      'shop/cart  to annotate  metrics-port: prometheus.io/scrape=true prometheus.io/port=9464',
+      'shop/db    left alone   no_candidate',
+      'shop/db    left alone   no_candidate',
+      '',
+      '3 pods in 1 namespace: 2 left alone, 1 to annotate.',
+      '      2  no_candidate  No rule finds a metrics endpoint in this pod.',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('what became of each pod is told, and for a failure the reason in its place', () => {
+  const text = renderReport(
+    report(
+      [
+        { plan: change('a'), applied: { result: 'done', rule: 'metrics-port', pod: {} } },
+        { plan: change('b', 'take_back'), applied: { result: 'done', rule: 'metrics-port', pod: {} } },
+        { plan: change('c'), applied: { result: 'gone' } },
+        { plan: change('d'), applied: { result: 'superseded', pod: {} } },
+        { plan: change('e'), applied: { result: 'unwanted' } },
+        { plan: change('f'), applied: { result: 'failed', failure } },
+        { plan: change('g'), applied: { result: 'refused', resourceVersion: '1', failure } },
+        { plan: change('h'), applied: { result: 'stopped' } },
+      ],
+      { problems: ['namespace x: its pods could not be listed: no'] },
+    ),
+    'text',
+  );
+  for (const line of [
+    /^shop\/a +annotated +metrics-port/m,
+    /^shop\/b +taken back +metrics-port/m,
+    /^shop\/c +gone meanwhile/m,
+    /^shop\/d +changed meanwhile/m,
+    /^shop\/e +not wanted any more/m,
+    /^shop\/f +failed +pods "x" is forbidden$/m,
+    /^shop\/g +refused +pods "x" is forbidden$/m,
+    /^shop\/h +not done +metrics-port/m,
+    /^Failed: namespace x: its pods could not be listed: no$/m,
+  ]) {
+    assert.match(text, line);
+  }
+});
+
+test('a pod is one line, whatever the API server or an annotation says, and JSON has all of it', () => {
+  const message = `Pod "a" is invalid: ${'x'.repeat(300)}\n{"spec": 1}\u001B[2J`;
+  const annotations = { 'prometheus.io/path': '/a\n/b' };
+  const value = report(
+    [
+      { plan: change('a'), applied: { result: 'failed', failure: { status: 422, message } } },
+      { plan: { ...change('b', 'take_back'), annotations } },
+    ],
+    { problems: ['namespace x: its pods could not be listed: one\ntwo'] },
+  );
+  const [first = '', second, ...others] = renderReport(value, 'text').split('\n');
+  assert.match(first, /^shop\/a +failed +Pod "a" is invalid: x+…$/);
+  assert.equal(first.replace(/.*failed +/, '').length, 256);
+  assert.equal(second, 'shop/b  to take back  metrics-port: prometheus.io/path=/a /b');
+  assert.equal(others.at(-2), 'Failed: namespace x: its pods could not be listed: one');
+  const json: { pods: { message?: string }[] } = JSON.parse(renderReport(value, 'json'));
+  assert.equal(json.pods[0]?.message, message);
+});
+
+test('only what was to be done and was not is a failure', () => {
+  const cases: readonly [PassReport, boolean][] = [
+    [report([]), false],
+    [report([left, { plan: change('a') }]), false],
+    [report([{ plan: change('a'), applied: { result: 'gone' } }]), false],
+    [report([{ plan: change('a'), applied: { result: 'superseded', pod: {} } }]), false],
+    [report([{ plan: change('a'), applied: { result: 'failed', failure } }]), true],
+    [report([{ plan: change('a'), applied: { result: 'refused', resourceVersion: '1', failure } }]), true],
+    [report([{ plan: change('a'), applied: { result: 'stopped' } }]), true],
+    [report([], { problems: ['x'] }), true],
+  ];
+  for (const [value, want] of cases) assert.equal(hasFailed(value), want);
+});
+
+test('JSON and YAML say the same, and all of it', () => {
+  const value = report([{ plan: change('a'), applied: { result: 'failed', failure } }, left]);
+  const json: unknown = JSON.parse(renderReport(value, 'json'));
+  assert.deepEqual(parse(renderReport(value, 'yaml')), json);
+  assert.deepEqual(json, {
+    dryRun: false,
+    summary: { namespaces: 1, pods: 2, results: { failed: 1, 'left alone': 1 }, reasons: { no_candidate: 1 } },
+    problems: [],
+    pods: [
+      {
+        namespace: 'shop',
+        name: 'a',
+        uid: 'u',
+        result: 'failed',
+        rule: 'metrics-port',
+        annotations: added,
+        patch: [],
+        message: 'pods "x" is forbidden',
+      },
+      { namespace: 'shop', name: 'db', uid: 'u', result: 'left alone', reason: 'no_candidate' },
+    ],
+  });
+});

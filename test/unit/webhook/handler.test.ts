@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answer } from '../../../src/webhook/handler.ts';
+import { isRefusal } from '../../../src/webhook/refusal.ts';
+import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
+import { newHandler } from './running-webhook.ts';
+
+test('a bug lets the pod through as it is, and the log tells where it was but nothing of the pod', () => {
+  const lines: string[] = [];
+  const handler = {
+    ...newHandler({}, (line) => lines.push(line)),
+    rules() {
+      throw new TypeError('c4n4ry is not a function');
+    },
+  };
+  const body = Buffer.from(JSON.stringify(reviewOf(podWithMetrics(), { uid: 'u1' })));
+  const result = answer(handler, { body, mesh: false, start: 0 });
+  assert.ok(!isRefusal(result));
+  assert.equal(result.outcome, 'error');
+  assert.deepEqual(JSON.parse(result.review).response, { uid: 'u1', allowed: true, auditAnnotations: {} });
+  assert.equal(lines.length, 1);
+  assert.match(
+    lines[0] ?? '',
+    /"error":"TypeError","at":\["at Object\.rules .*"msg":"bug: the pod was let through as it is"/,
+  );
+  assert.doesNotMatch(lines[0] ?? '', /c4n4ry/);
+});
+
+test('one line a review says who, what, why and how long', () => {
+  const lines: string[] = [];
+  const handler = newHandler({}, (line) => lines.push(line));
+  for (const review of [
+    reviewOf(podWithMetrics(), { uid: 'u1' }),
+    reviewOf(podWithMetrics(), { uid: 'u2', name: 'web-1', dryRun: true }),
+    reviewOf(podWithMetrics(), { uid: 'u3', operation: 'DELETE', namespace: 'x'.repeat(1e5) }),
+  ])
+    answer(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: performance.now() });
+  const logged = lines.map((line) => {
+    const { time, milliseconds, ...rest } = JSON.parse(line);
+    assert.ok(Date.parse(time) > 0 && milliseconds >= 0);
+    return rest;
+  });
+  const common = { level: 'info', namespace: 'shop', dryRun: false, msg: 'review' };
+  const annotated = { ...common, outcome: 'annotate', rule: 'metrics-port' };
+  assert.deepEqual(logged, [
+    { ...annotated, uid: 'u1', generateName: 'web-' },
+    { ...annotated, uid: 'u2', name: 'web-1', dryRun: true },
+    {
+      ...common,
+      uid: 'u3',
+      generateName: 'web-',
+      namespace: 'x'.repeat(253),
+      outcome: 'skip',
+      reason: 'not_a_pod_creation',
+    },
+  ]);
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Registry } from '@prometheus-io/client';
+import { createLog } from '../../../src/log.ts';
+import { defaultRules } from '../../../src/rules/shipped.ts';
+import { answer } from '../../../src/webhook/handler.ts';
+import { beginDecisions, createWebhookMetrics } from '../../../src/webhook/metrics.ts';
+import { readFixtures } from '../../harness/pods/fixtures.ts';
+import { reviewOf } from '../../harness/autoscrape/admission-review.ts';
+
+test('every way in which a request can end is counted from 0 on, so that the first one shows as an increase', async () => {
+  const registry = new Registry();
+  createWebhookMetrics(registry);
+  assert.deepEqual(await samples(registry, 'autoscrape_admission_requests_total'), [
+    '{outcome="annotate",code="200"} 0',
+    '{outcome="error",code="200"} 0',
+    '{outcome="error",code="500"} 0',
+    '{outcome="observe",code="200"} 0',
+    '{outcome="refuse",code="400"} 0',
+    '{outcome="refuse",code="404"} 0',
+    '{outcome="refuse",code="405"} 0',
+    '{outcome="refuse",code="413"} 0',
+    '{outcome="refuse",code="415"} 0',
+    '{outcome="shed",code="503"} 0',
+    '{outcome="skip",code="200"} 0',
+  ]);
+});
+
+test('so are decisions, for the rules in force and for each reason, and what is counted already stays', async () => {
+  const registry = new Registry();
+  const metrics = createWebhookMetrics(registry);
+  metrics.decisions.inc({ outcome: 'annotate', rule: 'spring-boot' });
+  beginDecisions(metrics, defaultRules());
+  const decisions = await samples(registry, 'autoscrape_admission_decisions_total');
+  for (const sample of [
+    '{outcome="annotate",rule="metrics-port"} 0',
+    '{outcome="annotate",rule="annotation"} 0',
+    '{outcome="annotate",rule="label"} 0',
+    '{outcome="annotate",rule="spring-boot"} 1',
+    '{outcome="skip",reason="no_candidate"} 0',
+    '{outcome="skip",reason="switched_off",rule="metrics-port"} 0',
+    '{outcome="skip",reason="https_endpoint",rule="metrics-port"} 0',
+    '{outcome="skip",reason="mesh_https",rule="label"} 0',
+  ])
+    assert.ok(decisions.includes(sample), `${sample} is not in\n${decisions.join('\n')}`);
+});
+
+test('no decision about a fixture makes a series that was not there', async () => {
+  const registry = new Registry();
+  const metrics = createWebhookMetrics(registry);
+  const rules = defaultRules();
+  beginDecisions(metrics, rules);
+  const begun = new Set(await series(registry, 'autoscrape_admission_decisions_total'));
+  const handler = { rules: () => rules, observe: false, log: createLog('error', { write() {} }), metrics };
+  for (const { pod } of readFixtures()) {
+    for (const mesh of [false, true])
+      answer(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });
+  }
+  const counted = await series(registry, 'autoscrape_admission_decisions_total');
+  assert.deepEqual(
+    counted.filter((labels) => !begun.has(labels)),
+    [],
+  );
+});
+
+/** The metric's samples, without its name, in order. */
+async function samples(registry: Registry, name: string): Promise<string[]> {
+  const page = await registry.metrics();
+  const lines = page.split('\n').filter((line) => line.startsWith(`${name}{`));
+  return lines.map((line) => line.slice(name.length)).toSorted();
+}
+
+/** The labels of the metric's samples, in order. */
+async function series(registry: Registry, name: string): Promise<string[]> {
+  return (await samples(registry, name)).map((sample) => sample.replace(/ [0-9]+$/, ''));
+}

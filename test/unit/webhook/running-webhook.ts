@@ -1,0 +1,88 @@
+import type { TestContext } from 'node:test';
+import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import type { Authority } from '../../../tools/throwaway-certificate.ts';
+import type { Rules } from '../../../src/core/rules.ts';
+import { createLog } from '../../../src/log.ts';
+import { createRegistry } from '../../../src/metrics.ts';
+import { defaultRules } from '../../../src/rules/shipped.ts';
+import { pairLoader } from '../../../src/webhook/certificate.ts';
+import type { Pair } from '../../../src/webhook/certificate.ts';
+import { answer } from '../../../src/webhook/handler.ts';
+import type { Handler } from '../../../src/webhook/handler.ts';
+import { createWebhookMetrics } from '../../../src/webhook/metrics.ts';
+import { createWebhookServer } from '../../../src/webhook/server.ts';
+import type { TlsVersion, WebhookServer } from '../../../src/webhook/server.ts';
+import { post } from '../../harness/autoscrape/client.ts';
+import type { CallOptions, Reply, Target } from '../../harness/autoscrape/client.ts';
+
+/** What a test wants to be different. */
+export interface Setting {
+  readonly rules?: Rules;
+  readonly observe?: boolean;
+  readonly tlsMinVersion?: TlsVersion;
+  readonly isDraining?: () => boolean;
+  readonly maxConnections?: number;
+}
+
+/** A webhook of this process, over real TLS. */
+export interface RunningWebhook extends Target {
+  readonly server: WebhookServer;
+  readonly authority: Authority;
+  /** The lines logged so far. */
+  readonly lines: readonly string[];
+  /** Sends a body: bytes and texts as they are, all else as JSON. */
+  readonly call: (body: unknown, options?: CallOptions) => Promise<Reply>;
+  /** The metrics page. */
+  readonly metrics: () => Promise<string>;
+}
+
+/** A webhook that listens on a free port until the test is over; without a test, until it is closed. */
+export async function startWebhook(t?: TestContext, setting: Setting = {}): Promise<RunningWebhook> {
+  const authority = createAuthority();
+  const lines: string[] = [];
+  const { registry, ...handler } = newHandler(setting, (line) => lines.push(line));
+  const server = createWebhookServer({
+    pair: newPair(authority),
+    tlsMinVersion: setting.tlsMinVersion ?? '1.3',
+    answer: (call) => answer(handler, call),
+    isDraining: setting.isDraining ?? (() => false),
+    log: handler.log,
+    metrics: handler.metrics,
+    ...(setting.maxConnections !== undefined && { maxConnections: setting.maxConnections }),
+  });
+  const port = await server.listen('127.0.0.1', 0);
+  t?.after(() => server.close(AbortSignal.abort()));
+  const target = { port, ca: authority.certificate };
+  return {
+    ...target,
+    server,
+    authority,
+    lines,
+    call: (body, options) =>
+      post(target, typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body), options),
+    metrics: () => registry.metrics(),
+  };
+}
+
+/** A handler with a registry of its own. */
+export function newHandler(
+  { rules = defaultRules(), observe = false }: Setting = {},
+  write: (line: string) => void = () => {},
+) {
+  const registry = createRegistry();
+  const handler: Handler = {
+    rules: () => rules,
+    observe,
+    log: createLog('debug', { write }),
+    metrics: createWebhookMetrics(registry),
+  };
+  return { registry, ...handler };
+}
+
+/** A new pair for localhost, loaded as the webhook loads one. */
+export function newPair(authority: Authority): Pair {
+  const { certificate, key } = authority.issue({ names: ['localhost', '127.0.0.1'] });
+  const loaded = pairLoader('.')([Buffer.from(certificate), Buffer.from(key)], undefined);
+  if (!loaded.ok) throw new Error(loaded.problem);
+  return loaded.value;
+}

@@ -1,0 +1,46 @@
+/*
+ * How autoscrape's processes are run, wherever it is: the image's command, and the tests that measure memory. Measured with
+ * the bundle and 25 at once of each of the heaviest bodies that the limits accept: at most 142 MiB resident, 55 of them the
+ * executable's own pages (test/harness/stress/heavy-bodies.ts).
+ *
+ * How large the heap may be does not stand in the image's command, where it would win against the environment and nobody
+ * could raise it: it is in NODE_OPTIONS, which the image sets for a process without a limit and the chart from the
+ * container's limit. Node's --max-old-space-size-percentage follows the limit by itself, but no percentage leaves room for
+ * what doesn't grow with the heap, and without a limit it would be a share of the machine. V8 has code caches depend on
+ * flags, but not on this one: the compile cache of the image is used whatever the size (test/unit/commands/heap.test.ts).
+ */
+
+/** Node's flags, beside that of {@link heapFlag}. */
+export const NODE_FLAGS: readonly string[] = [
+  // The young generation is three such halves. Reviews are small and die young: 1 MiB holds a hundred.
+  '--max-semi-space-size=1',
+  // src/webhook/garbage.ts: a burst of the heaviest bodies then takes 30 MiB less.
+  '--expose-gc',
+  // `__proto__` as an accessor has no place in a program that handles other people's keys.
+  '--disable-proto=throw',
+];
+
+/** MiB of heap without a limit: some 20 are in use when a webhook is idle, and the heaviest review needs up to 15 more. */
+const LEAST_HEAP = 48;
+
+/**
+ * MiB of a container's limit that are left for what isn't heap: 55 for the executable's pages, 40 for what buffers and
+ * threads take at most, and the rest for what the kernel counts as the container's, such as 512 sockets, and for surprises.
+ */
+const BESIDE_HEAP = 144;
+
+/**
+ * Node's flag for the heap's old generation in a container with that limit in MiB, or without one. Of large limits a quarter
+ * is left: what isn't heap grows with it, if slowly. The chart has the same formula (autoscrape.nodeOptions).
+ */
+export function heapFlag(limit = 0): string {
+  const heap = Math.max(limit - Math.max(BESIDE_HEAP, Math.floor(limit / 4)), LEAST_HEAP);
+  return `--max-old-space-size=${heap}`;
+}
+
+/** Environment variables of glibc's malloc, which otherwise keeps what it was given back: some 15 MiB. */
+export const MALLOC_VARIABLES: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
