@@ -25,6 +25,9 @@ function structureOf(text: string): number {
 }
 
 /** A review whose pod has an annotation that is JSON, of a shape that the limits would refuse outside of a string. */
+/** JSON that would take the whole heap if it were parsed, as one string of JSON. */
+const LISTS_IN_A_STRING = `"[${'[],'.repeat(1_380_000)}[]]"`;
+
 function markedWith(json: string): string {
   return JSON.stringify(
     reviewOf({ metadata: { annotations: { 'autoscrape.io/injected': json } }, spec: { containers: [{ name: 'a' }] } }),
@@ -61,4 +64,20 @@ export const HEAVY_BODIES: Readonly<Record<string, string>> = {
   'short keys within an annotation': markedWith(
     `{"rule":"x","added":{${Array.from({ length: 350_000 }, (_, i) => `"${i.toString(36)}":1`).join()}}}`,
   ),
+  'lists within another annotation': fill(
+    '{"spec":{"containers":[{}]},"metadata":{"annotations":{',
+    () => `"kubectl.kubernetes.io/last-applied-configuration":${LISTS_IN_A_STRING}`,
+    '}}}',
+  ),
+  'lists within a label': fill(
+    '{"spec":{"containers":[{}]},"metadata":{"labels":{',
+    () => `"autoscrape.io/rule":${LISTS_IN_A_STRING}`,
+    '}}}',
+  ),
+  'lists within a variable': fill(
+    '{"metadata":{},"spec":{"containers":[{"env":[',
+    () => `{"name":"A","value":${LISTS_IN_A_STRING}}`,
+    ']}]}}',
+  ),
+  'lists within a word': fill('{"metadata":{},"spec":{"containers":[{"args":[', () => LISTS_IN_A_STRING, ']}]}}'),
 };
