@@ -1,8 +1,10 @@
+import { isLike } from './glob.ts';
 import type { Pattern } from './pattern.ts';
 import type { Container } from './pod.ts';
 import { readAddress } from './port.ts';
 import { states } from './statement.ts';
 import type { Statement } from './statement.ts';
+import { spend } from './work.ts';
 
 /** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
 export interface ImageEntry {
@@ -50,14 +52,14 @@ export function createCatalogue<Entry extends Named>(
   compile: (entry: Entry) => ImageEntry,
 ): Catalogue {
   const byName = new Map<string, { order: number; above: string | undefined }[]>();
-  const wild = new Map<string | undefined, { order: number; matches: RegExp }[]>(); // by the segment above, if there is one
+  const wild = new Map<string | undefined, { order: number; glob: string }[]>(); // by the segment above, if it is without `*`
   for (const [order, { images }] of entries.entries()) {
     for (const image of images) {
       const segments = image.split('/');
       const last = segments.at(-1) ?? '';
       const above = segments.at(-2);
-      if (last.includes('*')) wild.set(above, [...(wild.get(above) ?? []), { order, matches: wildcard(image) }]);
-      else byName.set(last, [...(byName.get(last) ?? []), { order, above }]);
+      if (last.includes('*')) push(wild, above, { order, glob: last });
+      else push(byName, last, { order, above });
     }
   }
   const compiled = new Map<number, ImageEntry>();
@@ -71,30 +73,35 @@ export function createCatalogue<Entry extends Named>(
   };
   return {
     find(container) {
+      const { work } = container;
       const repository = container.repository.toLowerCase();
       const slash = repository.lastIndexOf('/');
       const above = repository.slice(repository.lastIndexOf('/', slash - 1) + 1, Math.max(slash, 0));
+      const last = repository.slice(slash + 1);
       const orders: number[] = [];
-      for (const one of byName.get(repository.slice(slash + 1)) ?? NONE) {
-        if ((one.above ?? above) === above) orders.push(one.order);
-      }
-      for (const { order, matches } of wild.get(undefined) ?? NONE) if (matches.test(repository)) orders.push(order);
-      for (const { order, matches } of wild.get(above) ?? NONE) if (matches.test(repository)) orders.push(order);
+      const named = byName.get(last) ?? NONE;
+      if (!spend(work, IMAGE + named.length)) return NONE;
+      for (const one of named) if ((one.above ?? above) === above) orders.push(one.order);
+      for (const { order, glob } of wild.get(undefined) ?? NONE) if (isLike(glob, last, work)) orders.push(order);
+      for (const { order, glob } of wild.get(above) ?? NONE) if (isLike(glob, last, work)) orders.push(order);
       if (orders.length > 1) orders.sort((a, b) => a - b);
       const found: ImageEntry[] = [];
       for (const order of orders) {
         const entry = entryAt(order);
-        if (entry !== undefined && entry.container?.matches(container.name) !== false) found.push(entry);
+        if (entry !== undefined && entry.container?.matches(container.name, work) !== false) found.push(entry);
       }
       return found;
     },
   };
 }
 
-/** `*` becomes `[^/]*`; a name has one or two of them over short segments, so backtracking stays linear in practice. */
-function wildcard(image: string): RegExp {
-  const escaped = image.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '[^/]*');
-  return new RegExp(`(?:^|/)${escaped}$`);
+/** Steps of looking an image up. */
+const IMAGE = 20;
+
+function push<Key, Value>(into: Map<Key, Value[]>, key: Key, value: Value): void {
+  const values = into.get(key);
+  if (values === undefined) into.set(key, [value]);
+  else values.push(value);
 }
 
 /** Returns where the catalogue puts the container's metrics: the first entry that knows decides. */
@@ -115,26 +122,36 @@ function consultEntry(entry: ImageEntry, container: Container): Known {
   const { path, scheme } = entry;
   if (entry.unless !== undefined && states(container, entry.unless)) return { kind: 'off' };
   if (entry.needs !== undefined && !states(container, entry.needs)) return { kind: 'unknown' };
-  for (const value of entry.movedBy.flatMap((name) => statedValues(container, name))) {
-    const address = readAddress(value);
+  const moved = movedTo(container, entry.movedBy);
+  if (moved !== undefined) {
+    const address = readAddress(moved);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
   }
+  const compared = entry.beside.length + entry.ports.length + 1;
+  if (!spend(container.work, compared * (container.candidates.length + 1))) return { kind: 'unknown' };
   const declared = container.candidates.filter(({ number }) => !entry.beside.includes(number));
   const [port, ...more] = entry.ports.filter((number) => declared.some((candidate) => candidate.number === number));
   if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
-  const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name) === true);
+  const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name, container.work) === true);
   if (port === undefined && named !== undefined) return { kind: 'found', port: named.number, path, scheme };
   const [only, ...others] = entry.ports;
   const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
   return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
 }
 
-/** The values that a flag (`--web.listen-address`) or a variable (`METRICS_PORT`) is given. */
-function statedValues(container: Container, name: string): string[] {
-  if (!name.startsWith('-')) {
-    const value = container.environment().get(name);
-    return value === undefined ? [] : [value];
+/** The first value that one of the flags (`--web.listen-address`) or variables (`METRICS_PORT`) is given. */
+function movedTo(container: Container, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const isFlag = name.startsWith('-');
+    const value = isFlag ? flagValue(container, name) : container.environment().get(name);
+    if (value !== undefined) return value;
   }
+  return undefined;
+}
+
+function flagValue(container: Container, name: string): string | undefined {
+  const words = container.words();
+  if (!spend(container.work, words.length)) return undefined;
   const beginning = `-${name.startsWith('--') ? name.slice(1) : name}=`;
-  return container.words().flatMap((word) => (word.startsWith(beginning) ? [word.slice(beginning.length)] : []));
+  return words.find((word) => word.startsWith(beginning))?.slice(beginning.length);
 }

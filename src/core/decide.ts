@@ -1,8 +1,9 @@
-import { readStated } from './annotation-keys.ts';
+import { readStated, stepsOfReading } from './annotation-keys.ts';
 import type { Stated } from './annotation-keys.ts';
+import { MAX_SUGGESTED } from './bounds.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision, Endpoint } from './decision.ts';
-import { filledIn, probedScheme, statedPath } from './finding.ts';
+import { endpointsAt, filledIn, probedScheme, statedPath } from './finding.ts';
 import { claims, MARKER_KEY, readMarker, renderMarker } from './marker.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
 import type { Pod } from './pod.ts';
@@ -11,6 +12,8 @@ import type { SkipReason } from './reason.ts';
 import type { Rules } from './rule.ts';
 import { podCandidates, search, searchWith } from './search.ts';
 import * as warning from './warning.ts';
+import { isExhausted, spend, startWork } from './work.ts';
+import type { Work } from './work.ts';
 
 /** What the caller knows of the pod that the pod doesn't say. */
 export interface Surroundings {
@@ -45,12 +48,23 @@ export interface Surroundings {
  * | 16 | a rule or the catalogue sees that metrics are off               | skip switched_off                               |
  * | 17 | nothing found                                                   | skip no_candidate                               |
  *
- * Guards on every annotate: no https from a rule or label where 15 forbids it, no marker that claims what the pod brought along
+ * Whatever the row, a pod on which more steps would be spent than a decision may take (bounds.ts) is skipped as `too_complex`, with
+ * a warning. Guards on every annotate: no https from a rule or label where 15 forbids it, no marker that claims what the pod brought along
  * (`changed_since`; warn), and no annotations near 256 KiB (`too_large`; warn).
  */
-export function decide(object: unknown, rules: Rules, { mesh = false }: Surroundings = {}): Decision {
-  const pod = readPod(object);
+export function decide(
+  object: unknown,
+  rules: Rules,
+  { mesh = false }: Surroundings = {},
+  work: Work = startWork(),
+): Decision {
+  const pod = readPod(object, work);
   if (pod === undefined) return skip('unreadable');
+  const decision = decideOn(pod, rules, mesh);
+  return isExhausted(work) ? TOO_COMPLEX : decision;
+}
+
+function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
   if (pod.annotations.has('kubernetes.io/config.mirror')) return skip('mirror_pod');
   const consent = pod.labels.get('autoscrape.io/inject');
   if (consent !== undefined && consent !== 'enabled') return skip('opted_out');
@@ -61,6 +75,7 @@ export function decide(object: unknown, rules: Rules, { mesh = false }: Surround
   ) {
     return skip('already_injected');
   }
+  if (!spend(pod.work, pod.annotations.size * stepsOfReading(rules.annotationKeys))) return TOO_COMPLEX;
   const subject: Subject = {
     pod,
     rules,
@@ -81,6 +96,8 @@ interface Subject {
 function skip(reason: SkipReason, ...warnings: readonly string[]): Decision {
   return { outcome: 'skip', reason, warnings };
 }
+
+const TOO_COMPLEX = skip('too_complex', warning.tooComplex());
 
 function skipFound(reason: SkipReason, rule: string): Decision {
   return { outcome: 'skip', reason, rule, warnings: [] };
@@ -131,7 +148,8 @@ function byLabel(subject: Subject): Decision | undefined {
   const rule = finders.find(({ name }) => name === ruleLabel);
   if (ruleLabel !== undefined && rule === undefined) {
     const names = finders.map(({ name }) => name);
-    return skip('bad_rule_label', warning.unknownRule(ruleLabel, names));
+    const letters = Math.min(ruleLabel.length, MAX_SUGGESTED) * names.join('').length;
+    return skip('bad_rule_label', warning.unknownRule(ruleLabel, spend(pod.work, letters) ? names : []));
   }
   const port = portLabel === undefined ? undefined : labelledPort(pod, rules, portLabel);
   if (portLabel !== undefined && port === undefined)
@@ -142,10 +160,12 @@ function byLabel(subject: Subject): Decision | undefined {
   const candidates = podCandidates(pod, rules);
   const numbers = new Set(candidates.map(({ number }) => number));
   const only = numbers.size === 1 ? [...numbers][0] : undefined;
-  const chosen = port ?? rule.port ?? found[0]?.port ?? only;
+  const chosen = port ?? rule.port ?? found[0]?.port.port ?? only;
   if (chosen === undefined) return skip('bad_rule_label', warning.ruleFindsNoPort(rule.name));
-  const endpoint = found.find((candidate) => candidate.port === chosen) ?? {
-    ...endpointAt(pod, rules, chosen),
+  const at = found.find((candidate) => candidate.port.port === chosen);
+  const [known] = at === undefined ? [] : endpointsAt(at.found, [at.port], rules);
+  const endpoint = known ?? {
+    ...unknownEndpoint(pod, rules, chosen),
     ...(rule.path !== undefined && { path: filledIn(rule.path, undefined) ?? '/metrics' }),
     ...(rule.scheme !== undefined && { scheme: rule.scheme }),
   };
@@ -168,13 +188,14 @@ function byRule(subject: Subject): Decision {
 /** An endpoint at a port that the user names; path and scheme as the first rule has them that knows the port. */
 function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'label'): Decision {
   const { pod, rules } = subject;
-  const known = search(pod, rules, (endpoint) => endpoint.port === port);
+  const known = search(pod, rules, port);
   return known.kind === 'found'
     ? annotate(subject, known.rule.name, [known.endpoints[0]])
-    : annotate(subject, namedBy, [endpointAt(pod, rules, port)]);
+    : annotate(subject, namedBy, [unknownEndpoint(pod, rules, port)]);
 }
 
-function endpointAt(pod: Pod, rules: Rules, port: number): Endpoint {
+/** The endpoint at a port that no rule knows. */
+function unknownEndpoint(pod: Pod, rules: Rules, port: number): Endpoint {
   const declaring = podCandidates(pod, rules).find(({ number }) => number === port);
   const container = declaring?.container;
   return {
@@ -240,8 +261,9 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
 function isTooLarge(annotations: readonly (readonly [string, string])[]): boolean {
   const limit = ANNOTATIONS_LIMIT - ANNOTATIONS_RESERVE;
   const units = annotations.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-  // A UTF-16 unit takes at most three bytes, so only pods near the limit are worth encoding.
+  // A UTF-16 unit takes one to three bytes, so only pods near the limit are worth encoding.
   if (units * 3 <= limit) return false;
+  if (units > limit) return true;
   const encoder = new TextEncoder();
   return annotations.reduce((sum, pair) => sum + encoder.encode(pair.join('')).length, 0) > limit;
 }

@@ -2,13 +2,14 @@ import { consumerNotes } from './consumers.ts';
 import { decide, isMeshed } from './decide.ts';
 import type { Surroundings } from './decide.ts';
 import type { Decision } from './decision.ts';
-import { findIn } from './finding.ts';
-import type { Refusal } from './finding.ts';
+import { endpointsAt, findIn } from './finding.ts';
+import type { Finding, Found } from './finding.ts';
 import { isOtherProtocol, readPod } from './pod.ts';
 import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
 import type { Rule, Rules } from './rule.ts';
 import { ownContainers } from './search.ts';
+import { isExhausted, spend } from './work.ts';
 
 /** One port of the pod, declared or stated, with what each rule says of it. */
 export interface Candidate {
@@ -32,66 +33,71 @@ export interface Explanation {
   readonly notes: readonly string[];
 }
 
-/** Returns what `decide` decides of the object, what each rule says of each of its ports, and what scrapers make of it. */
+/**
+ * Returns what `decide` decides of the object, what each rule says of each of its ports, and what scrapers make of it. That
+ * takes more steps than the decision and has as many again: where they don't suffice, the decision stands alone.
+ */
 export function explain(object: unknown, rules: Rules, surroundings: Surroundings = {}): Explanation {
-  const pod = readPod(object);
   const decision = decide(object, rules, surroundings);
-  if (pod === undefined) return { decision, candidates: [], notes: [] };
-  return {
-    decision,
-    candidates: [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules)),
-    notes: consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false)),
-  };
+  const pod = readPod(object);
+  if (pod === undefined || (decision.outcome === 'skip' && decision.reason === 'too_complex'))
+    return { decision, candidates: [], notes: [] };
+  const candidates = [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules));
+  const notes = consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false));
+  return isExhausted(pod.work) ? { decision, candidates: [], notes: [TOO_MUCH] } : { decision, candidates, notes };
 }
 
+const TOO_MUCH = 'There is too much in this pod to show what each rule says of each of its ports.';
+
+/** Steps of what one rule says of one port. */
+const VERDICT = 20;
+
 function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[] {
-  const findings = rules.rules.map((rule) => ({ rule, finding: findIn(rule, container, pod, rules) }));
-  const stated = findings.flatMap(({ finding }) => (finding.kind === 'endpoints' ? finding.endpoints : []));
-  const numbers = new Set([...container.ports.map(({ number }) => number), ...stated.map(({ port }) => port)]);
-  return [...numbers].map((port) => {
-    const excluded = whyExcluded(container, port, pod, rules);
-    return {
-      container: container.name,
-      port,
-      name: container.ports.find(({ number, name }) => number === port && name !== '')?.name ?? '',
-      excluded,
-      taken: findings.flatMap(({ rule, finding }) => {
-        const endpoint =
-          finding.kind === 'endpoints' ? finding.endpoints.find((found) => found.port === port) : undefined;
-        return endpoint === undefined || excluded !== undefined
-          ? []
-          : [{ rule: rule.name, path: endpoint.path, scheme: endpoint.scheme }];
-      }),
-      refused: findings.flatMap(({ rule, finding }) => {
-        if (finding.kind === 'endpoints') {
-          return finding.endpoints.some((found) => found.port === port)
-            ? []
-            : [{ rule: rule.name, because: `finds port ${finding.endpoints[0].port} instead` }];
+  const findings = rules.rules.map((rule) => {
+    const finding = findIn(rule, container, pod, rules);
+    const ports = finding.kind === 'found' ? finding.ports : [];
+    return { rule, finding, ports: new Map(ports.map((port) => [port.port, port])) };
+  });
+  const numbers = new Set(container.declared());
+  for (const { ports } of findings) for (const number of ports.keys()) numbers.add(number);
+  if (!spend(pod.work, VERDICT * rules.rules.length * numbers.size)) return [];
+  const isInjected = ownContainers([container], rules).length === 0;
+  const names = new Map(
+    container.ports
+      .filter(({ name }) => name !== '')
+      .toReversed()
+      .map(({ number, name }) => [number, name]),
+  );
+  return [...numbers].map((number) => {
+    const excluded = isInjected ? `container ${container.name} is one that others inject` : whyExcluded(number, pod);
+    const taken: Candidate['taken'][number][] = [];
+    const refused: Candidate['refused'][number][] = [];
+    for (const { rule, finding, ports } of findings) {
+      if (finding.kind !== 'found') refused.push({ rule: rule.name, because: inWords(finding, rule) });
+      else {
+        const port = ports.get(number);
+        if (port === undefined)
+          refused.push({ rule: rule.name, because: `finds port ${finding.ports[0].port} instead` });
+        else if (excluded === undefined) {
+          const [endpoint] = endpointsAt(finding, [port], rules);
+          if (endpoint !== undefined) taken.push({ rule: rule.name, path: endpoint.path, scheme: endpoint.scheme });
         }
-        return [
-          {
-            rule: rule.name,
-            because:
-              finding.kind === 'off'
-                ? 'the container says that its metrics are switched off'
-                : inWords(finding.by, rule),
-          },
-        ];
-      }),
-    };
+      }
+    }
+    return { container: container.name, port: number, name: names.get(number) ?? '', excluded, taken, refused };
   });
 }
 
-function whyExcluded(container: Container, port: number, pod: Pod, rules: Rules): string | undefined {
-  if (ownContainers([container], rules).length === 0) return `container ${container.name} is one that others inject`;
+function whyExcluded(port: number, pod: Pod): string | undefined {
   if (isOtherProtocol(pod, port)) return 'declared, but not for TCP';
   if (!isScrapable(port)) return 'not a port that can be scraped (out of range, or kept by Istio for itself)';
   return undefined;
 }
 
-/** Returns why the condition fails, in words: complete the sentence "the rule doesn't take it, because …". */
-function inWords(by: Refusal, { when }: Rule): string {
-  switch (by) {
+/** Returns why the rule finds nothing, in words: complete the sentence "the rule doesn't take it, because …". */
+function inWords(finding: Exclude<Finding, Found>, { when }: Rule): string {
+  if (finding.kind === 'off') return 'the container says that its metrics are switched off';
+  switch (finding.by) {
     case 'podLabels':
       return "the pod's labels don't match";
     case 'container':

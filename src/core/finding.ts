@@ -7,13 +7,24 @@ import type { Container, Pod } from './pod.ts';
 import { isScrapable } from './port.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
 import { stated } from './statement.ts';
+import { spend } from './work.ts';
 
 /** Why a rule found nothing in a container: the condition that failed, or that it fits but names no single port. */
 export type Refusal = keyof Conditions | 'unless' | 'which_port';
 
+/** Where one rule finds metrics in one container: its ports, of which endpoints are made as they are needed. */
+export interface Found {
+  readonly kind: 'found';
+  readonly rule: Rule;
+  readonly container: Container;
+  /** What the rule's patterns without a port took from the container. */
+  readonly groups: ReadonlyMap<string, string>;
+  readonly ports: readonly [NamedPort, ...NamedPort[]];
+}
+
 /** What one rule says of one container. */
 export type Finding =
-  | { readonly kind: 'endpoints'; readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
+  | Found
   /** The container's metrics are switched off, or only loopback reaches them. */
   | { readonly kind: 'off' }
   | { readonly kind: 'refused'; readonly by: Refusal };
@@ -29,26 +40,29 @@ function refused(by: Refusal): Finding {
   return finding;
 }
 
+/** Steps of looking at one rule in one container, and at one port that it names. */
+const RULE = 2;
+const PORT = 5;
+
 /** Returns what the rule finds in the container. */
 export function findIn(rule: Rule, container: Container, pod: Pod, rules: Rules): Finding {
+  const { work } = pod;
+  if (!spend(work, RULE)) return refused('which_port');
   const match = matchIn(rule.when, container, pod, rules);
   if (match === 'off') return { kind: 'off' };
   if (typeof match === 'string') return refused(match);
   const exception = rule.unless === undefined ? undefined : matchIn(rule.unless, container, pod, rules);
-  const excepted = (port: number): boolean =>
-    typeof exception === 'object' &&
-    (exception.named === undefined || exception.named.some((other) => other.port === port));
-  if (rule.abstain) return excepted(Number.NaN) ? refused('unless') : { kind: 'off' };
+  const isExcepted = typeof exception === 'object' && exception.named === undefined;
+  if (rule.abstain) return isExcepted ? refused('unless') : { kind: 'off' };
 
   const named =
     rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
-  const left = named.filter(({ port }) => !excepted(port));
-  const [first, ...others] = left
-    .filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port))
-    .map((port) =>
-      endpointOf(rule, container, { ...port, groups: new Map([...match.groups, ...(port.groups ?? [])]) }, rules),
-    );
-  if (first !== undefined) return { kind: 'endpoints', endpoints: [first, ...others] };
+  const exceptions = typeof exception === 'object' ? (exception.named ?? []) : [];
+  if (!spend(work, PORT * (named.length + exceptions.length))) return refused('which_port');
+  const excepted = new Set(exceptions.map(({ port }) => port));
+  const left = isExcepted ? [] : named.filter(({ port }) => !excepted.has(port));
+  const [first, ...others] = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
+  if (first !== undefined) return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others] };
   return refused(left.length < named.length ? 'unless' : 'which_port');
 }
 
@@ -60,18 +74,30 @@ function onlyPort({ candidates }: Container): NamedPort[] {
     : [];
 }
 
-function endpointOf(rule: Rule, container: Container, found: NamedPort, rules: Rules): Endpoint {
-  // The rule's own path wins, then one that the container states; else the catalogue may know the image's path on that very
-  // port, whichever rule found it.
-  const known = rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, rules) : undefined;
-  const path = rule.path === undefined ? statedPath(container, rules) : filledIn(rule.path, found.groups);
-  return {
-    container: container.name,
-    port: found.port,
-    path: path ?? known?.path ?? '/metrics',
-    scheme: rule.scheme ?? probedScheme(container, found.port) ?? known?.scheme ?? 'http',
-    declared: container.ports.some(({ number }) => number === found.port),
-  };
+/**
+ * Returns the endpoints at the ports, which the finding holds. What the container states of its path is looked for once: there may
+ * be thousands of ports and of words.
+ */
+export function endpointsAt(
+  { rule, container, groups }: Found,
+  ports: readonly NamedPort[],
+  rules: Rules,
+): readonly Endpoint[] {
+  const stated = rule.path === undefined && ports.length > 0 ? statedPath(container, rules) : undefined;
+  return ports.map((found) => {
+    // The rule's own path wins, then one that the container states; else the catalogue may know the image's path on that very
+    // port, whichever rule found it.
+    const known =
+      rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, rules) : undefined;
+    const path = rule.path === undefined ? stated : filledIn(rule.path, new Map([...groups, ...(found.groups ?? [])]));
+    return {
+      container: container.name,
+      port: found.port,
+      path: path ?? known?.path ?? '/metrics',
+      scheme: rule.scheme ?? probedScheme(container, found.port) ?? known?.scheme ?? 'http',
+      declared: container.declared().has(found.port),
+    };
+  });
 }
 
 function catalogueAt(

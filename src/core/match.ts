@@ -6,6 +6,8 @@ import { readPortNumber } from './port.ts';
 import type { Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
 import { variables } from './statement.ts';
+import { spend } from './work.ts';
+import type { Work } from './work.ts';
 
 /** A port that a condition names, with what else that condition knows of it. */
 export interface NamedPort {
@@ -35,9 +37,11 @@ export function matchIn(
   pod: Pod,
   rules: Rules,
 ): Match | keyof Conditions | 'off' {
-  if (when.podLabels !== undefined && !satisfies(pod.labels, when.podLabels)) return 'podLabels';
-  if (when.container !== undefined && !when.container.matches(container.name)) return 'container';
-  if (when.image !== undefined && !when.image.matches(container.repository)) return 'image';
+  const { work } = pod;
+  if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
+    return 'podLabels';
+  if (when.container !== undefined && !when.container.matches(container.name, work)) return 'container';
+  if (when.image !== undefined && !when.image.matches(container.repository, work)) return 'image';
   let named: readonly NamedPort[] | undefined;
   let groups = NO_GROUPS;
   if (when.portName !== undefined) {
@@ -45,20 +49,20 @@ export function matchIn(
     if (named.length === 0) return 'portName';
   }
   if (when.probePath !== undefined) {
-    named = narrow(named, byProbe(when.probePath, container));
+    named = narrow(named, byProbe(when.probePath, container), work);
     if (named.length === 0) return 'probePath';
   }
   if (when.argument !== undefined) {
-    const statements = matching(when.argument, container.words());
+    const statements = matching(when.argument, container.words(), work);
     if (statements.length === 0) return 'argument';
-    if (namesPort(when.argument)) named = narrow(named, portsOf(statements));
+    if (namesPort(when.argument)) named = narrow(named, portsOf(statements), work);
     else groups = new Map([...groups, ...(statements[0] ?? [])]);
     if (named?.length === 0) return 'argument';
   }
   if (when.env !== undefined) {
-    const statements = matching(when.env.pattern, variables(when.env, container));
+    const statements = matching(when.env.pattern, variables(when.env, container), work);
     if (statements.length === 0) return 'env';
-    if (namesPort(when.env.pattern)) named = narrow(named, portsOf(statements));
+    if (namesPort(when.env.pattern)) named = narrow(named, portsOf(statements), work);
     else groups = new Map([...groups, ...(statements[0] ?? [])]);
     if (named?.length === 0) return 'env';
   }
@@ -66,36 +70,37 @@ export function matchIn(
     const known = consult(rules.catalogue, container);
     if (known.kind === 'off') return 'off';
     if (known.kind === 'unknown') return 'catalogue';
-    named = narrow(named, [known]);
+    named = narrow(named, [known], work);
     if (named.length === 0) return 'catalogue';
   }
   if (when.portNumber !== undefined) {
     const wanted = when.portNumber;
-    named = (named ?? declared(container)).filter(({ port }) => wanted.includes(port));
+    const open = named ?? declared(container);
+    named = spend(work, open.length * wanted.length) ? open.filter(({ port }) => wanted.includes(port)) : [];
     if (named.length === 0) return 'portNumber';
   }
   if (when.declared && named !== undefined) {
-    named = narrow(named, declared(container));
+    named = narrow(named, declared(container), work);
     if (named.length === 0) return 'declared';
   }
   return { named, groups };
 }
 
-function declared(container: Container): NamedPort[] {
-  return container.candidates.map(({ number }) => ({ port: number }));
+function declared({ candidates, work }: Container): NamedPort[] {
+  return spend(work, EACH * candidates.length) ? candidates.map(({ number }) => ({ port: number })) : [];
 }
 
 function byName(pattern: Pattern, container: Container): NamedPort[] {
   const named: NamedPort[] = [];
   for (const { name, number } of container.candidates)
-    if (name !== '' && pattern.matches(name)) named.push({ port: number });
+    if (name !== '' && pattern.matches(name, container.work)) named.push({ port: number });
   return distinct(named);
 }
 
 function byProbe(pattern: Pattern, container: Container): NamedPort[] {
   const named: NamedPort[] = [];
   for (const probe of container.probes) {
-    const groups = pattern.groups(probe.path);
+    const groups = pattern.groups(probe.path, container.work);
     if (groups === undefined) continue;
     const number = probedPort(probe, container);
     if (number !== undefined) named.push({ port: number, groups });
@@ -117,27 +122,38 @@ function portsOf(statements: readonly ReadonlyMap<string, string>[]): NamedPort[
   return distinct(named);
 }
 
-function matching(pattern: Pattern, statements: readonly string[]): ReadonlyMap<string, string>[] {
+function matching(pattern: Pattern, statements: readonly string[], work: Work): ReadonlyMap<string, string>[] {
   const found: ReadonlyMap<string, string>[] = [];
   for (const statement of statements) {
-    const groups = pattern.groups(statement);
+    const groups = pattern.groups(statement, work);
     if (groups !== undefined) found.push(groups);
   }
   return found;
 }
 
-function narrow(some: readonly NamedPort[] | undefined, others: readonly NamedPort[]): readonly NamedPort[] {
+/** Steps of what is made of one named port: an object, its place in a map. */
+const EACH = 10;
+
+function narrow(
+  some: readonly NamedPort[] | undefined,
+  others: readonly NamedPort[],
+  work: Work,
+): readonly NamedPort[] {
   if (some === undefined) return others;
+  if (!spend(work, EACH * (2 * some.length + others.length))) return [];
+  const byPort = new Map(others.map((other) => [other.port, other]));
   return some.flatMap((one) => {
-    const other = others.find(({ port }) => port === one.port);
+    const other = byPort.get(one.port);
     return other === undefined
       ? []
       : [{ ...other, ...one, groups: new Map([...(other.groups ?? []), ...(one.groups ?? [])]) }];
   });
 }
 
+/** The first of each port. */
 function distinct(ports: NamedPort[]): NamedPort[] {
-  return ports.length < 2
-    ? ports
-    : ports.filter(({ port }, i) => ports.findIndex((other) => other.port === port) === i);
+  if (ports.length < 2) return ports;
+  const byPort = new Map<number, NamedPort>();
+  for (const one of ports) if (!byPort.has(one.port)) byPort.set(one.port, one);
+  return [...byPort.values()];
 }

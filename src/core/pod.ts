@@ -2,6 +2,8 @@ import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from './bounds.ts'
 import { isAbsent, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { isScrapable } from './port.ts';
+import { spend, startWork } from './work.ts';
+import type { Work } from './work.ts';
 import { statedWords } from './words.ts';
 
 // Fields are read directly: none of their names is one that JavaScript's objects inherit, and keys that a pod brings along are
@@ -15,6 +17,10 @@ export interface Pod {
   readonly containers: readonly Container[];
   /** Init containers that keep running beside the others (KEP-753: restartPolicy Always). */
   readonly sidecars: readonly Container[];
+  /** Of each port number that the pod declares, whether one of its protocols is TCP. */
+  readonly protocols: () => ReadonlyMap<number, boolean>;
+  /** What is left of the steps for deciding on the pod. */
+  readonly work: Work;
 }
 
 /** One container, as far as it can tell where metrics are. */
@@ -34,6 +40,12 @@ export interface Container {
   readonly assignments: () => readonly string[];
   /** Whether the name of one of them holds the text. */
   readonly hasNameWith: (part: string) => boolean;
+  /** The number of the first port of each name. */
+  readonly portNumbers: () => ReadonlyMap<string, number>;
+  /** The numbers of all ports. */
+  readonly declared: () => ReadonlySet<number>;
+  /** The pod's. */
+  readonly work: Work;
 }
 
 /** A declared container port, usable or not. */
@@ -53,28 +65,31 @@ export interface Probe {
 
 /** Returns what can be read of the object, or undefined where a value that matters has the wrong type or there is too much
  * of it (bounds.ts). Never throws. */
-export function readPod(object: unknown): Pod | undefined {
+export function readPod(object: unknown, work: Work = startWork()): Pod | undefined {
   if (!isObject(object)) return undefined;
   const metadata = object.metadata;
   const spec = object.spec;
   if (!isObject(metadata) || !isObject(spec)) return undefined;
-  const labels = metadata.labels;
-  const annotations = metadata.annotations;
+  const labels = readStrings(metadata.labels, work);
+  const annotations = readStrings(metadata.annotations, work);
   const containers = spec.containers;
   const initContainers = spec.initContainers;
-  if (!isStringMap(labels) || !isStringMap(annotations)) return undefined;
+  if (labels === undefined || annotations === undefined) return undefined;
   if (!isContainerList(containers) || !isContainerList(initContainers) || objects(containers).length === 0)
     return undefined;
   const init = objects(initContainers);
   if (objects(containers).length + init.length > MAX_CONTAINERS) return undefined;
   const budget = { words: MAX_WORDS };
-  const pod = {
-    labels: readStrings(labels),
-    annotations: readStrings(annotations),
-    containers: objects(containers).map((container) => readContainer(container, budget)),
+  let protocols: ReadonlyMap<number, boolean> | undefined;
+  const pod: Pod = {
+    labels,
+    annotations,
+    containers: objects(containers).map((container) => readContainer(container, budget, work)),
     sidecars: init
       .filter((container) => container.restartPolicy === 'Always')
-      .map((container) => readContainer(container, budget)),
+      .map((container) => readContainer(container, budget, work)),
+    protocols: () => (protocols ??= protocolsOf([...pod.containers, ...pod.sidecars])),
+    work,
   };
   const ports = [...pod.containers, ...pod.sidecars].reduce((sum, { candidates }) => sum + candidates.length, 0);
   return ports > MAX_TCP_PORTS ? undefined : pod;
@@ -82,36 +97,47 @@ export function readPod(object: unknown): Pod | undefined {
 
 /** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
 export function isOtherProtocol(pod: Pod, number: number): boolean {
-  let declared = false;
-  for (const group of [pod.containers, pod.sidecars]) {
-    for (const { ports } of group) {
-      for (const port of ports) {
-        if (port.number !== number) continue;
-        if (port.protocol === 'TCP') return false;
-        declared = true;
-      }
-    }
-  }
-  return declared;
+  return pod.protocols().get(number) === false;
 }
 
-function readContainer(container: JsonObject, budget: { words: number }): Container {
+function protocolsOf(containers: readonly Container[]): ReadonlyMap<number, boolean> {
+  const protocols = new Map<number, boolean>();
+  for (const { ports } of containers) {
+    for (const { number, protocol } of ports)
+      if (protocols.get(number) !== true) protocols.set(number, protocol === 'TCP');
+  }
+  return protocols;
+}
+
+function portNumbersOf(ports: readonly Port[]): ReadonlyMap<string, number> {
+  const numbers = new Map<string, number>();
+  for (const { name, number } of ports) if (!numbers.has(name)) numbers.set(name, number);
+  return numbers;
+}
+
+/** Steps of reading one entry of a map or a list: some 50 ns for the entry that is made of it. */
+const ENTRY = 5;
+
+function readContainer(container: JsonObject, budget: { words: number }, work: Work): Container {
   let words: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
-  let names: string | undefined;
+  let portNumbers: ReadonlyMap<string, number> | undefined;
+  let declared: ReadonlySet<number> | undefined;
   const parts = new Map<string, boolean>();
   // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
-  const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container));
+  const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
   const readWords = (): readonly string[] => {
     if (words === undefined) {
       const command = [...strings(container.command), ...strings(container.args)];
-      words = statedWords(command, readEnvironment(), budget.words);
+      words = statedWords(command, readEnvironment(), budget.words, work);
       budget.words = Math.max(budget.words - words.length, 0);
     }
     return words;
   };
-  const ports = objects(container.ports).map(readPort);
+  const listed = objects(container.ports);
+  // Once for reading the port, and once for each map of all of them.
+  const ports = spend(work, 3 * ENTRY * listed.length) ? listed.map(readPort) : [];
   return {
     name: readName(container.name),
     repository: repositoryOf(readName(container.image)),
@@ -120,15 +146,25 @@ function readContainer(container: JsonObject, budget: { words: number }): Contai
     probes: PROBES.flatMap((key) => readProbe(container[key])),
     words: readWords,
     environment: readEnvironment,
-    assignments: () => (assignments ??= [...readEnvironment()].map(([name, value]) => `${name}=${value}`)),
+    assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
     hasNameWith(part) {
       const known = parts.get(part);
       if (known !== undefined) return known;
-      names ??= [...readEnvironment().keys()].join('\n');
-      const found = names.includes(part);
+      const variables = readEnvironment();
+      let found = false;
+      for (const name of variables.keys()) {
+        if (!spend(work, 1 + (name.length >> 5))) break;
+        if (name.includes(part)) {
+          found = true;
+          break;
+        }
+      }
       parts.set(part, found);
       return found;
     },
+    portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
+    declared: () => (declared ??= new Set(ports.map(({ number }) => number))),
+    work,
   };
 }
 
@@ -153,7 +189,7 @@ function readPort(port: JsonObject): Port {
 
 /** Returns the number of the port that a probe asks; undefined where it names one that the container doesn't declare. */
 export function probedPort({ port }: Probe, container: Container): number | undefined {
-  return typeof port === 'number' ? port : container.ports.find(({ name }) => name === port)?.number;
+  return typeof port === 'number' ? port : container.portNumbers().get(port);
 }
 
 function readProbe(probe: unknown): Probe[] {
@@ -166,25 +202,32 @@ function readProbe(probe: unknown): Probe[] {
     : [];
 }
 
-function literalEnvironment(container: JsonObject): ReadonlyMap<string, string> {
+function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   const env = container.env;
-  if (!Array.isArray(env)) return variables;
+  // Once for the variable, and once for its name among all of them.
+  if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return variables;
   for (const variable of env) {
     if (!isObject(variable)) continue;
     const name = variable.name;
     const value = variable.value;
-    if (typeof name === 'string' && typeof value === 'string' && value.length <= MAX_TEXT) variables.set(name, value);
+    if (typeof value !== 'string' || value.length > MAX_TEXT) continue;
+    if (typeof name === 'string' && name.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
 }
 
-function isText(value: unknown): boolean {
-  return isAbsent(value) || typeof value === 'string';
+function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {
+  const assignments: string[] = [];
+  for (const [name, value] of environment) {
+    if (!spend(work, ENTRY + ((name.length + value.length) >> 3))) break;
+    assignments.push(`${name}=${value}`);
+  }
+  return assignments;
 }
 
-function isStringMap(value: unknown): value is JsonObject | null | undefined {
-  return isAbsent(value) || (isObject(value) && Object.values(value).every(isText));
+function isText(value: unknown): boolean {
+  return isAbsent(value) || typeof value === 'string';
 }
 
 function isObjectList(value: unknown): boolean {
@@ -214,10 +257,22 @@ function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-function readStrings(map: JsonObject | null | undefined): ReadonlyMap<string, string> {
+/** Steps of reading one label or annotation: of an object with thousands of keys, each is looked up in some 500 ns. */
+const KEY = 40;
+
+/** The strings of a map; undefined where it is none, or holds something else. */
+function readStrings(map: unknown, work: Work): ReadonlyMap<string, string> | undefined {
   const strings = new Map<string, string>();
+  if (isAbsent(map)) return strings;
+  if (!isObject(map)) return undefined;
   // Without an entry's own array on the way: a pod of 60,000 labels would take 10 MiB for them.
-  if (isObject(map)) for (const key of Object.keys(map)) strings.set(key, readString(map[key]));
+  const keys = Object.keys(map);
+  if (!spend(work, KEY * keys.length)) return strings;
+  for (const key of keys) {
+    const value = map[key];
+    if (!isText(value)) return undefined;
+    strings.set(key, readString(value));
+  }
   return strings;
 }
 

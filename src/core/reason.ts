@@ -20,6 +20,7 @@ export const REASONS = {
   changed_since:
     'Only a part of what autoscrape.io/injected says is there: somebody has changed what autoscrape added, or copied the annotation.',
   no_candidate: 'No rule finds a metrics endpoint in this pod.',
+  too_complex: 'There is more in this pod than one decision may look at: ports, arguments, variables, annotations.',
   too_large: 'With ours, the annotations would come too close to the limit of 256 KiB that a pod may carry.',
 } as const satisfies Record<string, string>;
 

@@ -1,7 +1,11 @@
+import { MAX_ENDPOINTS } from './bounds.ts';
 import type { Endpoint } from './decision.ts';
-import { findIn } from './finding.ts';
+import { endpointsAt, findIn } from './finding.ts';
+import type { Found } from './finding.ts';
+import type { NamedPort } from './match.ts';
 import type { Container, Pod, Port } from './pod.ts';
 import type { Rule, Rules } from './rule.ts';
+import { isExhausted } from './work.ts';
 
 /** What the rules say of a whole pod. */
 export type Search =
@@ -11,7 +15,7 @@ export type Search =
 
 /** Returns the containers that are the workload's own: what meshes and agents inject serves metrics of theirs. */
 export function ownContainers(containers: readonly Container[], rules: Rules): Container[] {
-  return containers.filter(({ name }) => !rules.ignoreContainers.some((ignored) => ignored.matches(name)));
+  return containers.filter(({ name, work }) => !rules.ignoreContainers.some((ignored) => ignored.matches(name, work)));
 }
 
 /** A declared port that can be scraped, and who declares it. */
@@ -27,41 +31,57 @@ export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
 }
 
 /**
- * Returns what the first rule that finds an endpoint finds. Regular containers go through all rules before native sidecars
- * do: an application with a sidecar is meant to be found first, and VictoriaMetrics does not see init containers' ports.
+ * Returns what the first rule that finds an endpoint finds, at whatever port or at the given one. Regular containers go
+ * through all rules before native sidecars do: an application with a sidecar is meant to be found first, and
+ * VictoriaMetrics does not see init containers' ports.
  */
-export function search(pod: Pod, rules: Rules, accept: (endpoint: Endpoint) => boolean = () => true): Search {
+export function search(pod: Pod, rules: Rules, at?: number): Search {
   let off: Rule | undefined;
   for (const group of [pod.containers, pod.sidecars]) {
     let searched = ownContainers(group, rules);
     for (const rule of rules.rules) {
-      if (searched.length === 0) break;
+      if (searched.length === 0 || isExhausted(pod.work)) break;
       const endpoints: Endpoint[] = [];
-      const silent: Container[] = [];
+      let silent: Set<Container> | undefined; // most rules find nothing, and nothing is made for them
       for (const container of searched) {
         const finding = findIn(rule, container, pod, rules);
-        if (finding.kind === 'endpoints') endpoints.push(...finding.endpoints.filter(accept));
-        if (finding.kind === 'off') silent.push(container);
+        if (finding.kind === 'off') silent = (silent ?? new Set()).add(container);
+        if (finding.kind === 'found') addEndpoints(endpoints, finding, rules, at);
       }
       const [first, ...others] = endpoints;
       if (first !== undefined) return { kind: 'found', rule, endpoints: [first, ...others] };
-      if (silent.length > 0) {
+      if (silent !== undefined) {
         off ??= rule;
-        searched = searched.filter((container) => !silent.includes(container));
+        searched = without(searched, silent);
       }
     }
   }
   return off === undefined ? { kind: 'nothing' } : { kind: 'off', rule: off };
 }
 
+function addEndpoints(endpoints: Endpoint[], finding: Found, rules: Rules, at: number | undefined): void {
+  const ports = at === undefined ? finding.ports : finding.ports.filter(({ port }) => port === at);
+  endpoints.push(...endpointsAt(finding, ports.slice(0, MAX_ENDPOINTS - endpoints.length), rules));
+}
+
+function without(containers: readonly Container[], some: ReadonlySet<Container>): Container[] {
+  return containers.filter((container) => !some.has(container));
+}
+
+/** A port that a rule finds, of which an endpoint can be made. */
+export interface FoundPort {
+  readonly found: Found;
+  readonly port: NamedPort;
+}
+
 /** Returns what one rule finds, regular containers before native sidecars: for a workload that names the rule itself. */
-export function searchWith(rule: Rule, pod: Pod, rules: Rules): readonly Endpoint[] {
+export function searchWith(rule: Rule, pod: Pod, rules: Rules): readonly FoundPort[] {
   for (const group of [pod.containers, pod.sidecars]) {
-    const endpoints = ownContainers(group, rules).flatMap((container) => {
+    const ports = ownContainers(group, rules).flatMap((container) => {
       const finding = findIn(rule, container, pod, rules);
-      return finding.kind === 'endpoints' ? finding.endpoints : [];
+      return finding.kind === 'found' ? finding.ports.map((port) => ({ found: finding, port })) : [];
     });
-    if (endpoints.length > 0) return endpoints;
+    if (ports.length > 0) return ports;
   }
   return [];
 }

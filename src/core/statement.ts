@@ -1,6 +1,7 @@
 import { literalsOf } from './literals.ts';
 import type { Pattern } from './pattern.ts';
 import type { Container } from './pod.ts';
+import { spend } from './work.ts';
 
 /** A pattern on what a container states: one word of its command line, or one `NAME=value` of its environment. */
 export interface Statement {
@@ -50,6 +51,7 @@ export function variables({ names, nameParts }: Statement, container: Container)
   const environment = container.environment();
   if (environment.size === 0) return [];
   const found: string[] = [];
+  if (!spend(container.work, names.length)) return [];
   for (const name of names) {
     const value = environment.get(name);
     if (value !== undefined) found.push(`${name}=${value}`);
@@ -69,11 +71,11 @@ export function stated(
 ): string | undefined {
   const words = container.words();
   for (let i = words.length - 1; i >= 0; i -= 1) {
-    const text = statement.pattern.groups(words[i] ?? '')?.get(group);
+    const text = statement.pattern.groups(words[i] ?? '', container.work)?.get(group);
     if (text !== undefined && accept(text)) return text;
   }
   for (const assignment of variables(statement, container)) {
-    const text = statement.pattern.groups(assignment)?.get(group);
+    const text = statement.pattern.groups(assignment, container.work)?.get(group);
     if (text !== undefined && accept(text)) return text;
   }
   return undefined;
@@ -81,7 +83,6 @@ export function stated(
 
 /** Returns whether the container states it, on its command line or in its environment. */
 export function states(container: Container, statement: Statement): boolean {
-  return (
-    container.words().some(statement.pattern.matches) || variables(statement, container).some(statement.pattern.matches)
-  );
+  const matches = (text: string): boolean => statement.pattern.matches(text, container.work);
+  return container.words().some(matches) || variables(statement, container).some(matches);
 }

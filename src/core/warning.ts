@@ -73,6 +73,11 @@ export function brokenMarker(): string {
   return 'autoscrape: not annotated, because autoscrape.io/injected names more than the pod has: remove it, or what it names';
 }
 
+/** Returns the warning for a pod that takes too many steps. */
+export function tooComplex(): string {
+  return 'autoscrape: not annotated, because there is too much in this pod to read all of it: write its scrape annotations yourself';
+}
+
 /** Returns the warning for annotations near the API server's limit. */
 export function tooLarge(): string {
   return 'autoscrape: not annotated, because the annotations would come too close to 256 KiB, beyond which the pod is refused';

@@ -1,4 +1,6 @@
 import { MAX_EXPANSION, MAX_TEXT } from './bounds.ts';
+import { spend } from './work.ts';
+import type { Work } from './work.ts';
 
 /**
  * `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes, "expansion" in
@@ -15,11 +17,12 @@ export function statedWords(
   command: readonly string[],
   environment: ReadonlyMap<string, string>,
   limit: number,
+  work: Work,
 ): readonly string[] {
   const words: string[] = [];
   for (const text of command) {
-    if (words.length >= limit) break;
-    words.push(...split(text, environment, limit));
+    if (words.length >= limit || !spend(work, STATEMENT + (Math.min(text.length, LONGEST_SPLIT) >> 2))) break;
+    for (const word of split(text, environment, limit)) words.push(word);
   }
   words.length = Math.min(words.length, limit);
   const stated = new Set<string>();
@@ -28,6 +31,7 @@ export function statedWords(
     const isFlag = /^--?[A-Za-z]/.test(word);
     const withValue =
       isFlag && !word.includes('=') && next !== undefined && !next.startsWith('-') ? `${word}=${next}` : word;
+    if (!spend(work, 4 * STATEMENT + ((word.length + withValue.length) >> 2))) break;
     for (const statement of [word, withValue]) {
       stated.add(statement);
       if (isFlag && !statement.startsWith('--')) stated.add(`-${statement}`);
@@ -36,10 +40,16 @@ export function statedWords(
   return [...stated];
 }
 
+/** Steps of a statement beside those of its characters, which are copied and hashed at some 2 ns each. */
+const STATEMENT = 8;
+
+/** Characters of a long text of which pieces are read. */
+const LONGEST_SPLIT = 16 * MAX_TEXT;
+
 /** The text and, where a shell would split it, its pieces; of a long text only the pieces of its first 64 KiB. */
 function split(text: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
   if (text.length > MAX_TEXT) {
-    const pieces = text.slice(0, 16 * MAX_TEXT).split(/\s+/, limit);
+    const pieces = text.slice(0, LONGEST_SPLIT).split(/\s+/, limit);
     return pieces
       .filter((piece) => piece !== '' && piece.length <= MAX_TEXT)
       .map((piece) => expand(piece, environment));

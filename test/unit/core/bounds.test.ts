@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_CONTAINERS, MAX_MARKER, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from '../../../src/core/bounds.ts';
+import {
+  MAX_CONTAINERS,
+  MAX_ENDPOINTS,
+  MAX_MARKER,
+  MAX_TCP_PORTS,
+  MAX_TEXT,
+  MAX_WORDS,
+} from '../../../src/core/bounds.ts';
 import { decide } from '../../../src/core/decide.ts';
+import { explain } from '../../../src/core/explain.ts';
 import { MARKER_KEY, readMarker, renderMarker } from '../../../src/core/marker.ts';
 import { readPod } from '../../../src/core/pod.ts';
 import { parseRules } from '../../../src/core/rules.ts';
 import { didYouMean } from '../../../src/core/suggest.ts';
+import { startWork } from '../../../src/core/work.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 const rules = defaultRules();
@@ -60,6 +70,103 @@ for (const [title, container] of Object.entries(HEAVY)) {
     assert.ok(words.join('').length <= 64e6, `${words.join('').length} characters`);
   });
 }
+
+const CONTAINER = { name: 'a', image: 'a' };
+
+/** More steps than any pod within the webhook's limits takes, so that all of them are counted. */
+const COUNTED = 1e9;
+
+/** What a number of items in a pod may cost the product of, were each compared with each; some of these took minutes. */
+const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
+  'ports that flags state, and the words that may state their path': (count) =>
+    podOf({ ...CONTAINER, args: times(count, (i) => `--metrics-port=${i + 1}`) }),
+  'ports by their name, and stated paths that are none, at a port that the annotation names': (count) => ({
+    metadata: { annotations: { 'prometheus.io/port': '7' } },
+    spec: {
+      containers: [
+        {
+          ...CONTAINER,
+          ports: times(Math.ceil(count / 5), (i) => ({ name: 'metrics', containerPort: 10_000 + i })),
+          args: times(count, (i) => `--web.telemetry-path=/;${i}`),
+        },
+      ],
+    },
+  }),
+  'ports that variables state': (count) =>
+    podOf({ ...CONTAINER, env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })) }),
+  'ports that variables state, and UDP ports': (count) =>
+    podOf({
+      ...CONTAINER,
+      ports: times(count, (i) => ({ containerPort: i + 1, protocol: 'UDP' })),
+      env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })),
+    }),
+  'probes that name a port, and UDP ports': (count) =>
+    podOf(
+      ...times(MAX_CONTAINERS, () => ({
+        ...CONTAINER,
+        ports: times(Math.ceil(count / 256), () => ({ containerPort: 1, protocol: 'UDP' })),
+        livenessProbe: { httpGet: { path: '/actuator/health', port: 'none' } },
+      })),
+    ),
+  'spellings of a key': (count) => ({
+    metadata: { annotations: Object.fromEntries(times(count, (i) => [`prometheus.io/s${i}`, ''])) },
+    spec: { containers: [CONTAINER] },
+  }),
+};
+
+function stepsFor(pod: object): number {
+  const work = startWork(COUNTED);
+  decide(pod, rules, {}, work);
+  return COUNTED - work.left;
+}
+
+for (const [title, make] of Object.entries(PRODUCTS)) {
+  test(`steps grow no faster than the pod: ${title}`, () => {
+    const [some, twice, fourfold] = [stepsFor(make(1000)), stepsFor(make(2000)), stepsFor(make(4000))];
+    assert.ok(twice < 2.2 * some && fourfold < 2.2 * twice, `${some}, ${twice}, ${fourfold}`);
+  });
+
+  test(`a decision ends within its steps: ${title}`, () => {
+    const work = startWork();
+    const decision = decide(make(25_000), rules, {}, work);
+    assert.equal(work.left < 0, decision.outcome === 'skip' && decision.reason === 'too_complex');
+  });
+}
+
+test('a pod on which a decision would spend too many steps is left alone by all that decide, and that is told', () => {
+  const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) }));
+  const metadata = { namespace: 'a', name: 'a', uid: 'a', resourceVersion: '1' };
+  const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
+  const decision = decide(pod, rules);
+  assert.ok(decision.outcome === 'skip' && decision.reason === 'too_complex');
+  assert.match(decision.warnings[0] ?? '', /too much in this pod/);
+  const plan = annotatePlanner(rules, false)(pod);
+  assert.ok(plan?.action === 'leave' && plan.reason === 'too_complex');
+  assert.deepEqual(explain(pod, rules), { decision, candidates: [], notes: [] });
+});
+
+test('where the decision is small but telling all of it is not, it is explained without its candidates', () => {
+  const ports = times(4000, (i) => ({ containerPort: i + 1, protocol: 'UDP' }));
+  const pod = podOf({ ...CONTAINER, ports: [{ name: 'metrics', containerPort: 9090 }, ...ports] });
+  const { decision, candidates, notes } = explain(pod, rules);
+  assert.equal(decision.outcome, 'annotate');
+  assert.deepEqual(candidates, []);
+  assert.match(notes.join(), /too much in this pod to show/);
+});
+
+test('of thousands of endpoints a decision names the first ones', () => {
+  const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${i + 1}`) });
+  const decision = decide(pod, rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.deepEqual(
+    decision.endpoints.map(({ port }) => port),
+    times(MAX_ENDPOINTS, (i) => i + 1),
+  );
+  // A port that the user names is known to the rule however many come before it.
+  const named = decide({ ...pod, metadata: { annotations: { 'prometheus.io/port': '900' } } }, rules);
+  assert.ok(named.outcome === 'annotate' && named.endpoints[0].port === 900);
+  assert.equal(named.rule, decision.rule);
+});
 
 test('what is within the bounds is read however long its neighbours are', () => {
   const pod = podOf({

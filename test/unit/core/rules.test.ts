@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRules, renderProblems } from '../../../src/core/rules.ts';
+import { startWork } from '../../../src/core/work.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
 const shipped = readShipped();
@@ -298,8 +299,8 @@ test('extends: none leaves the shipped rules out, and keeps the containers that 
   const parsed = parseRules('extends: none\nignoreContainers: [mine]', shipped);
   assert.ok(parsed.ok);
   assert.deepEqual(parsed.rules.names, []);
-  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('mine')));
-  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('istio-proxy')));
+  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('mine', startWork())));
+  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('istio-proxy', startWork())));
 });
 
 test('paths that containers state are looked for as the file says first, and as is shipped unless it extends none', () => {

@@ -6,6 +6,7 @@ import { readPod } from '../../../src/core/pod.ts';
 import type { Container } from '../../../src/core/pod.ts';
 import { statementOf, variables } from '../../../src/core/statement.ts';
 import type { Statement } from '../../../src/core/statement.ts';
+import { startWork } from '../../../src/core/work.ts';
 
 function statement(source: string): Statement {
   const pattern = compilePattern(source);
@@ -67,8 +68,9 @@ test('what is left out would not have matched, whatever the pattern and the vari
         const pattern = compilePattern(parts.join(''));
         if (typeof pattern === 'string') return;
         const container = containerWith(env);
-        const found = variables(statementOf(pattern), container).filter(pattern.matches);
-        assert.deepEqual(found.toSorted(), container.assignments().filter(pattern.matches).toSorted());
+        const matches = (text: string): boolean => pattern.matches(text, startWork());
+        const found = variables(statementOf(pattern), container).filter(matches);
+        assert.deepEqual(found.toSorted(), container.assignments().filter(matches).toSorted());
       },
     ),
     { numRuns: 5000 },
