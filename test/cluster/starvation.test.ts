@@ -12,7 +12,7 @@ import { createPace } from '../../src/reconcile/pace.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
-import { startStandIn } from '../unit/reconcile/stand-in-api-server.ts';
+import { startStandIn } from '../harness/control-plane/stand-in-api-server.ts';
 
 const REFUSED = 1200;
 const QUIET = 299;

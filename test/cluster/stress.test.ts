@@ -31,3 +31,9 @@ test('64, 512 and 5,000 connections that bring nothing disturb neither reviews n
   for (const line of stdout.trim().split('\n')) t.diagnostic(line);
   assert.equal(stdout.match(/^[0-9]+ connections, all: [0-9]+ answered, 0 failed;/gm)?.length, 3);
 });
+
+test('150,000 pods, 50,000 of them waiting at once, fit into the memory limit of the reconciler', async (t) => {
+  await run(process.execPath, [join(import.meta.dirname, '../../scripts/build.ts')]);
+  const { stdout } = await run(process.execPath, [join(STRESS, 'many-pods.ts')], { timeout: 15 * 60_000 });
+  for (const line of stdout.trim().split('\n')) t.diagnostic(line);
+});
