@@ -43,3 +43,9 @@ export const MAX_SUGGESTED = 63;
  * 200; as many as these take 10 to 30 ms of CPU, whatever they are spent on. A pod that needs more is skipped as `too_complex`.
  */
 export const MAX_STEPS = 3_000_000;
+
+/**
+ * Characters of a rules file: some 300 rules of two patterns. Under the webhook's heap of 48 MB a file of such rules can be loaded
+ * and reloaded three times at 96 Ki, and ends the process at 128 Ki; a ConfigMap may have 1 Mi.
+ */
+export const MAX_RULES_FILE = 64 * 1024;

@@ -1,3 +1,4 @@
+import { MAX_RULES_FILE } from './bounds.ts';
 import { compile } from './compile.ts';
 import { isObject, own } from './json.ts';
 import type { Problem } from './problem.ts';
@@ -42,6 +43,8 @@ export type ParsedRules =
  * `extends: none`; or every problem of the file at once, in its order. An empty file means the defaults.
  */
 export function parseRules(text: string, shipped: Shipped): ParsedRules {
+  if (text.length > MAX_RULES_FILE)
+    return { ok: false, problems: [{ line: 1, column: 1, path: '', message: tooLong(text) }] };
   const document = readDocument(text);
   if (!('content' in document)) return { ok: false, problems: document };
   const parsed = RulesFile.safeParse(document.content ?? {});
@@ -53,6 +56,13 @@ export function parseRules(text: string, shipped: Shipped): ParsedRules {
   ];
   if (!parsed.success || wrong.length > 0) return { ok: false, problems: inOrder([...wrong, ...remarks]) };
   return { ok: true, rules: compile(effectiveFile(parsed.data, shipped)), remarks };
+}
+
+function tooLong({ length }: string): string {
+  return (
+    `the file has ${Math.ceil(length / 1024)} KiB, and more than ${MAX_RULES_FILE / 1024} KiB of rules may take more memory than ` +
+    'there is: make one pattern of several, or leave rules out'
+  );
 }
 
 function inOrder(problems: readonly Problem[]): Problem[] {

@@ -4,6 +4,7 @@ import {
   MAX_CONTAINERS,
   MAX_ENDPOINTS,
   MAX_MARKER,
+  MAX_RULES_FILE,
   MAX_TCP_PORTS,
   MAX_TEXT,
   MAX_WORDS,
@@ -224,6 +225,18 @@ test('a path is never longer than a text that is read, however many groups of a 
   const decision = decide(pod, parsed.rules);
   assert.ok(decision.outcome === 'annotate');
   assert.equal(decision.endpoints[0].path, '/metrics');
+});
+
+test('a rules file that is too long is refused with a sentence, before it is read as YAML', () => {
+  const rule = '- { name: a, when: { portName: a } } #';
+  const parsed = parseRules(`rules:\n${rule.padEnd(MAX_RULES_FILE - 'rules:\n'.length, '#')}`, readShipped());
+  assert.ok(parsed.ok);
+  const refused = parseRules(`{ not YAML: [${'#'.repeat(MAX_RULES_FILE)}`, readShipped());
+  assert.ok(!refused.ok);
+  assert.deepEqual(
+    refused.problems.map(({ line, message }) => [line, message.slice(0, 58)]),
+    [[1, 'the file has 65 KiB, and more than 64 KiB of rules may tak']],
+  );
 });
 
 test('only words as long as a label may be are compared with known ones', () => {
