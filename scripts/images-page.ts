@@ -1,4 +1,4 @@
-import type { Shipped } from '../src/core/rules.ts';
+import type { Shipped } from '../src/core/rules/parse.ts';
 
 const HEAD = `# Well-known images
 

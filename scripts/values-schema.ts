@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { RulesFile } from '../src/core/rules-file.ts';
+import { RulesFile } from '../src/core/rules/schema.ts';
 import { readShipped } from '../src/rules/shipped.ts';
 
 // The chart's values, and of the rules the schema that the program reads its rules file with. Every field is required,

@@ -3,9 +3,9 @@ import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
 import { Command } from './commands/options.ts';
 import { examples, help, refuseMisuse } from './commands/usage.ts';
-import { endUntilHandled } from './shutdown.ts';
-import { UserError } from './user-error.ts';
-import { VERSION } from './version.ts';
+import { endUntilHandled } from './process/shutdown.ts';
+import { UserError } from './process/user-error.ts';
+import { VERSION } from './process/version.ts';
 
 // A command's file holds its flags, its examples and what it does. It sets the exit code: 0 fine, 1 a finding or an error that
 // it has reported. What is wrong with the command line itself is reported here: exit code 2.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { isObject } from '../src/core/json.ts';
-import { VERSION } from '../src/version.ts';
+import { VERSION } from '../src/process/version.ts';
 import { buildah } from './buildah.ts';
 import { command } from './command.ts';
 import { imagePackages, installDebianPackages } from './debian.ts';

@@ -14,7 +14,7 @@
 export const NODE_FLAGS: readonly string[] = [
   // The young generation is three such halves. Reviews are small and die young: 1 MiB holds a hundred.
   '--max-semi-space-size=1',
-  // src/webhook/garbage.ts: a burst of the heaviest bodies then takes 30 MiB less.
+  // src/webhook/gc.ts: a burst of the heaviest bodies then takes 30 MiB less.
   '--expose-gc',
   // `__proto__` as an accessor has no place in a program that handles other people's keys.
   '--disable-proto=throw',

@@ -53,7 +53,7 @@ path: {{ $keys.path | default "prometheus.io/path" }}
 scheme: {{ $keys.scheme | default "prometheus.io/scheme" }}
 {{- end -}}
 
-{{/* The annotation that says what autoscrape added (src/core/marker.ts). */}}
+{{/* The annotation that says what autoscrape added (src/core/annotations/marker.ts). */}}
 {{- define "autoscrape.marker" -}}
 autoscrape.io/injected
 {{- end -}}

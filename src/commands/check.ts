@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { parseRules, renderProblems } from '../core/rules.ts';
-import { effectiveRules, renderEffective } from '../rules/effective.ts';
-import type { Effective } from '../rules/effective.ts';
+import { parseRules, renderProblems } from '../core/rules/parse.ts';
+import { effectiveRules, renderEffective } from './effective-rules.ts';
+import type { Effective } from './effective-rules.ts';
 import { readShipped } from '../rules/shipped.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../process/user-error.ts';
 import { Command, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';

@@ -7,25 +7,25 @@
 // Nothing else: no events, no owners, no secrets. `reconcile --once` and `uninject` need no leases.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { startHealth } from '../health.ts';
-import { connect } from '../kube.ts';
-import { createLog, withoutMessage } from '../log.ts';
-import { createRegistry } from '../metrics.ts';
-import { createComplaints } from '../reconcile/complaint.ts';
-import { lead } from '../reconcile/lease.ts';
+import { startHealth } from '../process/health.ts';
+import { connect } from '../kube/client.ts';
+import { createLog, withoutMessage } from '../process/log.ts';
+import { createRegistry } from '../process/metrics.ts';
+import { createComplaints } from '../reconcile/failure-log.ts';
+import { lead } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
 import type { Namespace } from '../reconcile/namespace.ts';
-import { createPace } from '../reconcile/pace.ts';
+import { createPace } from '../kube/rate-limiter.ts';
 import { annotatePlanner } from '../reconcile/plan.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { followRules } from '../rules/follow.ts';
 import { loadRules } from '../rules/load.ts';
-import { handleShutdown } from '../shutdown.ts';
-import { UserError } from '../user-error.ts';
-import { VERSION } from '../version.ts';
-import { onePass } from './one-pass.ts';
+import { handleShutdown } from '../process/shutdown.ts';
+import { UserError } from '../process/user-error.ts';
+import { VERSION } from '../process/version.ts';
+import { onePass } from './run-once.ts';
 import {
   Command,
   contextOption,

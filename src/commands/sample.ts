@@ -1,5 +1,5 @@
 import { startSample } from '../sample/server.ts';
-import { handleShutdown } from '../shutdown.ts';
+import { handleShutdown } from '../process/shutdown.ts';
 import { Command, hostOption, integer, option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';

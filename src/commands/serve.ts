@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startHealth } from '../health.ts';
-import { VERSION } from '../version.ts';
-import { createLog, withoutMessage } from '../log.ts';
-import { createRegistry } from '../metrics.ts';
+import { startHealth } from '../process/health.ts';
+import { VERSION } from '../process/version.ts';
+import { createLog, withoutMessage } from '../process/log.ts';
+import { createRegistry } from '../process/metrics.ts';
 import { followRules } from '../rules/follow.ts';
-import { handleShutdown } from '../shutdown.ts';
-import { watchFiles } from '../watch.ts';
+import { handleShutdown } from '../process/shutdown.ts';
+import { watchFiles } from '../process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
 import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';

@@ -2,7 +2,7 @@ import type { Namespace } from '../reconcile/namespace.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
 import { takeBackPlanner } from '../reconcile/plan.ts';
 import { loadRules } from '../rules/load.ts';
-import { onePass } from './one-pass.ts';
+import { onePass } from './run-once.ts';
 import {
   Command,
   contextOption,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
 import { isObject, own } from '../core/json.ts';
-import { connect, statusMessage } from '../kube.ts';
-import type { Kube } from '../kube.ts';
+import { connect, statusMessage } from '../kube/client.ts';
+import type { Kube } from '../kube/client.ts';
 import { loadRules } from '../rules/load.ts';
-import { UserError } from '../user-error.ts';
+import { UserError } from '../process/user-error.ts';
 import { Command, contextOption, integer, kubeconfigOption, labels, nonEmpty, Option, option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';

@@ -1,9 +1,10 @@
-import { readStated } from './annotation-keys.ts';
-import type { Decision, Endpoint } from './decision.ts';
-import type { Pod } from './pod.ts';
-import { ISTIO_MERGED_PORT } from './port.ts';
-import type { Rules } from './rule.ts';
-import { search } from './search.ts';
+import { readStated } from './annotations/keys.ts';
+import type { Decision } from './decision.ts';
+import type { Endpoint } from './rules/endpoint.ts';
+import type { Pod } from './pod/pod.ts';
+import { ISTIO_MERGED_PORT } from './pod/port.ts';
+import type { Rules } from './rules/rule.ts';
+import { search } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
 
 // What scrapers do with an endpoint is measured by test/cluster/consumers.test.ts and shown in docs/consumers.md.

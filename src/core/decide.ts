@@ -1,19 +1,20 @@
-import { readStated, stepsOfReading } from './annotation-keys.ts';
-import type { Stated } from './annotation-keys.ts';
-import { MAX_SUGGESTED } from './bounds.ts';
+import { readStated, stepsOfReading } from './annotations/keys.ts';
+import type { Stated } from './annotations/keys.ts';
+import { MAX_SUGGESTED } from './limits.ts';
 import { consumerWarnings } from './consumers.ts';
-import type { Decision, Endpoint } from './decision.ts';
-import { endpointsAt, filledIn, probedScheme, statedPath } from './finding.ts';
-import { claims, MARKER_KEY, readMarker, renderMarker } from './marker.ts';
-import { isOtherProtocol, readPod } from './pod.ts';
-import type { Pod } from './pod.ts';
-import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './port.ts';
+import type { Decision } from './decision.ts';
+import type { Endpoint } from './rules/endpoint.ts';
+import { endpointsAt, filledIn, probedScheme, statedPath } from './rules/evaluate-rule.ts';
+import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/marker.ts';
+import { isOtherProtocol, readPod } from './pod/pod.ts';
+import type { Pod } from './pod/pod.ts';
+import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './pod/port.ts';
 import type { SkipReason } from './reason.ts';
-import type { Rules } from './rule.ts';
-import { podCandidates, search, searchWith } from './search.ts';
+import type { Rules } from './rules/rule.ts';
+import { podCandidates, search, searchWith } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
-import { isExhausted, spend, startWork } from './work.ts';
-import type { Work } from './work.ts';
+import { isExhausted, spend, startWork } from './step-budget.ts';
+import type { Work } from './step-budget.ts';
 
 /** What the caller knows of the pod that the pod doesn't say. */
 export interface Surroundings {
@@ -48,7 +49,7 @@ export interface Surroundings {
  * | 16 | a rule or the catalogue sees that metrics are off               | skip switched_off                               |
  * | 17 | nothing found                                                   | skip no_candidate                               |
  *
- * Whatever the row, a pod on which more steps would be spent than a decision may take (bounds.ts) is skipped as `too_complex`, with
+ * Whatever the row, a pod on which more steps would be spent than a decision may take (limits.ts) is skipped as `too_complex`, with
  * a warning. Guards on every annotate: no https from a rule or label where 15 forbids it, no marker that claims what the pod brought along
  * (`changed_since`; warn), and no annotations near 256 KiB (`too_large`; warn).
  */

@@ -1,16 +1,5 @@
+import type { Endpoint } from './rules/endpoint.ts';
 import type { SkipReason } from './reason.ts';
-
-/** Where metrics are. */
-export interface Endpoint {
-  /** Name of the container that serves it; empty where a label or an annotation names a port that nobody declares. */
-  readonly container: string;
-  /** Decimal TCP port, 1–65535. */
-  readonly port: number;
-  readonly path: string;
-  readonly scheme: 'http' | 'https';
-  /** Whether a container declares the port: VictoriaMetrics scrapes no other. */
-  readonly declared: boolean;
-}
 
 interface Common {
   /** Sentences for the person who applied the pod: one line each, at most 256 characters, no control characters. */

@@ -2,14 +2,14 @@ import { consumerNotes } from './consumers.ts';
 import { decide, isMeshed } from './decide.ts';
 import type { Surroundings } from './decide.ts';
 import type { Decision } from './decision.ts';
-import { endpointsAt, findIn } from './finding.ts';
-import type { Finding, Found } from './finding.ts';
-import { isOtherProtocol, readPod } from './pod.ts';
-import type { Container, Pod } from './pod.ts';
-import { isScrapable } from './port.ts';
-import type { Rule, Rules } from './rule.ts';
-import { ownContainers } from './search.ts';
-import { isExhausted, spend } from './work.ts';
+import { endpointsAt, findIn } from './rules/evaluate-rule.ts';
+import type { Finding, Found } from './rules/evaluate-rule.ts';
+import { isOtherProtocol, readPod } from './pod/pod.ts';
+import type { Container, Pod } from './pod/pod.ts';
+import { isScrapable } from './pod/port.ts';
+import type { Rule, Rules } from './rules/rule.ts';
+import { ownContainers } from './rules/evaluate-rules.ts';
+import { isExhausted, spend } from './step-budget.ts';
 
 /** One port of the pod, declared or stated, with what each rule says of it. */
 export interface Candidate {

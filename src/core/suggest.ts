@@ -1,4 +1,4 @@
-import { MAX_SUGGESTED } from './bounds.ts';
+import { MAX_SUGGESTED } from './limits.ts';
 
 /** Returns the known word that a mistyped one was probably meant to be, or undefined where none is near. */
 function suggest(word: string, known: readonly string[]): string | undefined {

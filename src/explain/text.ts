@@ -1,10 +1,10 @@
 import { styleText } from 'node:util';
-import type { AnnotationKeys } from '../core/annotation-keys.ts';
+import type { AnnotationKeys } from '../core/annotations/keys.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate, Explanation } from '../core/explain.ts';
-import { MARKER_KEY } from '../core/marker.ts';
+import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { REASONS } from '../core/reason.ts';
-import type { Rules } from '../core/rules.ts';
+import type { Rules } from '../core/rules/parse.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { unreadableBecause } from './unreadable.ts';
 

@@ -1,8 +1,8 @@
-import type { Kube } from '../kube.ts';
-import { ask } from './ask.ts';
-import type { Failure } from './ask.ts';
+import type { Kube } from '../kube/client.ts';
+import { ask } from '../kube/request.ts';
+import type { Failure } from '../kube/request.ts';
 import { scopeOf } from './failure-scope.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../kube/rate-limiter.ts';
 import type { PodPlan, PodRef, Planner } from './plan.ts';
 
 /** A plan that changes something. */

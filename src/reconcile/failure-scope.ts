@@ -1,4 +1,4 @@
-import type { Failure } from './ask.ts';
+import type { Failure } from '../kube/request.ts';
 
 /** Whom a failed change of a pod concerns: every pod, those of its namespace, or that pod alone. */
 export type FailureScope = 'cluster' | 'namespace' | 'pod';

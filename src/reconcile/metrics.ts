@@ -1,7 +1,7 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import type { Applied } from './apply.ts';
-import type { Failure } from './ask.ts';
+import type { Failure } from '../kube/request.ts';
 
 /** What the reconciler counts. Labels are few and bounded: never a namespace's or a pod's name. */
 export interface ReconcileMetrics {

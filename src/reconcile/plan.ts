@@ -1,15 +1,15 @@
-import { readStated } from '../core/annotation-keys.ts';
+import { readStated } from '../core/annotations/keys.ts';
 import { decide } from '../core/decide.ts';
 import { isObject, own } from '../core/json.ts';
-import { MARKER_KEY, readMarker, RULE_NAME } from '../core/marker.ts';
+import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { renderPatch } from '../core/patch.ts';
 import type { AddOperation } from '../core/patch.ts';
-import { readPod } from '../core/pod.ts';
-import type { Pod } from '../core/pod.ts';
-import { ISTIO_MERGED_PORT } from '../core/port.ts';
+import { readPod } from '../core/pod/pod.ts';
+import type { Pod } from '../core/pod/pod.ts';
+import { ISTIO_MERGED_PORT } from '../core/pod/port.ts';
 import { REASONS } from '../core/reason.ts';
 import type { SkipReason } from '../core/reason.ts';
-import type { Rules } from '../core/rules.ts';
+import type { Rules } from '../core/rules/parse.ts';
 
 /** Why a pod that exists is left alone, besides the reasons that hold for a pod being created too. */
 export const LEAVE_REASONS = {

@@ -1,26 +1,26 @@
 import type { Logger } from 'pino';
-import type { Rules } from '../core/rules.ts';
-import type { Kube } from '../kube.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import type { Kube } from '../kube/client.ts';
 import { apply } from './apply.ts';
 import type { Applied } from './apply.ts';
-import type { Failure } from './ask.ts';
-import { forLog } from './brief.ts';
-import type { Complaints } from './complaint.ts';
+import type { Failure } from '../kube/request.ts';
+import { forLog } from './printable.ts';
+import type { Complaints } from './failure-log.ts';
 import { isLabelLag, isMutatedByOthers, scopeOf } from './failure-scope.ts';
-import { follow } from './follow.ts';
+import { follow } from '../kube/list-watch.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { OPT_IN, readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
-import type { Pace } from './pace.ts';
-import { createBackoff } from './pause.ts';
-import type { Backoff } from './pause.ts';
+import type { Pace } from '../kube/rate-limiter.ts';
+import { createBackoff } from '../kube/backoff.ts';
+import type { Backoff } from '../kube/backoff.ts';
 import { annotatePlanner } from './plan.ts';
 import type { Waiting } from './pod-store.ts';
-import { createSemaphore } from './semaphore.ts';
+import { createSemaphore } from '../kube/semaphore.ts';
 import { LABEL_LAG_MS, watchNamespace } from './watched-namespace.ts';
 import type { WatchedNamespace } from './watched-namespace.ts';
-import { createWorkQueue } from './work-queue.ts';
-import type { WorkItem } from './work-queue.ts';
+import { createWorkQueue } from '../kube/work-queue.ts';
+import type { WorkItem } from '../kube/work-queue.ts';
 
 /** What one term of reconciling needs. */
 export interface ReconcilerOptions {

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
-import { briefly, printable } from './brief.ts';
-import type { PassReport, PodOutcome } from './once.ts';
+import { briefly, printable } from './printable.ts';
+import type { PassReport, PodOutcome } from './bulk.ts';
 import { LEAVE_REASONS } from './plan.ts';
 import type { LeaveReason } from './plan.ts';
 

@@ -1,13 +1,13 @@
-import type { Rules } from '../core/rules.ts';
-import type { Kube } from '../kube.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import type { Kube } from '../kube/client.ts';
 import { podsPath } from './apply.ts';
-import type { Failure } from './ask.ts';
-import { follow } from './follow.ts';
-import { linked } from './linked.ts';
+import type { Failure } from '../kube/request.ts';
+import { follow } from '../kube/list-watch.ts';
+import { linked } from '../kube/abort.ts';
 import { annotatePlanner } from './plan.ts';
 import { createPodStore } from './pod-store.ts';
 import type { PodStore, Waiting } from './pod-store.ts';
-import type { Semaphore } from './semaphore.ts';
+import type { Semaphore } from '../kube/semaphore.ts';
 
 /** The API server's view of a namespace's label lags by seconds: pods created meanwhile are not counted as missed. */
 export const LABEL_LAG_MS = 10_000;

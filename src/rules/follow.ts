@@ -1,9 +1,9 @@
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { parseRules, renderProblems } from '../core/rules.ts';
-import type { Rules } from '../core/rules.ts';
-import { watchFiles } from '../watch.ts';
-import type { Watched } from '../watch.ts';
+import { parseRules, renderProblems } from '../core/rules/parse.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import { watchFiles } from '../process/watch-files.ts';
+import type { Watched } from '../process/watch-files.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /** Who is told of the rules file's changes. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { parseRules, renderProblems } from '../core/rules.ts';
-import type { Rules } from '../core/rules.ts';
-import { UserError } from '../user-error.ts';
+import { parseRules, renderProblems } from '../core/rules/parse.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import { UserError } from '../process/user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /**

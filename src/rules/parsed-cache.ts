@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Shipped } from '../core/rules.ts';
+import type { Shipped } from '../core/rules/parse.ts';
 
 // What the shipped YAML parses to, kept between starts from source: the command line's and every test file's. It lies where
 // tools keep what may be deleted at any time, and belongs to one checkout.

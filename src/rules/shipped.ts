@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { checkShipped, parseRules } from '../core/rules.ts';
-import type { Rules, Shipped } from '../core/rules.ts';
+import { checkShipped, parseRules } from '../core/rules/parse.ts';
+import type { Rules, Shipped } from '../core/rules/parse.ts';
 import { readParsed, writeParsed } from './parsed-cache.ts';
 
 /**

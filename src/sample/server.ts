@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { listen } from '../listen.ts';
-import { createRegistry } from '../metrics.ts';
+import { listen } from '../process/listen.ts';
+import { createRegistry } from '../process/metrics.ts';
 import { startCount } from './count.ts';
 import { renderPage } from './page.ts';
 

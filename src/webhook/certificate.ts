@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
-import type { Loaded } from '../watch.ts';
+import type { Loaded } from '../process/watch-files.ts';
 
 /** The files' names, as cert-manager and `kubectl create secret tls` write them. */
 export const PAIR_FILES = ['tls.crt', 'tls.key'] as const;

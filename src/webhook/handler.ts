@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import { renderPatch } from '../core/patch.ts';
-import type { Rules } from '../core/rules.ts';
-import { withoutMessage } from '../log.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import { withoutMessage } from '../process/log.ts';
 import type { Outcome, WebhookMetrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
 import { allowed, patched, readReview } from './review.ts';
 import type { ReviewRequest } from './review.ts';
-import { excessiveShape } from './shape.ts';
+import { excessiveShape } from './json-limits.ts';
 
 /** What a review is answered with: bodies in, bodies out, and nothing of HTTP. */
 export interface Handler {

@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
-import { countDrops } from '../connections.ts';
+import { countDrops } from '../process/connections.ts';
 import { REASONS } from '../core/reason.ts';
 import type { SkipReason } from '../core/reason.ts';
-import type { Rules } from '../core/rules.ts';
+import type { Rules } from '../core/rules/parse.ts';
 import type { Refusal } from './refusal.ts';
 
 /** How a request to the webhook ended. */

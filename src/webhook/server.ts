@@ -1,13 +1,13 @@
 import Fastify from 'fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { trackConnections } from '../connections.ts';
-import { listen } from '../listen.ts';
-import { withoutMessage } from '../log.ts';
+import { trackConnections } from '../process/connections.ts';
+import { listen } from '../process/listen.ts';
+import { withoutMessage } from '../process/log.ts';
 import { byteBudget, readBody } from './body.ts';
 import type { Body, RefusedBody } from './body.ts';
 import type { Pair } from './certificate.ts';
-import { garbageCollector } from './garbage.ts';
+import { garbageCollector } from './gc.ts';
 import type { Answer, Call } from './handler.ts';
 import * as limits from './limits.ts';
 import { REFUSED } from './metrics.ts';

@@ -149,7 +149,7 @@ suite('the metrics that alerts and dashboard ask for', () => {
     alertsText,
     ...list(dashboard, 'panels').flatMap((panel) => list(panel, 'targets').map((target) => String(at(target, 'expr')))),
   ];
-  // The build's metric is every process's own (src/metrics.ts).
+  // The build's metric is every process's own (src/process/metrics.ts).
   const names = new Set(queries.flatMap((query) => query.match(/\bautoscrape_[a-z_]+/g) ?? []));
   names.delete('autoscrape_build_info');
 

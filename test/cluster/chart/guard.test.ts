@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { MARKER_KEY, renderMarker } from '../../../src/core/marker.ts';
+import { MARKER_KEY, renderMarker } from '../../../src/core/annotations/marker.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import type { KubernetesObject } from '../../harness/control-plane/api-client.ts';
 import { command } from '../../../tools/command.ts';

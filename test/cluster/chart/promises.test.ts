@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { selects } from '../../../src/core/selector.ts';
-import type { LabelRequirement } from '../../../src/core/selector.ts';
+import { selects } from '../../../src/core/rules/selector.ts';
+import type { LabelRequirement } from '../../../src/core/rules/selector.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/render.ts';

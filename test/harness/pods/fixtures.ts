@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { Decision } from '../../../src/core/decision.ts';
-import { parseRules, renderProblems } from '../../../src/core/rules.ts';
-import type { Rules } from '../../../src/core/rules.ts';
+import { parseRules, renderProblems } from '../../../src/core/rules/parse.ts';
+import type { Rules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
 const FOLDER = new URL('../../fixtures/', import.meta.url);

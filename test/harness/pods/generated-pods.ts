@@ -3,7 +3,7 @@ import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import { isObject } from '../../../src/core/json.ts';
 import { REASONS } from '../../../src/core/reason.ts';
-import type { Rules } from '../../../src/core/rules.ts';
+import type { Rules } from '../../../src/core/rules/parse.ts';
 import { unusablePort } from '../../../src/core/warning.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isObject } from '../../../src/core/json.ts';
-import { parseRules } from '../../../src/core/rules.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 

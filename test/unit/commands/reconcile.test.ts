@@ -13,7 +13,7 @@ import { reconcile } from '../../../src/commands/reconcile.ts';
 import type { ReconcileOptions } from '../../../src/commands/reconcile.ts';
 import { uninject } from '../../../src/commands/uninject.ts';
 import type { UninjectOptions } from '../../../src/commands/uninject.ts';
-import { UserError } from '../../../src/user-error.ts';
+import { UserError } from '../../../src/process/user-error.ts';
 import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import type { Finished } from '../../harness/autoscrape/run-autoscrape.ts';
 

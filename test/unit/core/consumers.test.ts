@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explain } from '../../../src/core/explain.ts';
-import { parseRules } from '../../../src/core/rules.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 const metrics = { name: 'metrics', containerPort: 9090 };

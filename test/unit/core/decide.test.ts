@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
-import { parseRules } from '../../../src/core/rules.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
 const shipped = readShipped();

@@ -5,7 +5,7 @@ import jsonPatch from 'fast-json-patch';
 import { decide } from '../../../src/core/decide.ts';
 import { REASONS } from '../../../src/core/reason.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
-import { parseRules } from '../../../src/core/rules.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { hostilePods, ROWS, rowOf, validPods } from '../../harness/pods/generated-pods.ts';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import test from 'node:test';
 import { explain } from '../../../src/core/explain.ts';
-import { parseRules } from '../../../src/core/rules.ts';
-import type { Rules } from '../../../src/core/rules.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
+import type { Rules } from '../../../src/core/rules/parse.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 

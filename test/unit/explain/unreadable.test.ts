@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { readPod } from '../../../src/core/pod.ts';
+import { readPod } from '../../../src/core/pod/pod.ts';
 import { unreadableBecause } from '../../../src/explain/unreadable.ts';
 
 const spec = { containers: [{ name: 'app' }] };

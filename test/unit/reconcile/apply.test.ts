@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Answer, Call, Kube } from '../../../src/kube.ts';
+import type { Answer, Call, Kube } from '../../../src/kube/client.ts';
 import { apply } from '../../../src/reconcile/apply.ts';
 import type { ApplyOptions, ChangePlan } from '../../../src/reconcile/apply.ts';
-import { createPace } from '../../../src/reconcile/pace.ts';
-import type { Pace } from '../../../src/reconcile/pace.ts';
-import { applyAll } from '../../../src/reconcile/pass.ts';
+import { createPace } from '../../../src/kube/rate-limiter.ts';
+import type { Pace } from '../../../src/kube/rate-limiter.ts';
+import { applyAll } from '../../../src/reconcile/apply-all.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parse } from 'yaml';
-import type { PassReport, PodOutcome } from '../../../src/reconcile/once.ts';
+import type { PassReport, PodOutcome } from '../../../src/reconcile/bulk.ts';
 import { hasFailed, renderReport } from '../../../src/reconcile/report.ts';
 
 const added = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464', 'autoscrape.io/injected': '{}' };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { createCatalogue } from '../../../src/core/catalogue.ts';
+import { createCatalogue } from '../../../src/core/rules/catalogue.ts';
 import { decide } from '../../../src/core/decide.ts';
-import { readPod } from '../../../src/core/pod.ts';
-import type { Container } from '../../../src/core/pod.ts';
-import { parseRules } from '../../../src/core/rules.ts';
+import { readPod } from '../../../src/core/pod/pod.ts';
+import type { Container } from '../../../src/core/pod/pod.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
 const { images } = readShipped();

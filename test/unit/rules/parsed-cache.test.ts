@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { checkShipped } from '../../../src/core/rules.ts';
+import { checkShipped } from '../../../src/core/rules/parse.ts';
 import { readParsed, writeParsed } from '../../../src/rules/parsed-cache.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../tools/throwaway-certificate.ts';
-import { watchFiles } from '../../../src/watch.ts';
+import { watchFiles } from '../../../src/process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../../../src/webhook/certificate.ts';
 import type { Pair } from '../../../src/webhook/certificate.ts';
 import { temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from '@prometheus-io/client';
-import { createLog } from '../../../src/log.ts';
+import { createLog } from '../../../src/process/log.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { answer } from '../../../src/webhook/handler.ts';
 import { beginDecisions, createWebhookMetrics } from '../../../src/webhook/metrics.ts';

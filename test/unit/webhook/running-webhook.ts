@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
 import { createAuthority } from '../../../tools/throwaway-certificate.ts';
 import type { Authority } from '../../../tools/throwaway-certificate.ts';
-import type { Rules } from '../../../src/core/rules.ts';
-import { createLog } from '../../../src/log.ts';
-import { createRegistry } from '../../../src/metrics.ts';
+import type { Rules } from '../../../src/core/rules/parse.ts';
+import { createLog } from '../../../src/process/log.ts';
+import { createRegistry } from '../../../src/process/metrics.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { pairLoader } from '../../../src/webhook/certificate.ts';
 import type { Pair } from '../../../src/webhook/certificate.ts';

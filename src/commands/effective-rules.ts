@@ -1,0 +1,45 @@
+import { Document, isMap, isNode, isSeq } from 'yaml';
+import type { Rules, Shipped } from '../core/rules/parse.ts';
+
+/** The rules that hold, and whose they are. */
+export interface Effective {
+  /** A rules file that says all of it by itself, except for the shipped catalogue of images, which is always there. */
+  readonly file: Readonly<Record<string, unknown>>;
+  /** How many of the rules, which come first, are the user's own. */
+  readonly own: number;
+  /** How many are shipped. */
+  readonly shipped: number;
+}
+
+/** Returns what a rules file comes to: its rules in their order, and behind them the shipped ones that it leaves on. */
+export function effectiveRules({ effective }: Rules, { defaults, images }: Shipped): Effective {
+  const shipped = effective.rules.filter((rule) => defaults.rules.includes(rule)).length;
+  return {
+    file: {
+      extends: 'none',
+      https: effective.https,
+      annotations: effective.annotations,
+      ignoreContainers: [...new Set(effective.ignoreContainers)],
+      statedPaths: [...new Set(effective.statedPaths)],
+      images: effective.images.slice(0, effective.images.length - images.length),
+      rules: effective.rules,
+    },
+    own: effective.rules.length - shipped,
+    shipped,
+  };
+}
+
+/** Returns the same as YAML, with a comment where the shipped rules begin. */
+export function renderEffective({ file, own, shipped }: Effective): string {
+  const document = new Document(file);
+  const comment = (path: readonly (string | number)[], text: string): void => {
+    const node: unknown = document.getIn(path, true);
+    if (isNode(node)) node.commentBefore = ` ${text}`;
+  };
+  comment(['rules', 0], own > 0 ? 'Yours:' : 'Shipped:');
+  if (own > 0 && shipped > 0) comment(['rules', own], 'Shipped:');
+  // A blank line between rules, and one line for what is short: as a person would write it.
+  const rules: unknown = document.get('rules', true);
+  for (const rule of isSeq(rules) ? rules.items.slice(1) : []) if (isMap(rule)) rule.spaceBefore = true;
+  return document.toString({ lineWidth: 0 });
+}

@@ -1,0 +1,51 @@
+/*
+ * How much of one pod is read. Whoever may create a pod may send 3 MiB of anything, and the decision must stay within
+ * milliseconds and megabytes for all who share the webhook (docs/architecture.md has a table of these). No pod that runs comes near: the numbers are some ten times
+ * what the largest real ones hold.
+ */
+
+/** Containers and init containers together. A pod with more is not read at all: every rule looks at each of them. */
+export const MAX_CONTAINERS = 256;
+
+/** TCP ports of a pod. A pod with more is not read at all. Ranges of thousands are declared for UDP (media servers). */
+export const MAX_TCP_PORTS = 1_000;
+
+/**
+ * Characters of a name, an image, a path, a word of a command line or a variable's value. A longer one is read as if it
+ * were not there: it is a script or a certificate, not a port or an address. Linux takes words of up to 128 KiB.
+ */
+export const MAX_TEXT = 4_096;
+
+/** Words of all command lines of a pod together, scripts split at their spaces included; what follows is not read. */
+export const MAX_WORDS = 4_000;
+
+/**
+ * Characters by which `$(NAME)` may lengthen one word. Without a bound, a thousand references to a variable of 100 KB
+ * make 100 MB of a pod of 105 KB.
+ */
+export const MAX_EXPANSION = 1_024;
+
+/** Endpoints of a decision. The annotations carry the first; the others are only named. */
+export const MAX_ENDPOINTS = 64;
+
+/**
+ * Characters of the annotation autoscrape.io/injected. A longer one is not ours and is not parsed: 3 MB of JSON in it would
+ * take the whole heap. The longest that autoscrape writes has 9.6 K: a rule's name (63), four keys (317 each), a path of
+ * MAX_TEXT of which JSON escapes every character, a port and the words around them.
+ */
+export const MAX_MARKER = 16 * 1024;
+
+/** Characters of a word that is compared with known ones: a label's value has no more, and the cost is their product. */
+export const MAX_SUGGESTED = 63;
+
+/**
+ * Steps of one decision, of about 10 ns each (step-budget.ts). The most expensive of 383 real pods takes 2,281, half of them take less than
+ * 200; as many as these take 10 to 30 ms of CPU, whatever they are spent on. A pod that needs more is skipped as `too_complex`.
+ */
+export const MAX_STEPS = 3_000_000;
+
+/**
+ * Characters of a rules file: some 300 rules of two patterns. Under the webhook's heap of 48 MB a file of such rules can be loaded
+ * and reloaded three times at 96 Ki, and ends the process at 128 Ki; a ConfigMap may have 1 Mi.
+ */
+export const MAX_RULES_FILE = 64 * 1024;

@@ -1,0 +1,286 @@
+import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from '../limits.ts';
+import { isAbsent, isObject } from '../json.ts';
+import type { JsonObject } from '../json.ts';
+import { isScrapable } from './port.ts';
+import { spend, startWork } from '../step-budget.ts';
+import type { Work } from '../step-budget.ts';
+import { statedWords } from './command-line.ts';
+
+// Fields are read directly: none of their names is one that JavaScript's objects inherit, and keys that a pod brings along are
+// only ever kept in maps.
+
+/** What the decision reads of a pod. Admission comes before validation, so nothing of the object is taken for granted. */
+export interface Pod {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  /** Regular containers, in declared order. */
+  readonly containers: readonly Container[];
+  /** Init containers that keep running beside the others (KEP-753: restartPolicy Always). */
+  readonly sidecars: readonly Container[];
+  /** Of each port number that the pod declares, whether one of its protocols is TCP. */
+  readonly protocols: () => ReadonlyMap<number, boolean>;
+  /** What is left of the steps for deciding on the pod. */
+  readonly work: Work;
+}
+
+/** One container, as far as it can tell where metrics are. */
+export interface Container {
+  readonly name: string;
+  /** The image without tag and digest: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
+  readonly repository: string;
+  readonly ports: readonly Port[];
+  /** The ports that can be scraped, in declared order: UDP and SCTP carry no metrics. */
+  readonly candidates: readonly Port[];
+  readonly probes: readonly Probe[];
+  /** Command and arguments as single statements: see {@link statedWords}. */
+  readonly words: () => readonly string[];
+  /** Environment variables with a literal value; `valueFrom` is not visible in the pod. */
+  readonly environment: () => ReadonlyMap<string, string>;
+  /** The same as `NAME=value`. */
+  readonly assignments: () => readonly string[];
+  /** Whether the name of one of them holds the text. */
+  readonly hasNameWith: (part: string) => boolean;
+  /** The number of the first port of each name. */
+  readonly portNumbers: () => ReadonlyMap<string, number>;
+  /** The numbers of all ports. */
+  readonly declared: () => ReadonlySet<number>;
+  /** The pod's. */
+  readonly work: Work;
+}
+
+/** A declared container port, usable or not. */
+export interface Port {
+  readonly name: string;
+  readonly number: number;
+  readonly protocol: string;
+}
+
+/** An HTTP probe: the port as the pod gives it, a number or a port's name. */
+export interface Probe {
+  readonly port: number | string;
+  readonly path: string;
+  /** The kubelet speaks TLS to it. */
+  readonly tls: boolean;
+}
+
+/** Returns what can be read of the object, or undefined where a value that matters has the wrong type or there is too much
+ * of it (limits.ts). Never throws. */
+export function readPod(object: unknown, work: Work = startWork()): Pod | undefined {
+  if (!isObject(object)) return undefined;
+  const metadata = object.metadata;
+  const spec = object.spec;
+  if (!isObject(metadata) || !isObject(spec)) return undefined;
+  const labels = readStrings(metadata.labels, work);
+  const annotations = readStrings(metadata.annotations, work);
+  const containers = spec.containers;
+  const initContainers = spec.initContainers;
+  if (labels === undefined || annotations === undefined) return undefined;
+  if (!isContainerList(containers) || !isContainerList(initContainers) || objects(containers).length === 0)
+    return undefined;
+  const init = objects(initContainers);
+  if (objects(containers).length + init.length > MAX_CONTAINERS) return undefined;
+  const budget = { words: MAX_WORDS };
+  let protocols: ReadonlyMap<number, boolean> | undefined;
+  const pod: Pod = {
+    labels,
+    annotations,
+    containers: objects(containers).map((container) => readContainer(container, budget, work)),
+    sidecars: init
+      .filter((container) => container.restartPolicy === 'Always')
+      .map((container) => readContainer(container, budget, work)),
+    protocols: () => (protocols ??= protocolsOf([...pod.containers, ...pod.sidecars])),
+    work,
+  };
+  const ports = [...pod.containers, ...pod.sidecars].reduce((sum, { candidates }) => sum + candidates.length, 0);
+  return ports > MAX_TCP_PORTS ? undefined : pod;
+}
+
+/** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
+export function isOtherProtocol(pod: Pod, number: number): boolean {
+  return pod.protocols().get(number) === false;
+}
+
+function protocolsOf(containers: readonly Container[]): ReadonlyMap<number, boolean> {
+  const protocols = new Map<number, boolean>();
+  for (const { ports } of containers) {
+    for (const { number, protocol } of ports)
+      if (protocols.get(number) !== true) protocols.set(number, protocol === 'TCP');
+  }
+  return protocols;
+}
+
+function portNumbersOf(ports: readonly Port[]): ReadonlyMap<string, number> {
+  const numbers = new Map<string, number>();
+  for (const { name, number } of ports) if (!numbers.has(name)) numbers.set(name, number);
+  return numbers;
+}
+
+/** Steps of reading one entry of a map or a list: some 50 ns for the entry that is made of it. */
+const ENTRY = 5;
+
+function readContainer(container: JsonObject, budget: { words: number }, work: Work): Container {
+  let words: readonly string[] | undefined;
+  let environment: ReadonlyMap<string, string> | undefined;
+  let assignments: readonly string[] | undefined;
+  let portNumbers: ReadonlyMap<string, number> | undefined;
+  let declared: ReadonlySet<number> | undefined;
+  const parts = new Map<string, boolean>();
+  // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
+  const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
+  const readWords = (): readonly string[] => {
+    if (words === undefined) {
+      const command = [...strings(container.command), ...strings(container.args)];
+      words = statedWords(command, readEnvironment(), budget.words, work);
+      budget.words = Math.max(budget.words - words.length, 0);
+    }
+    return words;
+  };
+  const listed = objects(container.ports);
+  // Once for reading the port, and once for each map of all of them.
+  const ports = spend(work, 3 * ENTRY * listed.length) ? listed.map(readPort) : [];
+  return {
+    name: readName(container.name),
+    repository: repositoryOf(readName(container.image)),
+    ports,
+    candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
+    probes: PROBES.flatMap((key) => readProbe(container[key])),
+    words: readWords,
+    environment: readEnvironment,
+    assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
+    hasNameWith(part) {
+      const known = parts.get(part);
+      if (known !== undefined) return known;
+      const variables = readEnvironment();
+      let found = false;
+      for (const name of variables.keys()) {
+        if (!spend(work, 1 + (name.length >> 5))) break;
+        if (name.includes(part)) {
+          found = true;
+          break;
+        }
+      }
+      parts.set(part, found);
+      return found;
+    },
+    portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
+    declared: () => (declared ??= new Set(ports.map(({ number }) => number))),
+    work,
+  };
+}
+
+const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+
+function repositoryOf(image: string): string {
+  const digest = image.indexOf('@');
+  const named = digest < 0 ? image : image.slice(0, digest);
+  const tag = named.lastIndexOf(':');
+  return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
+}
+
+function readPort(port: JsonObject): Port {
+  const number = port.containerPort;
+  return {
+    name: readName(port.name),
+    // A port of another type is none: the API server refuses it after us.
+    number: typeof number === 'number' ? number : Number.NaN,
+    protocol: readString(port.protocol) || 'TCP',
+  };
+}
+
+/** Returns the number of the port that a probe asks; undefined where it names one that the container doesn't declare. */
+export function probedPort({ port }: Probe, container: Container): number | undefined {
+  return typeof port === 'number' ? port : container.portNumbers().get(port);
+}
+
+function readProbe(probe: unknown): Probe[] {
+  const get = isObject(probe) ? probe.httpGet : undefined;
+  if (!isObject(get)) return [];
+  const port = get.port;
+  const path = get.path;
+  return typeof port === 'number' || typeof port === 'string'
+    ? [{ port, path: typeof path === 'string' && path.length <= MAX_TEXT ? path : '/', tls: get.scheme === 'HTTPS' }]
+    : [];
+}
+
+function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<string, string> {
+  const variables = new Map<string, string>();
+  const env = container.env;
+  // Once for the variable, and once for its name among all of them.
+  if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return variables;
+  for (const variable of env) {
+    if (!isObject(variable)) continue;
+    const name = variable.name;
+    const value = variable.value;
+    if (typeof value !== 'string' || value.length > MAX_TEXT) continue;
+    if (typeof name === 'string' && name.length <= MAX_TEXT) variables.set(name, value);
+  }
+  return variables;
+}
+
+function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {
+  const assignments: string[] = [];
+  for (const [name, value] of environment) {
+    if (!spend(work, ENTRY + ((name.length + value.length) >> 3))) break;
+    assignments.push(`${name}=${value}`);
+  }
+  return assignments;
+}
+
+function isText(value: unknown): boolean {
+  return isAbsent(value) || typeof value === 'string';
+}
+
+function isObjectList(value: unknown): boolean {
+  return isAbsent(value) || (Array.isArray(value) && value.every(isObject));
+}
+
+function isContainerList(value: unknown): boolean {
+  return (
+    isObjectList(value) &&
+    objects(value).every((container) => {
+      const ports = container.ports;
+      return (
+        isText(container.name) &&
+        isText(container.image) &&
+        isObjectList(ports) &&
+        objects(ports).every((port) => isText(port.name) && isText(port.protocol))
+      );
+    })
+  );
+}
+
+function objects(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** Steps of reading one label or annotation: of an object with thousands of keys, each is looked up in some 500 ns. */
+const KEY = 40;
+
+/** The strings of a map; undefined where it is none, or holds something else. */
+function readStrings(map: unknown, work: Work): ReadonlyMap<string, string> | undefined {
+  const strings = new Map<string, string>();
+  if (isAbsent(map)) return strings;
+  if (!isObject(map)) return undefined;
+  // Without an entry's own array on the way: a pod of 60,000 labels would take 10 MiB for them.
+  const keys = Object.keys(map);
+  if (!spend(work, KEY * keys.length)) return strings;
+  for (const key of keys) {
+    const value = map[key];
+    if (!isText(value)) return undefined;
+    strings.set(key, readString(value));
+  }
+  return strings;
+}
+
+function readName(value: unknown): string {
+  const name = readString(value);
+  return name.length <= MAX_TEXT ? name : '';
+}
+
+function readString(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,157 @@
+import { isLike } from './glob.ts';
+import type { Pattern } from './pattern.ts';
+import type { Container } from '../pod/pod.ts';
+import { readAddress } from '../pod/port.ts';
+import { states } from './setting.ts';
+import type { Statement } from './setting.ts';
+import { spend } from '../step-budget.ts';
+
+/** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
+export interface ImageEntry {
+  /** The default; several where versions differ, of which then only a declared one is taken. */
+  readonly ports: readonly number[];
+  readonly path: string;
+  readonly scheme: 'http' | 'https';
+  /** Flags and variables whose value is the port or address instead. */
+  readonly movedBy: readonly string[];
+  readonly needs: Statement | undefined;
+  readonly unless: Statement | undefined;
+  readonly declared: boolean;
+  readonly container: Pattern | undefined;
+  /** Ports that the image has for other things: declaring only these doesn't mean that the default has moved. */
+  readonly beside: readonly number[];
+  /** The name of the port that metrics are on, where the default port is not declared. */
+  readonly portName: Pattern | undefined;
+}
+
+/** The entries, found by an image's last segment. */
+export interface Catalogue {
+  /** The entries for a container's image, in order: versions or roles of one image may differ. */
+  readonly find: (container: Container) => readonly ImageEntry[];
+}
+
+/** What an entry says of a container. */
+export type Known =
+  | { readonly kind: 'found'; readonly port: number; readonly path: string; readonly scheme: 'http' | 'https' }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'unknown' };
+
+/** Where an entry is looked for: names as they end, one segment or two; `*` stands for any characters within a segment. */
+interface Named {
+  readonly images: readonly string[];
+}
+
+const NONE: readonly never[] = [];
+
+/**
+ * Returns the catalogue of the entries. An entry is compiled when its image first turns up: a cluster runs few of hundreds,
+ * and compiling all of them would be most of the program's start.
+ */
+export function createCatalogue<Entry extends Named>(
+  entries: readonly Entry[],
+  compile: (entry: Entry) => ImageEntry,
+): Catalogue {
+  const byName = new Map<string, { order: number; above: string | undefined }[]>();
+  const wild = new Map<string | undefined, { order: number; glob: string }[]>(); // by the segment above, if it is without `*`
+  for (const [order, { images }] of entries.entries()) {
+    for (const image of images) {
+      const segments = image.split('/');
+      const last = segments.at(-1) ?? '';
+      const above = segments.at(-2);
+      if (last.includes('*')) push(wild, above, { order, glob: last });
+      else push(byName, last, { order, above });
+    }
+  }
+  const compiled = new Map<number, ImageEntry>();
+  const entryAt = (order: number): ImageEntry | undefined => {
+    const known = compiled.get(order);
+    const entry = entries[order];
+    if (known !== undefined || entry === undefined) return known;
+    const fresh = compile(entry);
+    compiled.set(order, fresh);
+    return fresh;
+  };
+  return {
+    find(container) {
+      const { work } = container;
+      const repository = container.repository.toLowerCase();
+      const slash = repository.lastIndexOf('/');
+      const above = repository.slice(repository.lastIndexOf('/', slash - 1) + 1, Math.max(slash, 0));
+      const last = repository.slice(slash + 1);
+      const orders: number[] = [];
+      const named = byName.get(last) ?? NONE;
+      if (!spend(work, IMAGE + named.length)) return NONE;
+      for (const one of named) if ((one.above ?? above) === above) orders.push(one.order);
+      for (const { order, glob } of wild.get(undefined) ?? NONE) if (isLike(glob, last, work)) orders.push(order);
+      for (const { order, glob } of wild.get(above) ?? NONE) if (isLike(glob, last, work)) orders.push(order);
+      if (orders.length > 1) orders.sort((a, b) => a - b);
+      const found: ImageEntry[] = [];
+      for (const order of orders) {
+        const entry = entryAt(order);
+        if (entry !== undefined && entry.container?.matches(container.name, work) !== false) found.push(entry);
+      }
+      return found;
+    },
+  };
+}
+
+/** Steps of looking an image up. */
+const IMAGE = 20;
+
+function push<Key, Value>(into: Map<Key, Value[]>, key: Key, value: Value): void {
+  const values = into.get(key);
+  if (values === undefined) into.set(key, [value]);
+  else values.push(value);
+}
+
+/** Returns where the catalogue puts the container's metrics: the first entry that knows decides. */
+export function consult(catalogue: Catalogue, container: Container): Known {
+  for (const entry of catalogue.find(container)) {
+    const known = consultEntry(entry, container);
+    if (known.kind !== 'unknown') return known;
+  }
+  return { kind: 'unknown' };
+}
+
+/**
+ * The pod's own words win over the catalogue: a flag that moves the port is followed, one that switches metrics off or binds
+ * loopback is believed, and where the container declares ports of which none is the default, the default has been moved in
+ * a way that the pod doesn't show: then only a port of the name that the entry gives will do.
+ */
+function consultEntry(entry: ImageEntry, container: Container): Known {
+  const { path, scheme } = entry;
+  if (entry.unless !== undefined && states(container, entry.unless)) return { kind: 'off' };
+  if (entry.needs !== undefined && !states(container, entry.needs)) return { kind: 'unknown' };
+  const moved = movedTo(container, entry.movedBy);
+  if (moved !== undefined) {
+    const address = readAddress(moved);
+    return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
+  }
+  const compared = entry.beside.length + entry.ports.length + 1;
+  if (!spend(container.work, compared * (container.candidates.length + 1))) return { kind: 'unknown' };
+  const declared = container.candidates.filter(({ number }) => !entry.beside.includes(number));
+  const [port, ...more] = entry.ports.filter((number) => declared.some((candidate) => candidate.number === number));
+  if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
+  const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name, container.work) === true);
+  if (port === undefined && named !== undefined) return { kind: 'found', port: named.number, path, scheme };
+  const [only, ...others] = entry.ports;
+  const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
+  return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
+}
+
+/** The first value that one of the flags (`--web.listen-address`) or variables (`METRICS_PORT`) is given. */
+function movedTo(container: Container, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const isFlag = name.startsWith('-');
+    const value = isFlag ? flagValue(container, name) : container.environment().get(name);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+function flagValue(container: Container, name: string): string | undefined {
+  const words = container.words();
+  if (!spend(container.work, words.length)) return undefined;
+  const beginning = `-${name.startsWith('--') ? name.slice(1) : name}=`;
+  return words.find((word) => word.startsWith(beginning))?.slice(beginning.length);
+}

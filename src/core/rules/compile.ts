@@ -1,0 +1,78 @@
+import { createCatalogue } from './catalogue.ts';
+import type { ImageEntry } from './catalogue.ts';
+import { compilePattern } from './pattern.ts';
+import type { Pattern } from './pattern.ts';
+import type { Conditions, Rule, Rules } from './rule.ts';
+import type { RulesFile } from './schema.ts';
+import { requirements } from './selector.ts';
+import { statementOf } from './setting.ts';
+import type { Statement } from './setting.ts';
+
+/** Returns the rules of a checked file, ready to decide with. */
+export function compile(effective: RulesFile): Rules {
+  const rules = effective.rules.map(({ name, when, unless, scrape, abstain }): Rule => ({
+    name,
+    when: compileConditions(when),
+    unless: unless && compileConditions(unless),
+    port: scrape?.port,
+    path: scrape?.path,
+    scheme: scrape?.scheme,
+    abstain: abstain ?? false,
+  }));
+  return {
+    rules,
+    names: rules.map((rule) => rule.name),
+    https: effective.https,
+    ignoreContainers: effective.ignoreContainers.map(pattern),
+    statedPaths: effective.statedPaths.map((source) => statementOf(pattern(source))),
+    catalogue: createCatalogue(effective.images, compileImage),
+    annotationKeys: effective.annotations,
+    effective,
+  };
+}
+
+function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
+  const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
+  return {
+    podLabels: podLabels && requirements(podLabels),
+    container: optionalPattern(container),
+    image: optionalPattern(image),
+    portName: optionalPattern(portName),
+    portNumber: portNumber === undefined ? undefined : [portNumber].flat(),
+    probePath: optionalPattern(probePath),
+    argument: optionalPattern(argument),
+    env: optionalStatement(env),
+    catalogue: catalogue ?? false,
+    declared: declared ?? false,
+  };
+}
+
+function compileImage(image: RulesFile['images'][number]): ImageEntry {
+  return {
+    ports: [image.port].flat(),
+    path: image.path ?? '/metrics',
+    scheme: image.scheme ?? 'http',
+    movedBy: image.movedBy ?? [],
+    needs: optionalStatement(image.needs),
+    unless: optionalStatement(image.unless),
+    declared: image.declared ?? false,
+    container: optionalPattern(image.container),
+    beside: image.beside ?? [],
+    portName: optionalPattern(image.portName),
+  };
+}
+
+/** The schema has compiled every pattern once, so here it cannot fail. */
+function pattern(source: string): Pattern {
+  const compiled = compilePattern(source);
+  if (typeof compiled === 'string') throw new Error(`a pattern that was valid is not: ${compiled}`);
+  return compiled;
+}
+
+function optionalPattern(source: string | undefined): Pattern | undefined {
+  return source === undefined ? undefined : pattern(source);
+}
+
+function optionalStatement(source: string | undefined): Statement | undefined {
+  return source === undefined ? undefined : statementOf(pattern(source));
+}

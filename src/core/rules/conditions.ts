@@ -1,0 +1,159 @@
+import { consult } from './catalogue.ts';
+import type { Pattern } from './pattern.ts';
+import { probedPort } from '../pod/pod.ts';
+import type { Container, Pod } from '../pod/pod.ts';
+import { readPortNumber } from '../pod/port.ts';
+import type { Conditions, Rules } from './rule.ts';
+import { satisfies } from './selector.ts';
+import { variables } from './setting.ts';
+import { spend } from '../step-budget.ts';
+import type { Work } from '../step-budget.ts';
+
+/** A port that a condition names, with what else that condition knows of it. */
+export interface NamedPort {
+  readonly port: number;
+  readonly groups?: ReadonlyMap<string, string>;
+  readonly path?: string;
+  readonly scheme?: 'http' | 'https';
+}
+
+/** The ports that a container's conditions name; undefined where they hold and name none. */
+export interface Match {
+  readonly named: readonly NamedPort[] | undefined;
+  /** What the patterns without a port took from the container. */
+  readonly groups: ReadonlyMap<string, string>;
+}
+
+const NO_GROUPS: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Returns what the conditions match in the container; the first condition that fails; or `off` where the catalogue sees that
+ * the metrics are switched off. Conditions that name ports narrow one another. The cheap ones come first, and nothing is
+ * allocated before one holds: most rules fail at once, on every pod that is created.
+ */
+export function matchIn(
+  when: Conditions,
+  container: Container,
+  pod: Pod,
+  rules: Rules,
+): Match | keyof Conditions | 'off' {
+  const { work } = pod;
+  if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
+    return 'podLabels';
+  if (when.container !== undefined && !when.container.matches(container.name, work)) return 'container';
+  if (when.image !== undefined && !when.image.matches(container.repository, work)) return 'image';
+  let named: readonly NamedPort[] | undefined;
+  let groups = NO_GROUPS;
+  if (when.portName !== undefined) {
+    named = byName(when.portName, container);
+    if (named.length === 0) return 'portName';
+  }
+  if (when.probePath !== undefined) {
+    named = narrow(named, byProbe(when.probePath, container), work);
+    if (named.length === 0) return 'probePath';
+  }
+  if (when.argument !== undefined) {
+    const statements = matching(when.argument, container.words(), work);
+    if (statements.length === 0) return 'argument';
+    if (namesPort(when.argument)) named = narrow(named, portsOf(statements), work);
+    else groups = new Map([...groups, ...(statements[0] ?? [])]);
+    if (named?.length === 0) return 'argument';
+  }
+  if (when.env !== undefined) {
+    const statements = matching(when.env.pattern, variables(when.env, container), work);
+    if (statements.length === 0) return 'env';
+    if (namesPort(when.env.pattern)) named = narrow(named, portsOf(statements), work);
+    else groups = new Map([...groups, ...(statements[0] ?? [])]);
+    if (named?.length === 0) return 'env';
+  }
+  if (when.catalogue) {
+    const known = consult(rules.catalogue, container);
+    if (known.kind === 'off') return 'off';
+    if (known.kind === 'unknown') return 'catalogue';
+    named = narrow(named, [known], work);
+    if (named.length === 0) return 'catalogue';
+  }
+  if (when.portNumber !== undefined) {
+    const wanted = when.portNumber;
+    const open = named ?? declared(container);
+    named = spend(work, open.length * wanted.length) ? open.filter(({ port }) => wanted.includes(port)) : [];
+    if (named.length === 0) return 'portNumber';
+  }
+  if (when.declared && named !== undefined) {
+    named = narrow(named, declared(container), work);
+    if (named.length === 0) return 'declared';
+  }
+  return { named, groups };
+}
+
+function declared({ candidates, work }: Container): NamedPort[] {
+  return spend(work, EACH * candidates.length) ? candidates.map(({ number }) => ({ port: number })) : [];
+}
+
+function byName(pattern: Pattern, container: Container): NamedPort[] {
+  const named: NamedPort[] = [];
+  for (const { name, number } of container.candidates)
+    if (name !== '' && pattern.matches(name, container.work)) named.push({ port: number });
+  return distinct(named);
+}
+
+function byProbe(pattern: Pattern, container: Container): NamedPort[] {
+  const named: NamedPort[] = [];
+  for (const probe of container.probes) {
+    const groups = pattern.groups(probe.path, container.work);
+    if (groups === undefined) continue;
+    const number = probedPort(probe, container);
+    if (number !== undefined) named.push({ port: number, groups });
+  }
+  return distinct(named);
+}
+
+/** A statement with a group `port` names the port; one without only has to be there. */
+function namesPort(pattern: Pattern): boolean {
+  return pattern.groupNames.includes('port');
+}
+
+function portsOf(statements: readonly ReadonlyMap<string, string>[]): NamedPort[] {
+  const named: NamedPort[] = [];
+  for (const groups of statements) {
+    const port = readPortNumber(groups.get('port') ?? '');
+    if (port !== undefined) named.push({ port, groups });
+  }
+  return distinct(named);
+}
+
+function matching(pattern: Pattern, statements: readonly string[], work: Work): ReadonlyMap<string, string>[] {
+  const found: ReadonlyMap<string, string>[] = [];
+  for (const statement of statements) {
+    const groups = pattern.groups(statement, work);
+    if (groups !== undefined) found.push(groups);
+  }
+  return found;
+}
+
+/** Steps of what is made of one named port: an object, its place in a map. */
+const EACH = 10;
+
+function narrow(
+  some: readonly NamedPort[] | undefined,
+  others: readonly NamedPort[],
+  work: Work,
+): readonly NamedPort[] {
+  if (some === undefined) return others;
+  if (!spend(work, EACH * (2 * some.length + others.length))) return [];
+  const byPort = new Map(others.map((other) => [other.port, other]));
+  return some.flatMap((one) => {
+    const other = byPort.get(one.port);
+    return other === undefined
+      ? []
+      : [{ ...other, ...one, groups: new Map([...(other.groups ?? []), ...(one.groups ?? [])]) }];
+  });
+}
+
+/** The first of each port. */
+function distinct(ports: NamedPort[]): NamedPort[] {
+  if (ports.length < 2) return ports;
+  const byPort = new Map<number, NamedPort>();
+  for (const one of ports) if (!byPort.has(one.port)) byPort.set(one.port, one);
+  return [...byPort.values()];
+}

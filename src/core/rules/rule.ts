@@ -1,0 +1,50 @@
+import type { AnnotationKeys } from '../annotations/keys.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Pattern } from './pattern.ts';
+import type { RulesFile } from './schema.ts';
+import type { LabelRequirement } from './selector.ts';
+import type { Statement } from './setting.ts';
+
+/**
+ * The conditions of a rule. All that are given hold together, on one container and one port. Every field is there in every
+ * rule, because objects of one shape are read several times faster, and all rules are read for every pod.
+ */
+export interface Conditions {
+  readonly podLabels: readonly LabelRequirement[] | undefined;
+  readonly container: Pattern | undefined;
+  readonly image: Pattern | undefined;
+  readonly portName: Pattern | undefined;
+  readonly portNumber: readonly number[] | undefined;
+  readonly probePath: Pattern | undefined;
+  readonly argument: Pattern | undefined;
+  readonly env: Statement | undefined;
+  readonly catalogue: boolean;
+  readonly declared: boolean;
+}
+
+/** A compiled rule. */
+export interface Rule {
+  readonly name: string;
+  readonly when: Conditions;
+  readonly unless: Conditions | undefined;
+  readonly port: number | undefined;
+  readonly path: string | undefined;
+  readonly scheme: 'http' | 'https' | undefined;
+  /** The rule does not find an endpoint but says that the container has none. */
+  readonly abstain: boolean;
+}
+
+/** Everything that decides, compiled: immutable, so a running decision never sees half of a reload. */
+export interface Rules {
+  /** In order: the user's, then the shipped ones. */
+  readonly rules: readonly Rule[];
+  readonly names: readonly string[];
+  readonly https: boolean;
+  readonly ignoreContainers: readonly Pattern[];
+  /** What states the path of a container's metrics, in the group `path`. */
+  readonly statedPaths: readonly Statement[];
+  readonly catalogue: Catalogue;
+  readonly annotationKeys: AnnotationKeys;
+  /** The effective file, for `autoscrape check --print`. */
+  readonly effective: RulesFile;
+}

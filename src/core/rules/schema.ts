@@ -1,0 +1,286 @@
+import * as z from 'zod';
+import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/keys.ts';
+import { MAX_TEXT } from '../limits.ts';
+import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
+import { compilePattern } from './pattern.ts';
+import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
+import { contradiction } from './selector.ts';
+import { didYouMean } from '../suggest.ts';
+
+// The form of a rules file. Its JSON Schema goes into the chart's values.schema.json, so a field is described once, here. What
+// a `refine` asks doesn't show in it: where JSON Schema has words for that, a `meta` says it again.
+
+/** An object whose unknown fields are refused, each with the field that was probably meant. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') {
+        const keys = (issue as { keys?: readonly string[] }).keys ?? [];
+        return keys
+          .map((key) => `unknown field "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`)
+          .join('; ');
+      }
+      return issue.code === 'invalid_type' ? mustBe(`a mapping with ${known.join(', ')}`, issue.input) : undefined;
+    },
+  });
+}
+
+/** What is said of a value that is of another kind, or isn't there: the validator's own words are for programmers. */
+function mustBe(kind: string, input: unknown): string {
+  return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but nothing stands there' : ''}`;
+}
+
+function text(): z.ZodString {
+  return z.string({
+    error({ input }) {
+      const isScalar = typeof input === 'number' || typeof input === 'boolean';
+      return `${mustBe('a text', input)}${isScalar ? ': put it into quotes' : ''}`;
+    },
+  });
+}
+
+function list<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
+  return z.array(item, {
+    // Null is what is left where all items are commented out.
+    error: ({ input }) => `${mustBe('a list', input)}${input === null ? ': write [], or leave the field out' : ''}`,
+  });
+}
+
+const AT_LEAST_ONE = 'must hold at least one';
+
+const Pattern = text()
+  .min(1, 'must not be empty')
+  .superRefine((source, context) => {
+    const compiled = compilePattern(source);
+    if (typeof compiled === 'string') context.addIssue({ code: 'custom', message: compiled });
+  })
+  .meta({ description: 'RE2, anchored at both ends' });
+
+const PathStatement = Pattern.regex(/\(\?P?<path>/, 'must take the path out of what is stated: (?P<path>/…)');
+
+const PortNumber = z
+  .int('must be a whole number')
+  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself')
+  .meta({ minimum: 1, maximum: 65535, not: { enum: [...ISTIO_PORTS] } });
+const PortNumbers = z.union([PortNumber, list(PortNumber).min(1, AT_LEAST_ONE)], {
+  error: ({ input }) => mustBe('a port number or a list of them', input),
+});
+const LONG_PATH = `must have at most ${MAX_TEXT} characters`;
+const Path = text()
+  .max(MAX_TEXT, LONG_PATH)
+  .startsWith('/', 'must begin with "/"')
+  .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
+const PathTemplate = z.union(
+  [
+    Path,
+    text()
+      .max(MAX_TEXT, LONG_PATH)
+      .regex(/^\$\{[^?#\s]*$/),
+  ],
+  {
+    error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
+  },
+);
+const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
+
+const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
+const PREFIX = String.raw`([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?`;
+const QualifiedName = text()
+  .max(317, { error: 'must have at most 253 characters before the "/" and 63 behind it', abort: true })
+  .regex(
+    new RegExp(`^${PREFIX}${NAME}$`),
+    'must be a qualified name such as "example.com/port": Kubernetes refuses every pod with another',
+  )
+  .refine(
+    (key) => key.lastIndexOf('/') <= 253,
+    'must have at most 253 characters before the "/": Kubernetes refuses every pod with another',
+  );
+const LabelValue = text().regex(
+  new RegExp(`^(${NAME})?$`),
+  'must be a label value: at most 63 letters, digits, "-", "_", "."',
+);
+
+const LabelSelector = strict({
+  matchLabels: z
+    .record(QualifiedName, LabelValue, {
+      error: (issue) => {
+        // A wrong key is an issue around the key's own.
+        if (issue.code === 'invalid_key') return issue.issues[0]?.message;
+        return mustBe('a mapping of labels and their values', issue.input);
+      },
+    })
+    .optional(),
+  matchExpressions: list(
+    strict({
+      key: QualifiedName,
+      operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], {
+        error: 'must be In, NotIn, Exists or DoesNotExist',
+      }),
+      values: list(LabelValue).optional(),
+    }).superRefine(({ operator, values = [] }, context) => {
+      const wantsValues = operator === 'In' || operator === 'NotIn';
+      if (wantsValues && values.length === 0)
+        context.addIssue({ code: 'custom', path: ['values'], message: `${operator} needs at least one value` });
+      if (!wantsValues && values.length > 0)
+        context.addIssue({ code: 'custom', path: ['values'], message: `${operator} takes no values` });
+    }),
+  ).optional(),
+}).superRefine((selector, context) => {
+  const message = contradiction(selector);
+  if (message !== undefined) context.addIssue({ code: 'custom', message: `can never hold: ${message}` });
+});
+
+const When = strict({
+  podLabels: LabelSelector.optional().describe('a Kubernetes label selector on the pod'),
+  container: Pattern.optional().describe("the container's name"),
+  image: Pattern.optional().describe("the container's image without tag and digest, registry included as written"),
+  portName: Pattern.optional().describe("a declared port's name"),
+  portNumber: PortNumbers.optional().describe('a declared port, or one that another condition states'),
+  probePath: Pattern.optional().describe("an HTTP probe's path; the port is the probe's"),
+  argument: Pattern.optional().describe(
+    'one word of command and args; "--flag value" is read as "--flag=value"; (?P<port>…) states the port',
+  ),
+  env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) states the port'),
+  catalogue: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('an entry under images knows the image; it gives port, path and scheme'),
+  declared: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('the container declares the port that the other conditions state'),
+})
+  .refine((when) => Object.keys(when).length > 0, {
+    error: 'must hold at least one condition',
+    // An unknown field is a problem of its own, and most likely the condition that was meant.
+    when: ({ issues }) => issues.length === 0,
+  })
+  .meta({ minProperties: 1 });
+
+const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
+const ruleName = text()
+  .regex(RULE_NAME, 'must be lower-case letters, digits and "-", at most 63: pods name it in a label')
+  .refine((name) => !TAKEN_NAMES.includes(name), 'means something else in metrics and logs: choose another name')
+  .meta({ not: { enum: TAKEN_NAMES } });
+
+const Rule = strict({
+  name: ruleName,
+  when: When,
+  unless: When.optional().describe('the same conditions; a port for which they hold is not taken'),
+  scrape: strict({
+    port: PortNumber.optional().describe('the port, whatever the conditions say'),
+    path: PathTemplate.optional().describe(
+      'default: what the catalogue says of that port, else /metrics; ${name} is a named group of argument, env or probePath',
+    ),
+    scheme: Scheme.optional(),
+  })
+    .optional()
+    .describe('what to write when the rule finds an endpoint'),
+  abstain: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe("the container's metrics are switched off: no later rule looks at it"),
+}).superRefine(({ abstain, scrape, when }, context) => {
+  if (abstain && scrape !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['abstain'],
+      message: "abstain and scrape can't stand together: a rule either finds an endpoint or stops the search",
+    });
+  const groups = [when.argument, when.env, when.probePath].flatMap((source) => {
+    const compiled = source === undefined ? undefined : compilePattern(source);
+    return compiled === undefined || typeof compiled === 'string' ? [] : compiled.groupNames;
+  });
+  for (const [reference, name = ''] of (scrape?.path ?? '').matchAll(/\$\{(\w*)\}/g)) {
+    if (!groups.includes(name))
+      context.addIssue({
+        code: 'custom',
+        path: ['scrape', 'path'],
+        message: `${reference} names no group of the rule's patterns${didYouMean(name, groups)}`,
+      });
+  }
+});
+
+const ImageName = text()
+  .regex(
+    /^[a-z0-9*._-]+(\/[a-z0-9*._-]+)?$/,
+    'must be the last one or two segments of an image, without registry, tag and digest, such as "prom/prometheus"',
+  )
+  .regex(/[a-z0-9]/, 'must hold a letter or a digit');
+
+const Image = strict({
+  images: list(ImageName).min(1, AT_LEAST_ONE),
+  port: PortNumbers.describe('the default; of several only a declared one is taken'),
+  path: Path.optional().describe('default: /metrics'),
+  scheme: Scheme.optional().describe('default: http'),
+  movedBy: list(
+    text().regex(
+      /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
+      'must be a flag such as "--web.listen-address" or a variable\'s name',
+    ),
+  )
+    .min(1, AT_LEAST_ONE)
+    .optional()
+    .describe('flags and variables whose value is the port or address of the metrics'),
+  needs: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
+  unless: Pattern.optional().describe('an argument or NAME=value with which there are none'),
+  declared: z
+    .literal(true, { error: 'must be true, or be left out' })
+    .optional()
+    .describe('only where the container declares the port'),
+  container: Pattern.optional().describe("the container's name, for images with several roles"),
+  portName: Pattern.optional().describe(
+    'where the default is not declared: the name of the port that metrics are on, for images with one HTTP listener',
+  ),
+  beside: list(PortNumber).min(1, AT_LEAST_ONE).optional().describe('ports that the image has for other things'),
+  source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
+});
+
+const Annotations = strict({
+  scrape: QualifiedName.default(DEFAULT_KEYS.scrape),
+  port: QualifiedName.default(DEFAULT_KEYS.port),
+  path: QualifiedName.default(DEFAULT_KEYS.path),
+  scheme: QualifiedName.default(DEFAULT_KEYS.scheme),
+}).superRefine((keys, context) => {
+  const taken = new Map([
+    [sanitised(MARKER_KEY), { key: MARKER_KEY, use: 'records what was added' }],
+    [sanitised(slowKey(keys)), { key: slowKey(keys), use: 'asks for slow scrapes' }],
+  ]);
+  for (const [field, key] of Object.entries(keys)) {
+    const other = taken.get(sanitised(key));
+    if (other !== undefined) {
+      const message =
+        key === other.key
+          ? `"${key}" is taken, since it ${other.use}: choose another`
+          : `"${key}" and "${other.key}", which ${other.use}, are one key to Prometheus: it reads every character but letters and digits as "_"`;
+      context.addIssue({ code: 'custom', path: [field], message });
+    }
+    taken.set(sanitised(key), { key, use: `is the key of ${field}` });
+  }
+});
+
+/** The schema of a rules file: the user's, and the shipped ones too. */
+export const RulesFile = strict({
+  extends: z
+    .enum(['default', 'none'], { error: 'must be "default" or "none"' })
+    .default('default')
+    .describe('whether the shipped rules come after these'),
+  disabled: list(text()).default([]).describe('shipped rules to leave out, by name'),
+  https: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe("annotate https endpoints, where the cluster's Prometheus can scrape them"),
+  ignoreContainers: list(Pattern)
+    .default([])
+    .describe('names of containers that others inject, added to the shipped list'),
+  statedPaths: list(PathStatement)
+    .default([])
+    .describe('arguments and NAME=value that state the path of the metrics, as (?P<path>…); added to the shipped list'),
+  rules: list(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
+  images: list(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
+  annotations: Annotations.prefault({}).describe('the keys to write and to respect'),
+});
+
+/** A rules file as it is after validation, with defaults filled in. */
+export type RulesFile = z.output<typeof RulesFile>;

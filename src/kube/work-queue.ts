@@ -1,0 +1,121 @@
+import { createBell } from './wake-up.ts';
+
+/** Something to do, and whose it is. */
+export interface WorkItem {
+  /** What shares one place in the rotation: such as a namespace. */
+  readonly group: string;
+  readonly name: string;
+  /** Whether it was tried before. */
+  readonly isRetry: boolean;
+}
+
+/**
+ * A work queue for one worker. First tries come before retries, and groups take turns within both, so that neither what fails nor
+ * what is many keeps others waiting. An item that waits already is not added a second time.
+ */
+export interface WorkQueue {
+  add(item: WorkItem): void;
+  /** Adds a retry after a delay in milliseconds. Until then the item is not added in another way. */
+  addLater(group: string, name: string, delayMs: number): void;
+  /** Takes the next item, or returns undefined when nothing can be taken now. */
+  take(): WorkItem | undefined;
+  /** Resolves when there is something to take, or the signal fires. */
+  wait(signal: AbortSignal): Promise<void>;
+  /** Keeps a group's items for so many milliseconds from now. */
+  pause(group: string, milliseconds: number): void;
+  /** Whether a first try waits, in a paused group too. */
+  hasFirstTries(): boolean;
+  /** Forgets all items of a group. */
+  drop(group: string): void;
+  clear(): void;
+}
+
+/** The items of one group. The iterator goes on where it was: a new one would walk over all that was taken before. */
+interface Items {
+  readonly names: Set<string>;
+  readonly order: SetIterator<string>;
+}
+
+/** Groups with items, in the order of their turns. */
+type Rotation = Map<string, Items>;
+
+/** Returns an empty work queue. */
+export function createWorkQueue(): WorkQueue {
+  const first: Rotation = new Map();
+  const retries: Rotation = new Map();
+  const delayed = new Map<string, Map<string, NodeJS.Timeout>>();
+  const paused = new Map<string, NodeJS.Timeout>();
+  const bell = createBell();
+
+  function canTake(rotation: Rotation): boolean {
+    return [...rotation.keys()].some((group) => !paused.has(group));
+  }
+
+  function takeFrom(rotation: Rotation, isRetry: boolean): WorkItem | undefined {
+    for (const [group, items] of rotation) {
+      if (paused.has(group)) continue;
+      const { value: name } = items.order.next();
+      rotation.delete(group);
+      if (name === undefined) continue;
+      items.names.delete(name);
+      if (items.names.size > 0) rotation.set(group, items); // its next turn comes after all others'
+      return { group, name, isRetry };
+    }
+    return undefined;
+  }
+
+  function add({ group, name, isRetry }: WorkItem): void {
+    if (delayed.get(group)?.has(name) === true) return;
+    const other = isRetry ? first : retries;
+    if (other.get(group)?.names.has(name) === true) return;
+    const rotation = isRetry ? retries : first;
+    let items = rotation.get(group);
+    if (items === undefined) {
+      const names = new Set<string>();
+      items = { names, order: names.values() };
+      rotation.set(group, items);
+    }
+    items.names.add(name);
+    bell.ring();
+  }
+
+  function drop(group: string): void {
+    first.delete(group);
+    retries.delete(group);
+    for (const timer of delayed.get(group)?.values() ?? []) clearTimeout(timer);
+    delayed.delete(group);
+    clearTimeout(paused.get(group));
+    paused.delete(group);
+  }
+
+  return {
+    add,
+    addLater(group, name, delayMs) {
+      const timers = delayed.get(group) ?? new Map<string, NodeJS.Timeout>();
+      if (timers.has(name)) return;
+      delayed.set(group, timers);
+      const timer = setTimeout(() => {
+        timers.delete(name);
+        add({ group, name, isRetry: true });
+      }, delayMs);
+      timers.set(name, timer);
+    },
+    take: () => takeFrom(first, false) ?? takeFrom(retries, true),
+    async wait(signal) {
+      while (!signal.aborted && !canTake(first) && !canTake(retries)) await bell.wait(Infinity, signal);
+    },
+    pause(group, milliseconds) {
+      clearTimeout(paused.get(group));
+      const timer = setTimeout(() => {
+        paused.delete(group);
+        bell.ring();
+      }, milliseconds);
+      paused.set(group, timer);
+    },
+    hasFirstTries: () => first.size > 0,
+    drop,
+    clear() {
+      for (const group of [...first.keys(), ...retries.keys(), ...delayed.keys(), ...paused.keys()]) drop(group);
+    },
+  };
+}

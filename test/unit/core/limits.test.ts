@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  MAX_CONTAINERS,
+  MAX_ENDPOINTS,
+  MAX_MARKER,
+  MAX_RULES_FILE,
+  MAX_TCP_PORTS,
+  MAX_TEXT,
+  MAX_WORDS,
+} from '../../../src/core/limits.ts';
+import { decide } from '../../../src/core/decide.ts';
+import { explain } from '../../../src/core/explain.ts';
+import { MARKER_KEY, readMarker, renderMarker } from '../../../src/core/annotations/marker.ts';
+import { readPod } from '../../../src/core/pod/pod.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
+import { didYouMean } from '../../../src/core/suggest.ts';
+import { startWork } from '../../../src/core/step-budget.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan.ts';
+import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+
+const rules = defaultRules();
+
+function podOf(...containers: readonly object[]) {
+  return { metadata: {}, spec: { containers } };
+}
+
+function reasonOf(pod: unknown): string {
+  const decision = decide(pod, rules);
+  return decision.outcome === 'skip' ? decision.reason : decision.rule;
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
+test('a pod with more containers or TCP ports than any that runs is not read; UDP ports are free', () => {
+  const ports = (count: number, protocol: string) =>
+    podOf({ name: 'a', ports: times(count, (i) => ({ containerPort: 20_000 + i, protocol })) });
+  assert.equal(reasonOf(podOf(...times(MAX_CONTAINERS, () => ({ name: 'a' })))), 'no_candidate');
+  assert.equal(reasonOf(podOf(...times(MAX_CONTAINERS + 1, () => ({ name: 'a' })))), 'unreadable');
+  assert.equal(reasonOf(ports(MAX_TCP_PORTS, 'TCP')), 'no_candidate');
+  assert.equal(reasonOf(ports(MAX_TCP_PORTS + 1, 'TCP')), 'unreadable');
+  assert.equal(reasonOf(ports(20_000, 'UDP')), 'no_candidate');
+});
+
+// Each of these took seconds, gigabytes or both, or threw, when the pod was read without bounds.
+const HEAVY: Readonly<Record<string, object>> = {
+  'a long variable that is referred to a thousand times': {
+    env: [{ name: 'A', value: 'x'.repeat(100_000) }],
+    args: times(1000, () => '$(A)'),
+  },
+  'many variables of the longest length, referred to in every word': {
+    env: times(100, (i) => ({ name: `A${i}`, value: 'x'.repeat(MAX_TEXT) })),
+    args: times(100_000, () => '$(A1)$(A2)$(A3)$(A4)'),
+  },
+  'a word of references': { env: [{ name: 'A', value: 'x'.repeat(4000) }], args: ['$(A)'.repeat(700_000)] },
+  'references that never end': { args: ['$('.repeat(2_000_000)] },
+  'a script of two million words': { args: ['a '.repeat(2_000_000)] },
+  'a hundred thousand words': { args: times(100_000, (i) => `-a${i}`) },
+  'an image of two million segments': { image: 'a/'.repeat(2_000_000) },
+  'a port name of megabytes': { ports: [{ containerPort: 1, name: 'metrics'.repeat(500_000) }] },
+};
+
+for (const [title, container] of Object.entries(HEAVY)) {
+  test(`reading stays small: ${title}`, () => {
+    const pod = podOf({ name: 'a', image: 'a', ...container });
+    assert.equal(reasonOf(pod), 'no_candidate');
+    const words = readPod(pod)?.containers[0]?.words() ?? [];
+    assert.ok(words.length <= 3 * MAX_WORDS);
+    assert.ok(words.join('').length <= 64e6, `${words.join('').length} characters`);
+  });
+}
+
+const CONTAINER = { name: 'a', image: 'a' };
+
+/** More steps than any pod within the webhook's limits takes, so that all of them are counted. */
+const COUNTED = 1e9;
+
+/** What a number of items in a pod may cost the product of, were each compared with each; some of these took minutes. */
+const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
+  'ports that flags state, and the words that may state their path': (count) =>
+    podOf({ ...CONTAINER, args: times(count, (i) => `--metrics-port=${i + 1}`) }),
+  'ports by their name, and stated paths that are none, at a port that the annotation names': (count) => ({
+    metadata: { annotations: { 'prometheus.io/port': '7' } },
+    spec: {
+      containers: [
+        {
+          ...CONTAINER,
+          ports: times(Math.ceil(count / 5), (i) => ({ name: 'metrics', containerPort: 10_000 + i })),
+          args: times(count, (i) => `--web.telemetry-path=/;${i}`),
+        },
+      ],
+    },
+  }),
+  'ports that variables state': (count) =>
+    podOf({ ...CONTAINER, env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })) }),
+  'ports that variables state, and UDP ports': (count) =>
+    podOf({
+      ...CONTAINER,
+      ports: times(count, (i) => ({ containerPort: i + 1, protocol: 'UDP' })),
+      env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })),
+    }),
+  'probes that name a port, and UDP ports': (count) =>
+    podOf(
+      ...times(MAX_CONTAINERS, () => ({
+        ...CONTAINER,
+        ports: times(Math.ceil(count / 256), () => ({ containerPort: 1, protocol: 'UDP' })),
+        livenessProbe: { httpGet: { path: '/actuator/health', port: 'none' } },
+      })),
+    ),
+  'spellings of a key': (count) => ({
+    metadata: { annotations: Object.fromEntries(times(count, (i) => [`prometheus.io/s${i}`, ''])) },
+    spec: { containers: [CONTAINER] },
+  }),
+};
+
+function stepsFor(pod: object): number {
+  const work = startWork(COUNTED);
+  decide(pod, rules, {}, work);
+  return COUNTED - work.left;
+}
+
+for (const [title, make] of Object.entries(PRODUCTS)) {
+  test(`steps grow no faster than the pod: ${title}`, () => {
+    const [some, twice, fourfold] = [stepsFor(make(1000)), stepsFor(make(2000)), stepsFor(make(4000))];
+    assert.ok(twice < 2.2 * some && fourfold < 2.2 * twice, `${some}, ${twice}, ${fourfold}`);
+  });
+
+  test(`a decision ends within its steps: ${title}`, () => {
+    const work = startWork();
+    const decision = decide(make(25_000), rules, {}, work);
+    assert.equal(work.left < 0, decision.outcome === 'skip' && decision.reason === 'too_complex');
+  });
+}
+
+test('a pod on which a decision would spend too many steps is left alone by all that decide, and that is told', () => {
+  const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) }));
+  const metadata = { namespace: 'a', name: 'a', uid: 'a', resourceVersion: '1' };
+  const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
+  const decision = decide(pod, rules);
+  assert.ok(decision.outcome === 'skip' && decision.reason === 'too_complex');
+  assert.match(decision.warnings[0] ?? '', /too much in this pod/);
+  const plan = annotatePlanner(rules, false)(pod);
+  assert.ok(plan?.action === 'leave' && plan.reason === 'too_complex');
+  assert.deepEqual(explain(pod, rules), { decision, candidates: [], notes: [] });
+});
+
+test('where the decision is small but telling all of it is not, it is explained without its candidates', () => {
+  const ports = times(4000, (i) => ({ containerPort: i + 1, protocol: 'UDP' }));
+  const pod = podOf({ ...CONTAINER, ports: [{ name: 'metrics', containerPort: 9090 }, ...ports] });
+  const { decision, candidates, notes } = explain(pod, rules);
+  assert.equal(decision.outcome, 'annotate');
+  assert.deepEqual(candidates, []);
+  assert.match(notes.join(), /too much in this pod to show/);
+});
+
+test('of thousands of endpoints a decision names the first ones', () => {
+  const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${i + 1}`) });
+  const decision = decide(pod, rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.deepEqual(
+    decision.endpoints.map(({ port }) => port),
+    times(MAX_ENDPOINTS, (i) => i + 1),
+  );
+  // A port that the user names is known to the rule however many come before it.
+  const named = decide({ ...pod, metadata: { annotations: { 'prometheus.io/port': '900' } } }, rules);
+  assert.ok(named.outcome === 'annotate' && named.endpoints[0].port === 900);
+  assert.equal(named.rule, decision.rule);
+});
+
+test('what is within the bounds is read however long its neighbours are', () => {
+  const pod = podOf({
+    name: 'a',
+    image: 'a',
+    env: [{ name: 'HOST', value: '0.0.0.0' }],
+    args: ['x'.repeat(100_000), '--metrics-bind-address=$(HOST):8081'],
+  });
+  assert.ok(readPod(pod)?.containers[0]?.words().includes('--metrics-bind-address=0.0.0.0:8081'));
+});
+
+/** An annotation key of the greatest length. */
+function key(name: string): string {
+  return `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}/${name.repeat(63)}`;
+}
+
+test('a marker that is longer than any of ours is not parsed, and the longest of ours is read back', () => {
+  // Padding is valid JSON: only the length can tell that it was not parsed.
+  const marker = renderMarker({ rule: 'x', added: { 'prometheus.io/scrape': 'true' } });
+  assert.ok(readMarker(marker.padEnd(MAX_MARKER)) !== undefined);
+  assert.equal(readMarker(marker.padEnd(MAX_MARKER + 1)), undefined);
+
+  const parsed = parseRules(
+    JSON.stringify({
+      https: true,
+      annotations: { scrape: key('s'), port: key('p'), path: key('a'), scheme: key('h') },
+      rules: [
+        {
+          name: 'r'.repeat(63),
+          when: { argument: 'path=(?P<path>.*)' },
+          scrape: { path: '/${path}', scheme: 'https' },
+        },
+      ],
+    }),
+    readShipped(),
+  );
+  assert.ok(parsed.ok);
+  const path = '"'.repeat(MAX_TEXT - 'path='.length);
+  const pod = podOf({ name: 'a', args: [`path=${path}`], ports: [{ containerPort: 65_535 }] });
+  const decision = decide(pod, parsed.rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.equal(decision.annotations[key('a')], `/${path}`);
+  const text = decision.annotations[MARKER_KEY] ?? '';
+  assert.ok(text.length > 9_000);
+  assert.deepEqual(Object.keys(readMarker(text)?.added ?? {}).length, 4);
+});
+
+test('a path is never longer than a text that is read, however many groups of a pattern it is made of', () => {
+  const parsed = parseRules(
+    "rules: [{ name: long, when: { argument: '--a=(?P<a>.*)' }, scrape: { path: '/${a}${a}${a}${a}' } }]",
+    readShipped(),
+  );
+  assert.ok(parsed.ok);
+  const pod = podOf({ name: 'a', args: [`--a=${'x'.repeat(2000)}`], ports: [{ containerPort: 80 }] });
+  const decision = decide(pod, parsed.rules);
+  assert.ok(decision.outcome === 'annotate');
+  assert.equal(decision.endpoints[0].path, '/metrics');
+});
+
+test('a rules file that is too long is refused with a sentence, before it is read as YAML', () => {
+  const rule = '- { name: a, when: { portName: a } } #';
+  const parsed = parseRules(`rules:\n${rule.padEnd(MAX_RULES_FILE - 'rules:\n'.length, '#')}`, readShipped());
+  assert.ok(parsed.ok);
+  const refused = parseRules(`{ not YAML: [${'#'.repeat(MAX_RULES_FILE)}`, readShipped());
+  assert.ok(!refused.ok);
+  assert.deepEqual(
+    refused.problems.map(({ line, message }) => [line, message.slice(0, 58)]),
+    [[1, 'the file has 65 KiB, and more than 64 KiB of rules may tak']],
+  );
+});
+
+test('only words as long as a label may be are compared with known ones', () => {
+  const known = 'x'.repeat(63);
+  assert.equal(didYouMean(`${'x'.repeat(62)}y`, [known]), `, did you mean "${known}"?`);
+  assert.equal(didYouMean('x'.repeat(64), [known]), '');
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { compilePattern } from '../../../../src/core/rules/pattern.ts';
+import { readPod } from '../../../../src/core/pod/pod.ts';
+import type { Container } from '../../../../src/core/pod/pod.ts';
+import { statementOf, variables } from '../../../../src/core/rules/setting.ts';
+import type { Statement } from '../../../../src/core/rules/setting.ts';
+import { startWork } from '../../../../src/core/step-budget.ts';
+
+function statement(source: string): Statement {
+  const pattern = compilePattern(source);
+  assert.ok(typeof pattern !== 'string', source);
+  return statementOf(pattern);
+}
+
+function containerWith(environment: readonly (readonly [name: string, value: string])[]): Container {
+  const env = environment.map(([name, value]) => ({ name, value }));
+  const container = readPod({ metadata: {}, spec: { containers: [{ name: 'app', env }] } })?.containers[0];
+  assert.ok(container !== undefined);
+  return container;
+}
+
+test('variables whose names cannot match are not looked at', () => {
+  const own = statement('([A-Z]+_)*METRICS_(PORT|ADDR)=.*');
+  assert.deepEqual(own.nameParts, ['METRICS_']);
+  assert.deepEqual(variables(own, containerWith([['LOG_LEVEL', 'METRICS_PORT=1']])), []);
+  assert.deepEqual(variables(own, containerWith([['A_METRICS_PORT', '1']])), ['A_METRICS_PORT=1']);
+});
+
+test('of a pattern that may take a part of the value for the name, nothing is certain', () => {
+  for (const source of [
+    '.*METRICS.*=.*',
+    '[^a]*METRICS=.*',
+    'A=(b)|METRICS=c',
+    String.raw`\S*METRICS=.*`,
+    '(A=)?METRICS=.*',
+  ]) {
+    assert.equal(statement(source).nameParts, undefined, source);
+  }
+});
+
+const part = fc.constantFrom(
+  'A',
+  'AB',
+  '_',
+  '=',
+  '.',
+  '.*',
+  '[A-Z]',
+  '[^=]',
+  '(A|_B)',
+  '(A_)?',
+  '([A-Z]+_)*',
+  '(?:B|=)',
+  '|',
+  String.raw`\S`,
+);
+const name = fc.stringMatching(/^[AB_]{1,4}$/);
+const value = fc.stringMatching(/^[AB_=]{0,3}$/);
+
+test('what is left out would not have matched, whatever the pattern and the variables', () => {
+  fc.assert(
+    fc.property(
+      fc.array(part, { maxLength: 6 }),
+      fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 5 }),
+      (parts, env) => {
+        const pattern = compilePattern(parts.join(''));
+        if (typeof pattern === 'string') return;
+        const container = containerWith(env);
+        const matches = (text: string): boolean => pattern.matches(text, startWork());
+        const found = variables(statementOf(pattern), container).filter(matches);
+        assert.deepEqual(found.toSorted(), container.assignments().filter(matches).toSorted());
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});

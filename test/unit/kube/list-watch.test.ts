@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import type { Kube, WatchStream } from '../../../src/kube/client.ts';
+import { follow } from '../../../src/kube/list-watch.ts';
+import { fakeKube, listOf } from './fake-kube.ts';
+
+/** What one watch does: the status of its start, its lines, and whether its connection breaks at the end. */
+interface Watch {
+  readonly status?: number;
+  readonly lines?: readonly object[];
+  readonly breaks?: boolean;
+  readonly retryAfter?: number;
+  /** No connection at all. */
+  readonly away?: boolean;
+}
+
+function event(resourceVersion: string): object {
+  return { type: 'BOOKMARK', object: { metadata: { resourceVersion } } };
+}
+
+/** Follows a collection through these watches, and returns what was asked for and which failures were reported. */
+async function through(watches: readonly Watch[]): Promise<{ calls: string[]; failures: number[]; at: number[] }> {
+  const calls: string[] = [];
+  const failures: number[] = [];
+  const at: number[] = [];
+  const stop = new AbortController();
+  let index = 0;
+  const lister = fakeKube((call) => {
+    calls.push('list');
+    return listOf(call, []);
+  });
+  const kube: Kube = {
+    ...lister,
+    async watch(_path, query): Promise<WatchStream> {
+      calls.push(`watch ${query['resourceVersion']}`);
+      at.push(performance.now());
+      const watch = watches[index];
+      index += 1;
+      if (watch === undefined) stop.abort();
+      const { status = 200, lines = [], breaks = false, retryAfter, away = false } = watch ?? {};
+      if (away) throw new Error('connection refused');
+      return { status, lines: stream(lines, breaks), ...(retryAfter === undefined ? {} : { retryAfter }) };
+    },
+  };
+  const follower = {
+    list: () => ({ object: () => undefined, done: () => undefined }),
+    changed: () => undefined,
+    deleted: () => undefined,
+    failed: (_: string, { status }: { status: number }) => failures.push(status),
+  };
+  await follow(kube, { path: '/pods' }, follower, { signal: stop.signal, relistMs: 600_000 });
+  return { calls, failures, at };
+}
+
+async function* stream(lines: readonly object[], breaks: boolean): AsyncGenerator<unknown, void> {
+  yield* lines;
+  if (breaks) throw new Error('connection reset');
+}
+
+const cases: readonly [
+  what: string,
+  watches: readonly Watch[],
+  calls: readonly string[],
+  failures: readonly number[],
+][] = [
+  ['a watch that ends goes on', [{ lines: [event('7')] }], ['list', 'watch 1000', 'watch 7'], []],
+  ['a broken connection goes on, and is not reported', [{ breaks: true }], ['list', 'watch 1000', 'watch 1000'], []],
+  [
+    'connections that break after something came go on each time',
+    ['7', '8', '9'].map((version) => ({ lines: [event(version)], breaks: true })),
+    ['list', 'watch 1000', 'watch 7', 'watch 8', 'watch 9'],
+    [],
+  ],
+  [
+    'an API server that is away is waited for without a list, and reported',
+    [{ breaks: true }, { away: true }, { status: 429 }],
+    ['list', 'watch 1000', 'watch 1000', 'watch 1000', 'watch 1000'],
+    [0, 429],
+  ],
+  [
+    'a second failure in a row is reported and followed by a list',
+    [{ status: 504 }, { status: 504 }],
+    ['list', 'watch 1000', 'watch 1000', 'list', 'watch 1000'],
+    [504],
+  ],
+  [
+    'an expired version is followed by a list and not reported',
+    [{ lines: [{ type: 'ERROR', object: { code: 410 } }] }],
+    ['list', 'watch 1000', 'list', 'watch 1000'],
+    [],
+  ],
+  ['a refusal is reported at once', [{ status: 403 }], ['list', 'watch 1000', 'list', 'watch 1000'], [403]],
+];
+
+suite('a list-watch', { concurrency: true }, () => {
+  for (const [what, watches, wantCalls, wantFailures] of cases) {
+    test(what, async () => {
+      const { calls, failures } = await through(watches);
+      assert.deepEqual({ calls, failures }, { calls: wantCalls, failures: wantFailures });
+    });
+  }
+
+  test('Retry-After is honoured on watches', async () => {
+    const { at } = await through([{ status: 429, retryAfter: 2 }]);
+    const [first = 0, second = 0] = at;
+    assert.ok(second - first > 1990, `${second - first} ms`); // without it a second at most, and a timer is never early
+  });
+});

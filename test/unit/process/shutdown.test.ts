@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+
+const MODULE = new URL('../../../src/process/shutdown.ts', import.meta.url).href;
+
+/** Exit code, signal and output of a process that runs the lines with both functions at hand. */
+async function run(lines: string): Promise<{ code: unknown; signal: unknown; stdout: string }> {
+  const script = `import { endUntilHandled, handleInterruption, handleShutdown } from ${JSON.stringify(MODULE)};\n${lines}`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'pipe' });
+  const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  return { code, signal, stdout };
+}
+
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
+  test(`${signal} before anything handles it ends the process itself, which the system does not do for process 1`, async () => {
+    const ended = await run(`endUntilHandled(); process.kill(process.pid, '${signal}'); setTimeout(() => {}, 5000);`);
+    assert.deepEqual(ended, { code, signal: null, stdout: '' });
+  });
+
+  test(`${signal} is a wish when work is better finished, and comes true the second time`, async () => {
+    const ended = await run(`
+      endUntilHandled();
+      const { signal } = handleInterruption();
+      process.kill(process.pid, '${signal}');
+      signal.addEventListener('abort', () => {
+        console.log('finishing');
+        process.kill(process.pid, '${signal}');
+      });
+      setTimeout(() => {}, 5000);`);
+    assert.deepEqual(ended, { code, signal: null, stdout: 'finishing\n' });
+  });
+
+  test(`${signal} is a request once it is handled`, async () => {
+    const ended = await run(`
+      endUntilHandled();
+      const shutdown = handleShutdown(() => {});
+      setTimeout(() => process.kill(process.pid, '${signal}'));
+      const alive = setTimeout(() => {}, 5000);
+      console.log(await shutdown.requested);
+      clearTimeout(alive);`);
+    assert.deepEqual(ended, { code: 0, signal: null, stdout: `${signal}\n` });
+  });
+}
