@@ -1,4 +1,4 @@
-import { MAX_RULES_FILE } from './bounds.ts';
+import { MAX_RULES_FILE } from '../limits.ts';
 import { compile } from './compile.ts';
 import { isObject, own } from '../json.ts';
 import type { Problem } from '../problem.ts';
