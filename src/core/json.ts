@@ -20,3 +20,8 @@ export function isAbsent(value: unknown): value is null | undefined {
 export function own(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
+
+/** Returns a value's own property, or undefined where the value is no object or has none of that name. */
+export function member(value: unknown, key: string): unknown {
+  return isObject(value) ? own(value, key) : undefined;
+}

@@ -1,5 +1,5 @@
 import type { Decision } from './decision.ts';
-import { isObject, own } from './json.ts';
+import { isObject, member, own } from './json.ts';
 
 /** The only JSON Patch operation (RFC 6902) that autoscrape ever sends for a pod that is being created. */
 export interface AddOperation {
@@ -15,7 +15,7 @@ export interface AddOperation {
  */
 export function renderPatch(object: unknown, decision: Decision): AddOperation[] {
   if (decision.outcome === 'skip') return [];
-  const metadata = isObject(object) ? own(object, 'metadata') : undefined;
+  const metadata = member(object, 'metadata');
   if (!isObject(metadata)) return [];
   const existing = own(metadata, 'annotations');
   if (existing === undefined || existing === null) {
@@ -27,7 +27,7 @@ export function renderPatch(object: unknown, decision: Decision): AddOperation[]
     .map(([key, value]) => ({ op: 'add', path: `/metadata/annotations/${escapePointer(key)}`, value }));
 }
 
-/** RFC 6901: `~` first, or the tilde of `~1` would be escaped again. */
-function escapePointer(key: string): string {
+/** Returns the key as one step of a JSON Pointer (RFC 6901): `~` first, or the tilde of `~1` would be escaped again. */
+export function escapePointer(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { AnnotationKeys } from '../core/annotations/keys.ts';
+import { stripControls } from '../core/control-characters.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate, Explanation } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
@@ -102,7 +103,7 @@ function paint(style: 'bold' | 'cyan' | 'dim' | 'green' | 'yellow', text: string
 
 /** Manifests are written by others, and an escape sequence in a name is no message for a terminal. */
 function visible(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '\uFFFD');
+  return stripControls(text, '\uFFFD');
 }
 
 function cut(line: string): string {

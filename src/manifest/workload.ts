@@ -1,4 +1,4 @@
-import { isObject, own } from '../core/json.ts';
+import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
 /** An object of a manifest that makes pods, with the pod that it makes. */
@@ -41,7 +41,7 @@ export function readWorkloads(values: readonly unknown[]): Workloads {
   put(values, '');
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { value, listKind } = next;
-    const items = Array.isArray(value) ? value : isObject(value) ? own(value, 'items') : undefined;
+    const items = Array.isArray(value) ? value : member(value, 'items');
     // The API leaves the kind out of the items of a PodList.
     const kind = isObject(value) ? text(own(value, 'kind')) || listKind : '';
     const template = TEMPLATES.get(kind);
@@ -67,7 +67,7 @@ function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {
 /** The pod that a controller creates from its template: it always has metadata, even where the template has none. */
 function podOf(object: JsonObject, path: readonly string[]): unknown {
   let template: unknown = object;
-  for (const key of path) template = isObject(template) ? own(template, key) : undefined;
+  for (const key of path) template = member(template, key);
   if (!isObject(template)) return undefined;
   return { apiVersion: 'v1', kind: 'Pod', metadata: own(template, 'metadata') ?? {}, spec: own(template, 'spec') };
 }

@@ -1,6 +1,6 @@
 import { MAX_RULES_FILE } from '../limits.ts';
 import { compile } from './compile.ts';
-import { isObject, own } from '../json.ts';
+import { member } from '../json.ts';
 import type { Problem } from '../problem.ts';
 import type { Rules } from './rule.ts';
 import { readDocument, schemaProblems } from './document.ts';
@@ -109,7 +109,7 @@ function unknownNames({ content, at }: RulesDocument, defaults: RulesFile): Prob
 
 /** A rule that takes a shipped rule's name without disabling that one. */
 function replacements({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
-  if (!isObject(content) || own(content, 'extends') === 'none') return [];
+  if (member(content, 'extends') === 'none') return [];
   const shipped = new Set(defaults.rules.map((rule) => rule.name));
   for (const name of disabledNames(content)) if (typeof name === 'string') shipped.delete(name);
   const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
@@ -117,14 +117,14 @@ function replacements({ content, at }: RulesDocument, defaults: RulesFile): Prob
 }
 
 function disabledNames(content: unknown): readonly unknown[] {
-  return isObject(content) ? listOf(own(content, 'disabled')) : [];
+  return listOf(member(content, 'disabled'));
 }
 
 /** The rules' places and names, where they have one. */
 function ruleNames(content: unknown): [place: number, name: string][] {
-  const rules = isObject(content) ? listOf(own(content, 'rules')) : [];
+  const rules = listOf(member(content, 'rules'));
   return rules.flatMap((rule, i): [number, string][] => {
-    const name = isObject(rule) ? own(rule, 'name') : undefined;
+    const name = member(rule, 'name');
     return typeof name === 'string' ? [[i, name]] : [];
   });
 }
