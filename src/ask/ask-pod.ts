@@ -1,0 +1,44 @@
+import type { Place } from '../core/ask/place.ts';
+import { askPort } from './ask-port.ts';
+import type { AskTools, PortAsked } from './ask-port.ts';
+import { MAX_PORTS, MAX_REQUESTS } from './limits.ts';
+
+/** A port to ask, and where. */
+export interface PortToAsk {
+  readonly port: number;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Asks the ports of one pod one after the other, at most eight, with at most twelve requests in all. Returns what each has shown; a
+ * port for which no request was left is `waiting`.
+ */
+export async function askPod(
+  address: string,
+  ports: readonly PortToAsk[],
+  tools: AskTools,
+): Promise<readonly PortAsked[]> {
+  let left = MAX_REQUESTS;
+  const counting: AskTools = {
+    ...tools,
+    async mayAsk(place: Place, path: string) {
+      if (left === 0 || !(await tools.mayAsk(place, path))) return false;
+      left--;
+      return true;
+    },
+  };
+  const answers: PortAsked[] = [];
+  for (const { port, paths } of ports.slice(0, MAX_PORTS)) {
+    answers.push(await askPort({ address, port }, paths, counting));
+  }
+  return answers;
+}
+
+/**
+ * Returns the port to annotate: of those that serve metrics, the first one with more than the client library's own, or else the first.
+ * Undefined where none does.
+ */
+export function choosePort(answers: readonly PortAsked[]): PortAsked | undefined {
+  const serving = answers.filter(({ verdict }) => verdict.key === 'metrics' || verdict.key === 'metrics_empty');
+  return serving.find(({ verdict }) => verdict.key === 'metrics' && verdict.beyondRuntime) ?? serving[0];
+}
