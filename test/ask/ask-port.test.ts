@@ -229,15 +229,16 @@ test('a pod sees at most twelve requests, at eight ports at most, one at a time'
   assert.equal(most, 1);
 });
 
+const asked = (port: number, verdict: Verdict): PortAsked => ({ port, path: M, verdict, requests: [] });
+const metrics = (beyondRuntime: boolean): Verdict => ({
+  key: 'metrics',
+  format: 'text',
+  series: 1,
+  beyondRuntime,
+  sure: true,
+});
+
 test('of several ports, the one with more than runtime metrics is annotated, then the first', () => {
-  const asked = (port: number, verdict: Verdict): PortAsked => ({ port, path: M, verdict, requests: [] });
-  const metrics = (beyondRuntime: boolean): Verdict => ({
-    key: 'metrics',
-    format: 'text',
-    series: 1,
-    beyondRuntime,
-    sure: true,
-  });
   const rows = [
     [[asked(1, { key: 'html' }), asked(2, metrics(false)), asked(3, metrics(true)), asked(4, metrics(true))], 3],
     [[asked(1, { key: 'metrics_empty', sure: true }), asked(2, metrics(false))], 1],
@@ -250,20 +251,12 @@ test('of several ports, the one with more than runtime metrics is annotated, the
 test('addresses that no pod has are refused, and others are not', () => {
   const refuses = refusedAddresses(['10.0.0.7', 'fd00::7', 'no address']);
   const refused = [
-    ...[
-      '127.0.0.1',
-      '127.255.0.1',
-      '0.0.0.0',
-      '0.1.2.3',
-      '169.254.169.254',
-      '224.0.0.1',
-      '255.255.255.255',
-      '240.0.0.1',
-    ],
-    ...['::1', '::', 'fe80::1', 'fe80::1%eth0', 'ff02::1', '::ffff:127.0.0.1', '::ffff:a9fe:a9fe', 'fd00:ec2::254'],
-    ...['64:ff9b::7f00:1', '2002:7f00:1::', '10.0.0.7', '::ffff:10.0.0.7', 'fd00::7', 'fd00:0:0::7'],
-    ...['', 'localhost', 'example.com', '10.1', '0x7f.1', '127.1', '[::1]', '10.0.0.1:80', '10.0.0.1 '],
-  ];
+    '127.0.0.1 127.255.0.1 0.0.0.0 0.1.2.3 169.254.169.254 224.0.0.1 255.255.255.255 240.0.0.1 ::1',
+    ':: fe80::1 fe80::1%eth0 ff02::1 ::ffff:127.0.0.1 ::ffff:a9fe:a9fe fd00:ec2::254 64:ff9b::7f00:1',
+    '2002:7f00:1:: 10.0.0.7 ::ffff:10.0.0.7 fd00::7 fd00:0:0::7 localhost example.com 10.1 0x7f.1',
+    '127.1 [::1] 10.0.0.1:80',
+  ].flatMap((line) => line.split(' '));
+  refused.push('', '10.0.0.1 ');
   assert.deepEqual(
     refused.filter((address) => !refuses(address)),
     [],

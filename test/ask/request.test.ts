@@ -322,10 +322,11 @@ test('a server that takes the request and says nothing in 5 s is too slow', asyn
   assert.deepEqual(await runDown(5000, (_, ready) => ready()), { key: 'too_slow', answered: false });
 });
 
+function begin(socket: Socket, ready: () => void): void {
+  socket.write(`HTTP/1.1 200 OK\r\n${TEXT}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n`, ready);
+}
+
 test('an answer that has begun after 5 s may take 10 s, and no more', async () => {
-  const begin = (socket: Socket, ready: () => void): void => {
-    socket.write(`HTTP/1.1 200 OK\r\n${TEXT}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n`, ready);
-  };
   assert.deepEqual(await runDown(10_000, begin), { key: 'too_slow', answered: true });
   const timers = handTimers();
   const server = await startRawServer((socket) => {
@@ -341,13 +342,14 @@ test('an answer that has begun after 5 s may take 10 s, and no more', async () =
   assert.equal(verdict.key, 'metrics');
 });
 
+function drip(socket: Socket, ready: () => void): void {
+  socket.write('HTTP/1.1 200 OK\r\nX: ');
+  const timer = setInterval(() => socket.write('x'), 5);
+  socket.on('close', () => clearInterval(timer));
+  ready();
+}
+
 test('headers that come letter by letter and never end are too slow', async () => {
-  const drip = (socket: Socket, ready: () => void): void => {
-    socket.write('HTTP/1.1 200 OK\r\nX: ');
-    const timer = setInterval(() => socket.write('x'), 5);
-    socket.on('close', () => clearInterval(timer));
-    ready();
-  };
   assert.deepEqual(await runDown(10_000, drip), { key: 'too_slow', answered: true });
 });
 

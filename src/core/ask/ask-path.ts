@@ -32,33 +32,6 @@ export function pathsToAsk(stated: readonly string[]): string[] {
 /** Each further path is one more line in somebody's log, and finds next to nothing. */
 export const MAX_PATHS = 3;
 
-/** Returns where metrics are served below a base path, such as a context path or a probe's directory; undefined for no such path. */
-export function metricsBelow(base: string): string | undefined {
-  const path = `${base.replace(/\/$/, '')}${USUAL_PATH}`;
-  return isAskablePath(path) ? path : undefined;
-}
-
-/**
- * Returns the path that a probe of a well-known framework suggests, or undefined. A probe tells where the framework's management
- * endpoints are, context path included: Spring Boot's and Quarkus' metrics are beside their health.
- */
-export function pathBesideProbe(probe: string): string | undefined {
-  for (const { health, metrics } of FRAMEWORKS) {
-    const at = probe.indexOf(health);
-    if (at < 0) continue;
-    const path = probe.slice(0, at) + metrics;
-    return isAskablePath(path) ? path : undefined;
-  }
-  return undefined;
-}
-
-const FRAMEWORKS: readonly { readonly health: string; readonly metrics: string }[] = [
-  // https://docs.spring.io/spring-boot/reference/actuator/endpoints.html
-  { health: '/actuator/', metrics: '/actuator/prometheus' },
-  // https://quarkus.io/guides/telemetry-micrometer, https://quarkus.io/guides/smallrye-health
-  { health: '/q/health', metrics: '/q/metrics' },
-];
-
 /**
  * Returns the path that an answer's own looks suggest where nothing was found, or undefined. The answer only chooses among paths of
  * ours. `start` is the beginning of the body in lower case.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { MAX_LINE, judgePage } from '../../../src/core/ask/page-judge.ts';
 import type { Format, PageFinding } from '../../../src/core/ask/page-judge.ts';
 import { generatePage, seeded } from './generated-pages.ts';
@@ -150,12 +150,15 @@ test('the complete lines decide about a page that was cut off, and a missing end
   ]);
 });
 
+function lineOf(length: number): Uint8Array {
+  return bytes(`a{b="${'x'.repeat(length - 'a{b=""} 1\n'.length)}"} 1\n`);
+}
+
 test('a line of up to 1 MiB is judged, and a longer one refused, however it comes in', () => {
-  const line = (length: number): Uint8Array => bytes(`a{b="${'x'.repeat(length - 'a{b=""} 1\n'.length)}"} 1\n`);
   for (const sizes of [[MAX_LINE + 1], [1000], [65_536, 3]]) {
     assert.deepEqual(
       [MAX_LINE, MAX_LINE + 1]
-        .map((length) => judge(T, line(length), sizes))
+        .map((length) => judge(T, lineOf(length), sizes))
         .map(({ valid, tooLong }) => [valid, tooLong]),
       [
         [true, false],

@@ -1,0 +1,118 @@
+import { isObject } from '../json.ts';
+import type { JsonObject } from '../json.ts';
+
+/** What asking reads of a pod, which is more than the decision does: what must not be asked shows in fields that no rule looks at. */
+export interface AskedPod {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly hostNetwork: boolean;
+  readonly runtimeClass: string;
+  /** A Windows pod, or one of its containers, that runs in the host's network: `hostProcess`. */
+  readonly hostProcess: boolean;
+  readonly podIP: string;
+  readonly hostIP: string;
+  /** Regular containers and init containers that keep running, in declared order. */
+  readonly containers: readonly AskedContainer[];
+}
+
+export interface AskedContainer {
+  readonly name: string;
+  readonly ports: readonly DeclaredPort[];
+  /** Probes by HTTP without TLS and without a host of their own, their port resolved. */
+  readonly httpProbes: readonly { readonly port: number; readonly path: string }[];
+  /** Ports of gRPC probes. */
+  readonly grpcProbes: readonly number[];
+  /** Command and arguments. */
+  readonly words: readonly string[];
+  /** Literal environment variables as `NAME=value`. */
+  readonly environment: readonly string[];
+}
+
+export interface DeclaredPort {
+  readonly name: string;
+  readonly number: number;
+}
+
+/** Returns what can be read of the pod; what has another type than it should have is not there. Never throws. */
+export function readAskedPod(pod: unknown): AskedPod {
+  const metadata = objectIn(pod, 'metadata');
+  const spec = objectIn(pod, 'spec');
+  const status = objectIn(pod, 'status');
+  const containers = [
+    ...objectsIn(spec, 'containers'),
+    ...objectsIn(spec, 'initContainers').filter(({ restartPolicy }) => restartPolicy === 'Always'),
+  ];
+  return {
+    labels: new Map(textEntries(metadata.labels)),
+    annotations: new Map(textEntries(metadata.annotations)),
+    hostNetwork: spec.hostNetwork === true,
+    runtimeClass: text(spec.runtimeClassName),
+    hostProcess: [spec, ...containers].some(isHostProcess),
+    podIP: text(status.podIP),
+    hostIP: text(status.hostIP),
+    containers: containers.map(readContainer),
+  };
+}
+
+function readContainer(container: JsonObject): AskedContainer {
+  const ports = objectsIn(container, 'ports')
+    .filter(({ protocol }) => protocol === undefined || protocol === null || protocol === '' || protocol === 'TCP')
+    .map(({ name, containerPort }) => ({ name: text(name), number: containerPort }))
+    .filter((port): port is DeclaredPort => isPort(port.number));
+  const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'].map((key) => objectIn(container, key));
+  const environment = objectsIn(container, 'env').flatMap(({ name, value }) =>
+    typeof name === 'string' && typeof value === 'string' ? [`${name}=${value}`] : [],
+  );
+  return {
+    name: text(container.name),
+    ports,
+    httpProbes: probes.flatMap((probe) => readHttpProbe(objectIn(probe, 'httpGet'), ports)),
+    grpcProbes: probes.map((probe) => objectIn(probe, 'grpc').port).filter(isPort),
+    words: [...texts(container.command), ...texts(container.args)],
+    environment,
+  };
+}
+
+function readHttpProbe(get: JsonObject, ports: readonly DeclaredPort[]): { port: number; path: string }[] {
+  // With a host it points elsewhere: https://github.com/kubernetes/kubernetes/issues/99425
+  if (text(get.host) !== '' || (text(get.scheme) || 'HTTP').toUpperCase() !== 'HTTP') return [];
+  const port = typeof get.port === 'string' ? ports.find(({ name }) => name === get.port)?.number : get.port;
+  return isPort(port) ? [{ port, path: text(get.path) || '/' }] : [];
+}
+
+function isHostProcess(holder: JsonObject): boolean {
+  return objectIn(objectIn(holder, 'securityContext'), 'windowsOptions').hostProcess === true;
+}
+
+/** Returns whether the value is the number of a port. */
+export function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+/** Returns the object under the key, or an empty one. */
+export function objectIn(holder: unknown, key: string): JsonObject {
+  const value = isObject(holder) ? holder[key] : undefined;
+  return isObject(value) ? value : {};
+}
+
+/** Returns the objects of the list under the key. */
+export function objectsIn(holder: JsonObject, key: string): JsonObject[] {
+  const value = holder[key];
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** Returns the text, or the empty one for any other value. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Returns the pairs of a map whose values are text. */
+export function textEntries(value: unknown): (readonly [string, string])[] {
+  return isObject(value)
+    ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+    : [];
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
