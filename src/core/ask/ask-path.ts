@@ -10,14 +10,14 @@ export function isAskablePath(path: string): boolean {
 }
 
 /** In characters. */
-export const MAX_PATH = 255;
+const MAX_PATH = 255;
 
 /** RFC 3986, 3.3: `path-absolute` of `pchar`, less `pct-encoded`. */
 const PATH = /^\/(?!\/)[A-Za-z0-9._~!$&'()*+,;=:@/-]*$/;
 const DOTS = /\/\.\.?(?:\/|$)/;
 
 /** Where Prometheus looks if nobody says otherwise. */
-export const USUAL_PATH = '/metrics';
+const USUAL_PATH = '/metrics';
 
 /**
  * Returns the paths to ask at one port, in order and at most three: those that the pod's own words suggest, then `/metrics`.

@@ -19,7 +19,7 @@ export const QUOTE = 0x22;
 export const HASH = 0x23;
 export const COMMA = 0x2c;
 export const EQUALS = 0x3d;
-export const BACKSLASH = 0x5c;
+const BACKSLASH = 0x5c;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 

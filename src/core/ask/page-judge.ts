@@ -38,7 +38,7 @@ export interface PageFinding {
   readonly beyondRuntime: boolean;
 }
 
-/** In bytes. The longest lines that were seen carry a label of some 100 KiB: a query, a certificate, a configuration. */
+/** In bytes. It bounds the memory of a request: the line that is coming in is kept, in a buffer of at most twice its size. */
 export const MAX_LINE = 1024 * 1024;
 
 /** In bytes: what is taken of a chunk at once, so that memory is bounded whatever the chunk. */
