@@ -15,7 +15,7 @@ export interface RawServer {
 
 /** Starts a server that calls `answer` when a request's headers are there, or at once where it speaks `first`. */
 export async function startRawServer(
-  answer: (socket: Socket, path: string) => void,
+  answer: (socket: Socket, path: string) => unknown,
   { first = false, address = '127.0.0.1' } = {},
 ): Promise<RawServer> {
   const sockets = new Set<Socket>();

@@ -156,15 +156,15 @@ const ANSWERS: readonly (readonly [what: string, raw: string | Buffer, verdict: 
   [
     'gzip that is cut off',
     http('200 OK', [TEXT, GZIP], gzipSync(PAGE).subarray(0, 40)),
-    { key: 'invalid_at_line', line: 1 },
+    { key: 'invalid_at_line', line: undefined },
   ],
   [
     'gzip with bytes behind it',
     http('200 OK', [TEXT, GZIP], Buffer.concat([gzipSync(PAGE), Buffer.from('more')])),
-    { key: 'invalid_at_line', line: 1 },
+    { key: 'invalid_at_line', line: undefined },
   ],
-  ['gzip that is none', http('200 OK', [TEXT, GZIP], PAGE), { key: 'invalid_at_line', line: 1 }],
-  ['gzip of nothing at all', http('200 OK', [TEXT, GZIP]), { key: 'invalid_at_line', line: 1 }],
+  ['gzip that is none', http('200 OK', [TEXT, GZIP], PAGE), { key: 'invalid_at_line', line: undefined }],
+  ['gzip of nothing at all', http('200 OK', [TEXT, GZIP]), { key: 'invalid_at_line', line: undefined }],
   ['gzip in gzip', http('200 OK', [TEXT, GZIP], gzipSync(gzipSync(PAGE))), { key: 'invalid_at_line', line: 1 }],
   ['gzip that is not told', http('200 OK', [TEXT], gzipSync(PAGE)), { key: 'invalid_at_line', line: 1 }],
   [
@@ -172,7 +172,7 @@ const ANSWERS: readonly (readonly [what: string, raw: string | Buffer, verdict: 
     http('200 OK', [TEXT, 'Content-Encoding: GZIP'], gzipSync(PAGE)),
     { key: 'invalid_at_line', line: 1 },
   ],
-  ['zstd', http('200 OK', [TEXT, 'Content-Encoding: zstd'], PAGE), { key: 'invalid_at_line', line: 1 }],
+  ['zstd', http('200 OK', [TEXT, 'Content-Encoding: zstd'], PAGE), { key: 'invalid_at_line', line: undefined }],
   ['204', 'HTTP/1.1 204 No Content\r\n\r\n', { key: 'not_200', status: 204 }],
   ['202 with metrics', http('202 Accepted', [TEXT], PAGE), { key: 'not_200', status: 202 }],
   ['406', http('406 Not Acceptable', []), { key: 'not_200', status: 406 }],
@@ -379,6 +379,43 @@ test('a page of 3 MiB is read to its end, and the server sees the connection end
   const { verdict } = await askOnce(server, '/metrics', tools());
   assert.deepEqual(verdict, { ...METRICS, series: 200_001 });
   assert.equal(await promise, 'ended');
+  await server.close();
+});
+
+test('gzip is read as Prometheus reads it, however its bytes come in', async () => {
+  const [one, two] = [gzipSync('a 1\n'), gzipSync('b 1\n')];
+  const rows = [
+    [[one, two], 'metrics'],
+    [[one, two.subarray(0, 1), two.subarray(1)], 'metrics'],
+    [Array.from(Buffer.concat([one, two]), (byte) => Buffer.of(byte)), 'metrics'],
+    [[one, Buffer.from('x')], 'invalid_at_line'],
+    [[one, Buffer.alloc(4)], 'invalid_at_line'],
+    [[one, two.subarray(0, 12)], 'invalid_at_line'],
+  ] as const;
+  for (const [parts, expected] of rows) {
+    const server = await startRawServer(async (socket) => {
+      socket.setNoDelay(true);
+      socket.write(`HTTP/1.1 200 OK\r\n${TEXT}\r\n${GZIP}\r\n\r\n`);
+      for (const part of parts) {
+        socket.write(part);
+        await new Promise((resume) => setTimeout(resume, 5));
+      }
+      socket.end();
+    });
+    const { verdict } = await askOnce(server, '/metrics', tools());
+    await server.close();
+    assert.equal(verdict.key, expected);
+  }
+});
+
+test('the connection is closed, though the server would keep it', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const server = await startRawServer((socket) => {
+    socket.on('end', resolve);
+    socket.write(http('200 OK', [TEXT, 'Connection: keep-alive'], PAGE));
+  });
+  assert.equal((await askOnce(server, '/metrics', tools())).verdict.key, 'metrics');
+  await promise;
   await server.close();
 });
 

@@ -88,13 +88,13 @@ function judgeSuccess(answer: Answer): Verdict {
   const format = type.kind === 'read' ? type.format : undefined;
   const saysSo = format === 'openmetrics' || (format === 'text' && type.kind === 'read' && type.version !== '');
   const meant = saysSo || page.described;
-  if (ending === 'damaged') return meant ? { key: 'invalid_at_line', line: page.line ?? 1 } : judgeText(answer);
+  if (ending === 'damaged') return meant ? { key: 'invalid_at_line', line: undefined } : judgeText(answer);
   // Prometheus looks at the type only where there is something to parse.
   if (page.empty) return { key: 'metrics_empty', sure: saysSo };
   if (format === undefined) return isMetrics(page) ? wrongType(type) : judgeText(answer);
   if (!page.valid) {
     if (!meant) return judgeText(answer);
-    return page.tooLong ? { key: 'too_large', what: 'line' } : { key: 'invalid_at_line', line: page.line ?? 1 };
+    return page.tooLong ? { key: 'too_large', what: 'line' } : { key: 'invalid_at_line', line: page.line };
   }
   if (ending === 'cut off') return meant || page.series > 0 ? { key: 'too_large', what: 'page' } : judgeText(answer);
   if (page.series === 0) return { key: 'metrics_empty', sure: meant };

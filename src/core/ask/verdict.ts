@@ -13,7 +13,8 @@ export type Verdict =
       readonly sure: boolean;
     }
   | { readonly key: 'metrics_empty'; readonly sure: boolean }
-  | { readonly key: 'invalid_at_line'; readonly line: number }
+  /** `line` is undefined where it is not a line but the compression that is damaged. */
+  | { readonly key: 'invalid_at_line'; readonly line: number | undefined }
   | { readonly key: 'wrong_content_type'; readonly contentType: 'blank' | 'unreadable' | 'other' }
   | { readonly key: 'too_large'; readonly what: 'page' | 'line' | 'headers' }
   | { readonly key: 'too_slow'; readonly answered: boolean }
@@ -71,7 +72,8 @@ export const VERDICTS = {
   },
   invalid_at_line: {
     class: 'unscrapable',
-    sentence: 'The page is meant to be metrics, but Prometheus refuses all of it because of one line.',
+    sentence:
+      'The page is meant to be metrics, but Prometheus refuses all of it because of one line, or of damaged compression.',
     remedy: 'Correct the line; lines that end in CRLF and OpenMetrics sent as text/plain are the most frequent causes.',
   },
   wrong_content_type: {
