@@ -3,10 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { askPort } from '../../src/ask/ask-port.ts';
 import type { PortAsked } from '../../src/ask/ask-port.ts';
 import { classOf } from '../../src/core/ask/verdict.ts';
-import type { VerdictKey } from '../../src/core/ask/verdict.ts';
+import type { Verdict, VerdictKey } from '../../src/core/ask/verdict.ts';
 import { startRawServer } from '../ask/raw-server.ts';
 import type { RawServer } from '../ask/raw-server.ts';
 import { EVERYWHERE, FURTHER, askedPages } from './asking-pages.ts';
@@ -23,11 +24,16 @@ import { waitFor } from './wait-for.ts';
 /** Up for Prometheus and no target of ours all the same: a person has to decide, or the page has to change first. */
 const STRICTER: readonly VerdictKey[] = ['catch_all', 'redirected_away', 'too_large', 'too_slow'];
 
+/** How often Prometheus scrapes each page; more than the 12 s that the slowest takes. */
+const INTERVAL_MS = 20_000;
+
 /** As many at once as a reconciler would never ask: the pages are to be done before Prometheus has scraped them. */
 const AT_ONCE = 8;
 
 interface Target {
   readonly what: string;
+  /** Whether its answer takes longer than others on purpose. */
+  readonly slow: boolean;
   readonly server: RawServer;
   readonly path: string;
 }
@@ -43,30 +49,40 @@ async function serve(pages: readonly AskedPage[]): Promise<Target[]> {
     else socket.end(FURTHER[path] ?? 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
   });
   const everywhere = await Promise.all(
-    EVERYWHERE.map(async ({ what, answer }) => ({ what, server: await startRawServer(answer), path: '/metrics' })),
+    EVERYWHERE.map(async ({ what, answer }) => ({
+      what,
+      slow: false,
+      server: await startRawServer(answer),
+      path: '/metrics',
+    })),
   );
-  return [...pages.map(({ what }, index) => ({ what, server: shared, path: `/page/${index}` })), ...everywhere];
+  return [
+    ...pages.map(({ what, slow = false }, index) => ({ what, slow, server: shared, path: `/page/${index}` })),
+    ...everywhere,
+  ];
 }
 
 async function askAll(targets: readonly Target[]): Promise<PortAsked[]> {
   const answers: PortAsked[] = [];
   const left = targets.entries();
   async function lane(): Promise<void> {
-    for (const [index, { server, path }] of left) {
-      answers[index] = await askPort(server, [path], {
-        version: '0.0.0',
-        refuses: () => false,
-        after(ms, action) {
-          const timer = setTimeout(action, ms);
-          return () => clearTimeout(timer);
-        },
-        mayAsk: () => Promise.resolve(true),
-        randomName: () => 'nobody-made-this',
-      });
-    }
+    for (const [index, target] of left) answers[index] = await ask(target);
   }
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return answers;
+}
+
+function ask({ server, path }: Target): Promise<PortAsked> {
+  return askPort(server, [path], {
+    version: '0.0.0',
+    refuses: () => false,
+    after(ms, action) {
+      const timer = setTimeout(action, ms);
+      return () => clearTimeout(timer);
+    },
+    mayAsk: () => Promise.resolve(true),
+    randomName: () => 'nobody-made-this',
+  });
 }
 
 /** What Prometheus has of each target, by its number. */
@@ -97,7 +113,32 @@ async function scraped(prometheus: Prometheus, count: number): Promise<Scraped[]
   return found;
 }
 
-test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 300_000 }, async (t) => {
+interface Row extends Scraped {
+  readonly index: number;
+  readonly target: Target;
+  readonly slow: boolean;
+  readonly verdict: Verdict;
+}
+
+async function compare(
+  prometheus: Prometheus,
+  targets: readonly Target[],
+  asked: readonly PortAsked[],
+): Promise<Row[]> {
+  const judged = await scraped(prometheus, targets.length);
+  return targets.map((target, index) => {
+    const { verdict } = asked[index] ?? assert.fail();
+    return { index, target, slow: target.slow, verdict, ...(judged[index] ?? assert.fail()) };
+  });
+}
+
+function isWrong({ up, verdict, samples }: Row): boolean {
+  if (!up) return classOf(verdict) === 'metrics';
+  if (verdict.key === 'metrics') return verdict.series !== samples;
+  return verdict.key === 'metrics_empty' ? samples !== 0 : !STRICTER.includes(verdict.key);
+}
+
+test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 600_000 }, async (t) => {
   const module = 'github.com/prometheus/prometheus';
   const sources = await goModuleFolder(module, await pinnedVersion('prometheus', module));
   const targets = await serve(await askedPages(join(sources, 'model', 'textparse')));
@@ -113,16 +154,20 @@ test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 300_00
     ),
   );
   const prometheus = await startPrometheus({
-    global: { scrape_interval: '20s', scrape_timeout: '10s' },
+    global: { scrape_interval: `${INTERVAL_MS}ms`, scrape_timeout: '10s' },
     scrape_configs: [{ job_name: 'asking', file_sd_configs: [{ files: [file] }] }],
   });
   try {
     const asked = await askAll(targets);
-    const judged = await scraped(prometheus, targets.length);
-    const rows = targets.map(({ what }, index) => {
-      const { verdict } = asked[index] ?? assert.fail();
-      return { what, verdict, ...(judged[index] ?? assert.fail()) };
-    });
+    let rows = await compare(prometheus, targets, asked);
+    // A busy machine makes either of them miss a time that the page kept: such pages are asked and scraped once more.
+    const late = rows.filter((row) => !row.slow && (row.verdict.key === 'too_slow' || row.error.includes('deadline')));
+    if (late.length > 0) {
+      for (const { index, target } of late) asked[index] = await ask(target);
+      await sleep(INTERVAL_MS);
+      rows = await compare(prometheus, targets, asked);
+      t.diagnostic(`${late.length} pages were judged once more, because the machine was late`);
+    }
     const table = new Map<string, number>();
     for (const { up, verdict } of rows) {
       const line = `${up ? 'up  ' : 'down'} ${verdict.key}`;
@@ -132,14 +177,9 @@ test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 300_00
     for (const [line, count] of [...table].toSorted(([a], [b]) => a.localeCompare(b)))
       t.diagnostic(`${line.padEnd(26)} ${String(count).padStart(4)}`);
 
-    const wrong = rows.filter(({ up, verdict, samples }) => {
-      if (!up) return classOf(verdict) === 'metrics';
-      if (verdict.key === 'metrics') return verdict.series !== samples;
-      return verdict.key === 'metrics_empty' ? samples !== 0 : !STRICTER.includes(verdict.key);
+    const wrong = rows.filter(isWrong).map(({ target, up, samples, error, verdict }) => {
+      return `${target.what}: ${up ? `up with ${samples}` : `down (${error})`}, but ${JSON.stringify(verdict)}`;
     });
-    for (const { what, up, samples, error, verdict } of wrong) {
-      t.diagnostic(`${what}: ${up ? `up with ${samples}` : error}, but ${JSON.stringify(verdict)}`);
-    }
     assert.deepEqual(wrong, []);
     assert.ok(rows.length >= 500, `${rows.length} pages`);
     assert.ok(rows.filter(({ up }) => up).length > 100);

@@ -3,7 +3,8 @@ import { decodeUtf8 } from './utf8.ts';
 /**
  * Collects the names in one sample, and says at its end whether Prometheus would store a series of those names. The parsers accept
  * more: an empty quoted name, or one label twice, is refused only then, and the whole scrape with it.
- * (prometheus/scrape/scrape.go: errNameLabelMandatory, lset.IsValid; prometheus/tsdb/head_append.go: HasDuplicateLabelNames)
+ * (prometheus/scrape/scrape.go: errNameLabelMandatory, lset.IsValid; prometheus/tsdb/head_append.go: HasDuplicateLabelNames.) Stricter
+ * in one thing: Prometheus drops a sample that is too old to be stored before it looks for labels that are there twice.
  */
 export interface LabelSet {
   /** The metric's name, undefined until there is one. */
