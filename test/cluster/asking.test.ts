@@ -138,6 +138,20 @@ function isWrong({ up, verdict, samples }: Row): boolean {
   return verdict.key === 'metrics_empty' ? samples !== 0 : !STRICTER.includes(verdict.key);
 }
 
+/**
+ * The first request that somebody of this name has sent, line by line. Without what differs: the name's version, the closed connection,
+ * and the weights of the formats, which change with the number of formats that a release of Prometheus knows.
+ */
+function requestOf(agent: string, targets: readonly Target[]): string[] {
+  const request = targets[0]?.server.requests.find((head) => head.includes(`\r\nUser-Agent: ${agent}/`)) ?? '';
+  return request
+    .replace(/User-Agent: .*/, 'User-Agent')
+    .replace('Connection: close\r\n', '')
+    .replaceAll(/;q=[\d.]+/g, '')
+    .replace(/^GET \S+/, 'GET')
+    .split('\r\n');
+}
+
 test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 600_000 }, async (t) => {
   const module = 'github.com/prometheus/prometheus';
   const sources = await goModuleFolder(module, await pinnedVersion('prometheus', module));
@@ -181,6 +195,7 @@ test('what Prometheus 3 scrapes is what asking calls metrics', { timeout: 600_00
       return `${target.what}: ${up ? `up with ${samples}` : `down (${error})`}, but ${JSON.stringify(verdict)}`;
     });
     assert.deepEqual(wrong, []);
+    assert.deepEqual(requestOf('autoscrape', targets), requestOf('Prometheus', targets));
     assert.ok(rows.length >= 500, `${rows.length} pages`);
     assert.ok(rows.filter(({ up }) => up).length > 100);
   } finally {
