@@ -8,15 +8,15 @@ import { askPort } from '../../src/ask/ask-port.ts';
 import type { PortAsked } from '../../src/ask/ask-port.ts';
 import { classOf } from '../../src/core/ask/verdict.ts';
 import type { Verdict, VerdictKey } from '../../src/core/ask/verdict.ts';
-import { startRawServer } from '../ask/raw-server.ts';
-import type { RawServer } from '../ask/raw-server.ts';
-import { EVERYWHERE, FURTHER, askedPages } from './asking-pages.ts';
-import type { AskedPage } from './asking-pages.ts';
-import { component, pinnedVersion } from './components.ts';
-import { goModuleFolder } from './go.ts';
-import { startPrometheus } from './prometheus.ts';
-import type { Prometheus } from './prometheus.ts';
-import { waitFor } from './wait-for.ts';
+import { startRawServer } from '../harness/asking/raw-server.ts';
+import type { RawServer } from '../harness/asking/raw-server.ts';
+import { EVERYWHERE, FURTHER, askedPages } from '../harness/asking/pages.ts';
+import type { AskedPage } from '../harness/asking/pages.ts';
+import { component, pinnedVersion } from '../harness/build/components.ts';
+import { goModuleFolder } from '../../tools/go.ts';
+import { startPrometheus } from '../harness/programs/prometheus.ts';
+import type { Prometheus } from '../harness/programs/prometheus.ts';
+import { waitFor } from '../harness/process/wait-for.ts';
 
 // A real Prometheus is the judge: each page is asked by autoscrape and scraped by Prometheus, from the same server. What it calls down
 // must never be called metrics, and what it calls up must be, but for five verdicts that are stricter on purpose.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { VERDICTS } from '../../../src/core/ask/verdict.ts';
+import { VERDICTS } from '../../../../src/core/ask/verdict.ts';
 
 test('each verdict is one sentence, and what is unscrapable has a remedy', () => {
   for (const [key, { class: verdictClass, sentence, remedy }] of Object.entries(VERDICTS)) {
@@ -12,7 +12,7 @@ test('each verdict is one sentence, and what is unscrapable has a remedy', () =>
 });
 
 test('docs/asking.md says of each verdict what the code says', async () => {
-  const page = await readFile(join(import.meta.dirname, '../../../docs/asking.md'), 'utf8');
+  const page = await readFile(join(import.meta.dirname, '../../../../docs/asking.md'), 'utf8');
   const told = new Map(
     [...page.matchAll(/^\| `(\w+)` +\| ([\w ]+?) +\| (.*?) +\|$/gm)].map(([, key = '', ...row]) => [
       key,

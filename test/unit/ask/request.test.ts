@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { gzipSync } from 'node:zlib';
-import { askOnce } from '../../src/ask/request.ts';
-import type { Asked, RequestTools } from '../../src/ask/request.ts';
-import { MAX_BODY } from '../../src/ask/limits.ts';
-import { startRawServer } from './raw-server.ts';
+import { askOnce } from '../../../src/ask/request.ts';
+import type { Asked, RequestTools } from '../../../src/ask/request.ts';
+import { MAX_BODY } from '../../../src/ask/limits.ts';
+import { startRawServer } from '../../harness/asking/raw-server.ts';
 
 /** Timers that run down when the test says so. */
 interface HandTimers {

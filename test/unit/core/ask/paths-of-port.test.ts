@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { isAskablePath, pathSuggestedBy, pathsToAsk } from '../../../src/core/ask/ask-path.ts';
-import { readAskedPod } from '../../../src/core/ask/asked-pod.ts';
-import { pathsOfPort } from '../../../src/core/ask/paths-of-port.ts';
+import { isAskablePath, pathSuggestedBy, pathsToAsk } from '../../../../src/core/ask/ask-path.ts';
+import { readAskedPod } from '../../../../src/core/ask/asked-pod.ts';
+import { pathsOfPort } from '../../../../src/core/ask/paths-of-port.ts';
 
 function pathsOf(container: object, stated: readonly string[] = []): string {
   const [read] = readAskedPod({ spec: { containers: [container] } }).containers;

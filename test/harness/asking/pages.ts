@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { generatePage, seeded } from '../core/ask/generated-pages.ts';
+import { generatePage, seeded } from './generated-pages.ts';
 
 /** One thing that a server may answer at a path of its own. */
 export interface AskedPage {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askPod, choosePort } from '../../src/ask/ask-pod.ts';
-import { askPort } from '../../src/ask/ask-port.ts';
-import type { AskTools, PortAsked } from '../../src/ask/ask-port.ts';
-import { refusedAddresses } from '../../src/ask/refused-address.ts';
-import type { Verdict } from '../../src/core/ask/verdict.ts';
-import { startRawServer } from './raw-server.ts';
+import { askPod, choosePort } from '../../../src/ask/ask-pod.ts';
+import { askPort } from '../../../src/ask/ask-port.ts';
+import type { AskTools, PortAsked } from '../../../src/ask/ask-port.ts';
+import { refusedAddresses } from '../../../src/ask/refused-address.ts';
+import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import { startRawServer } from '../../harness/asking/raw-server.ts';
 
 const TEXT = 'Content-Type: text/plain; version=0.0.4';
 const PAGE = '# TYPE orders counter\norders 3\n';

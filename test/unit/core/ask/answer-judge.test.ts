@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { judgeAnswer } from '../../../src/core/ask/answer-judge.ts';
-import { VERDICTS } from '../../../src/core/ask/verdict.ts';
-import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import { judgeAnswer } from '../../../../src/core/ask/answer-judge.ts';
+import { VERDICTS } from '../../../../src/core/ask/verdict.ts';
+import type { Verdict } from '../../../../src/core/ask/verdict.ts';
 
 /** Every text that a verdict may hold: nothing that comes from a server is among them. */
 const OWN_WORDS: readonly unknown[] = [

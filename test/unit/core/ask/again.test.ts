@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askAgainAfter } from '../../../src/core/ask/again.ts';
-import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import { askAgainAfter } from '../../../../src/core/ask/again.ts';
+import type { Verdict } from '../../../../src/core/ask/verdict.ts';
 
 const NO = [10, 60, 1440, undefined, undefined, undefined];
 const NOTHING = [1, 5, 30, 360, 1440, 1440];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { workloadKey } from '../../../src/core/ask/workload-key.ts';
+import { workloadKey } from '../../../../src/core/ask/workload-key.ts';
 
 interface Changed {
   readonly metadata?: object;
