@@ -40,7 +40,7 @@ for (const file of files) {
   let isExample = false;
   for (const [index, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
     // The table of before-and-after pairs shows what not to write.
-    if (file === 'docs/CONTRIBUTING.md') isExample = /^\| /.test(line);
+    if (file === 'docs/CONTRIBUTING.md') isExample = line.startsWith('| ');
     if (isExample) continue;
     for (const [phrase, instead] of PHRASES) {
       const match = new RegExp(phrase, 'i').exec(line);
