@@ -11,12 +11,12 @@ its name. This page is made from [images.yaml](../src/rules/images.yaml) by \`np
 /** Returns docs/images.md: a table with a row an entry. */
 export function imagesPage({ images }: Shipped): string {
   const rows = images.map(
-    ({ images: names, port, path = '/metrics', scheme = 'http', movedBy, needs, declared, container, source }) => {
+    ({ images: names, port, path = '/metrics', scheme = 'http', portFrom, needs, declared, container, source }) => {
       const notes = [
         ...(container === undefined ? [] : [`container ${code(container)}`]),
         ...(needs === undefined ? [] : [`only with ${code(needs)}`]),
         ...(declared === undefined ? [] : ['only where the port is declared']),
-        ...(movedBy === undefined ? [] : [`moved by ${movedBy.map(code).join(', ')}`]),
+        ...(portFrom === undefined ? [] : [`port from ${portFrom.map(code).join(', ')}`]),
       ];
       const where = [port].flat().join(' or ');
       return `| ${names.map(code).join(', ')} | ${where}${scheme === 'https' ? ' https' : ''} | ${code(path)} | ${notes.join('; ')} | ${source === undefined ? '' : `[source](${source})`} |`;

@@ -20,7 +20,7 @@ export function effectiveRules({ effective }: Rules, { defaults, images }: Shipp
       https: effective.https,
       annotations: effective.annotations,
       ignoreContainers: [...new Set(effective.ignoreContainers)],
-      statedPaths: [...new Set(effective.statedPaths)],
+      pathFrom: [...new Set(effective.pathFrom)],
       images: effective.images.slice(0, effective.images.length - images.length),
       rules: effective.rules,
     },

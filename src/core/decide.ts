@@ -145,7 +145,7 @@ function byLabel(subject: Subject): Decision | undefined {
   const ruleLabel = pod.labels.get('autoscrape.io/rule');
   if (portLabel === undefined && ruleLabel === undefined) return undefined;
 
-  const finders = ruleLabel === undefined ? [] : rules.rules.filter(({ abstain }) => !abstain);
+  const finders = ruleLabel === undefined ? [] : rules.rules.filter(({ exclude }) => !exclude);
   const rule = finders.find(({ name }) => name === ruleLabel);
   if (ruleLabel !== undefined && rule === undefined) {
     const names = finders.map(({ name }) => name);

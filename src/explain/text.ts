@@ -87,7 +87,7 @@ function renderRefusals({ excluded, refused }: Candidate, decision: Decision, ru
   const decider = rules.rules.findIndex(({ name }) => name === decision.rule);
   const asked = isLost ? rules.rules : rules.rules.slice(0, Math.max(0, decider));
   // A rule that only ever says "switched off" takes no port, so its silence explains nothing.
-  const finders = new Set(asked.filter(({ abstain }) => !abstain).map(({ name }) => name));
+  const finders = new Set(asked.filter(({ exclude }) => !exclude).map(({ name }) => name));
   const shown = refused.filter(({ rule }) => finders.has(rule));
   if (!isLost)
     return shown.length === 0

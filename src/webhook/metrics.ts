@@ -101,7 +101,7 @@ const WITH_RULE: ReadonlySet<string> = new Set(['switched_off', 'https_endpoint'
 
 /** Has the decisions that these rules can come to counted from 0 on. */
 export function beginDecisions({ decisions }: WebhookMetrics, { rules, https }: Rules): void {
-  const finders = rules.filter(({ abstain }) => !abstain).map(({ name }) => name);
+  const finders = rules.filter(({ exclude }) => !exclude).map(({ name }) => name);
   const named = [...finders, 'annotation', 'label'];
   for (const rule of named) {
     decisions.inc({ outcome: 'annotate', rule }, 0);

@@ -13,13 +13,13 @@ export interface ImageEntry {
   readonly path: string;
   readonly scheme: 'http' | 'https';
   /** Flags and variables whose value is the port or address instead. */
-  readonly movedBy: readonly string[];
+  readonly portFrom: readonly string[];
   readonly needs: Statement | undefined;
   readonly unless: Statement | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
   /** Ports that the image has for other things: declaring only these doesn't mean that the default has moved. */
-  readonly beside: readonly number[];
+  readonly otherPorts: readonly number[];
   /** The name of the port that metrics are on, where the default port is not declared. */
   readonly portName: Pattern | undefined;
 }
@@ -122,14 +122,14 @@ function consultEntry(entry: ImageEntry, container: Container): Known {
   const { path, scheme } = entry;
   if (entry.unless !== undefined && states(container, entry.unless)) return { kind: 'off' };
   if (entry.needs !== undefined && !states(container, entry.needs)) return { kind: 'unknown' };
-  const moved = movedTo(container, entry.movedBy);
+  const moved = movedTo(container, entry.portFrom);
   if (moved !== undefined) {
     const address = readAddress(moved);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
   }
-  const compared = entry.beside.length + entry.ports.length + 1;
+  const compared = entry.otherPorts.length + entry.ports.length + 1;
   if (!spend(container.work, compared * (container.candidates.length + 1))) return { kind: 'unknown' };
-  const declared = container.candidates.filter(({ number }) => !entry.beside.includes(number));
+  const declared = container.candidates.filter(({ number }) => !entry.otherPorts.includes(number));
   const [port, ...more] = entry.ports.filter((number) => declared.some((candidate) => candidate.number === number));
   if (port !== undefined && more.length === 0) return { kind: 'found', port, path, scheme };
   const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name, container.work) === true);

@@ -10,21 +10,21 @@ import type { Statement } from './setting.ts';
 
 /** Returns the rules of a checked file, ready to decide with. */
 export function compile(effective: RulesFile): Rules {
-  const rules = effective.rules.map(({ name, when, unless, scrape, abstain }): Rule => ({
+  const rules = effective.rules.map(({ name, when, unless, scrape, exclude }): Rule => ({
     name,
     when: compileConditions(when),
     unless: unless && compileConditions(unless),
     port: scrape?.port,
     path: scrape?.path,
     scheme: scrape?.scheme,
-    abstain: abstain ?? false,
+    exclude: exclude ?? false,
   }));
   return {
     rules,
     names: rules.map((rule) => rule.name),
     https: effective.https,
     ignoreContainers: effective.ignoreContainers.map(pattern),
-    statedPaths: effective.statedPaths.map((source) => statementOf(pattern(source))),
+    pathFrom: effective.pathFrom.map((source) => statementOf(pattern(source))),
     catalogue: createCatalogue(effective.images, compileImage),
     annotationKeys: effective.annotations,
     effective,
@@ -52,12 +52,12 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     ports: [image.port].flat(),
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
-    movedBy: image.movedBy ?? [],
+    portFrom: image.portFrom ?? [],
     needs: optionalStatement(image.needs),
     unless: optionalStatement(image.unless),
     declared: image.declared ?? false,
     container: optionalPattern(image.container),
-    beside: image.beside ?? [],
+    otherPorts: image.otherPorts ?? [],
     portName: optionalPattern(image.portName),
   };
 }

@@ -53,7 +53,7 @@ export function findIn(rule: Rule, container: Container, pod: Pod, rules: Rules)
   if (typeof match === 'string') return refused(match);
   const exception = rule.unless === undefined ? undefined : matchIn(rule.unless, container, pod, rules);
   const isExcepted = typeof exception === 'object' && exception.named === undefined;
-  if (rule.abstain) return isExcepted ? refused('unless') : { kind: 'off' };
+  if (rule.exclude) return isExcepted ? refused('unless') : { kind: 'off' };
 
   const named =
     rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
@@ -121,8 +121,8 @@ const DIRECTORY = /^\/(data|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)(
 const PLAIN = /^\/[-\w.~%:@+=/]*$/;
 
 /** Returns the path that the container states of its metrics; undefined where it states none, or none that can be read. */
-export function statedPath(container: Container, { statedPaths }: Rules): string | undefined {
-  for (const statement of statedPaths) {
+export function statedPath(container: Container, { pathFrom }: Rules): string | undefined {
+  for (const statement of pathFrom) {
     const path = stated(container, statement, 'path', isPlainPath);
     if (path !== undefined) return path;
   }

@@ -78,7 +78,7 @@ function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFil
     rules: file.extends === 'none' ? file.rules : [...file.rules, ...left],
     images: [...file.images, ...images],
     ignoreContainers: [...file.ignoreContainers, ...defaults.ignoreContainers],
-    statedPaths: file.extends === 'none' ? file.statedPaths : [...file.statedPaths, ...defaults.statedPaths],
+    pathFrom: file.extends === 'none' ? file.pathFrom : [...file.pathFrom, ...defaults.pathFrom],
   };
 }
 

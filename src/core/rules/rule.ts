@@ -30,8 +30,8 @@ export interface Rule {
   readonly port: number | undefined;
   readonly path: string | undefined;
   readonly scheme: 'http' | 'https' | undefined;
-  /** The rule does not find an endpoint but says that the container has none. */
-  readonly abstain: boolean;
+  /** The rule finds no endpoint: it says that the container has none, so that later rules skip it. */
+  readonly exclude: boolean;
 }
 
 /** Everything that decides, compiled: immutable, so a running decision never sees half of a reload. */
@@ -41,8 +41,8 @@ export interface Rules {
   readonly names: readonly string[];
   readonly https: boolean;
   readonly ignoreContainers: readonly Pattern[];
-  /** What states the path of a container's metrics, in the group `path`. */
-  readonly statedPaths: readonly Statement[];
+  /** Settings that name the path of a container's metrics, in the group `path`. */
+  readonly pathFrom: readonly Statement[];
   readonly catalogue: Catalogue;
   readonly annotationKeys: AnnotationKeys;
   /** The effective file, for `autoscrape check --print`. */

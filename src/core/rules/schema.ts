@@ -57,7 +57,7 @@ const Pattern = text()
   })
   .meta({ description: 'RE2, anchored at both ends' });
 
-const PathStatement = Pattern.regex(/\(\?P?<path>/, 'must take the path out of what is stated: (?P<path>/…)');
+const PathPattern = Pattern.regex(/\(\?P?<path>/, 'must capture the path in a group: (?P<path>/…)');
 
 const PortNumber = z
   .int('must be a whole number')
@@ -177,16 +177,16 @@ const Rule = strict({
   })
     .optional()
     .describe('what to write when the rule finds an endpoint'),
-  abstain: z
+  exclude: z
     .literal(true, { error: 'must be true, or be left out' })
     .optional()
-    .describe("the container's metrics are switched off: no later rule looks at it"),
-}).superRefine(({ abstain, scrape, when }, context) => {
-  if (abstain && scrape !== undefined)
+    .describe('the container has no metrics to scrape: later rules skip it'),
+}).superRefine(({ exclude, scrape, when }, context) => {
+  if (exclude && scrape !== undefined)
     context.addIssue({
       code: 'custom',
-      path: ['abstain'],
-      message: "abstain and scrape can't stand together: a rule either finds an endpoint or stops the search",
+      path: ['exclude'],
+      message: 'exclude and scrape exclude each other: a rule either finds an endpoint or says that there is none',
     });
   const groups = [when.argument, when.env, when.probePath].flatMap((source) => {
     const compiled = source === undefined ? undefined : compilePattern(source);
@@ -214,7 +214,7 @@ const Image = strict({
   port: PortNumbers.describe('the default; of several only a declared one is taken'),
   path: Path.optional().describe('default: /metrics'),
   scheme: Scheme.optional().describe('default: http'),
-  movedBy: list(
+  portFrom: list(
     text().regex(
       /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
       'must be a flag such as "--web.listen-address" or a variable\'s name',
@@ -222,7 +222,7 @@ const Image = strict({
   )
     .min(1, AT_LEAST_ONE)
     .optional()
-    .describe('flags and variables whose value is the port or address of the metrics'),
+    .describe('flags and variables that set the port or address of the metrics: their value replaces the default'),
   needs: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
   unless: Pattern.optional().describe('an argument or NAME=value with which there are none'),
   declared: z
@@ -233,7 +233,12 @@ const Image = strict({
   portName: Pattern.optional().describe(
     'where the default is not declared: the name of the port that metrics are on, for images with one HTTP listener',
   ),
-  beside: list(PortNumber).min(1, AT_LEAST_ONE).optional().describe('ports that the image has for other things'),
+  otherPorts: list(PortNumber)
+    .min(1, AT_LEAST_ONE)
+    .optional()
+    .describe(
+      'ports that the image uses for other things: declaring only these does not mean that the default has moved',
+    ),
   source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
 });
 
@@ -274,9 +279,11 @@ export const RulesFile = strict({
   ignoreContainers: list(Pattern)
     .default([])
     .describe('names of containers that others inject, added to the shipped list'),
-  statedPaths: list(PathStatement)
+  pathFrom: list(PathPattern)
     .default([])
-    .describe('arguments and NAME=value that state the path of the metrics, as (?P<path>…); added to the shipped list'),
+    .describe(
+      'patterns on arguments and NAME=value that set the path of the metrics, as (?P<path>…); added to the shipped list',
+    ),
   rules: list(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
   images: list(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
   annotations: Annotations.prefault({}).describe('the keys to write and to respect'),

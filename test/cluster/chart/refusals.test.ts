@@ -60,8 +60,12 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     return [`the rule ${fields}`, rules({ rules: [{ name: 'a', ...rule }] }), /rules.*rules.*0/s] as const;
   }),
   ['a rule called what means something else', rules({ rules: [{ name: 'label', when: { portName: 'x' } }] }), /name/],
-  ['a statement of paths without a path', rules({ statedPaths: ['--path=(.*)'] }), /statedPaths.*0.*path/s],
-  ["ports of an image that can't be", rules({ images: [{ images: ['x'], port: 0, beside: [65_536] }] }), /images.*0/s],
+  ['a statement of paths without a path', rules({ pathFrom: ['--path=(.*)'] }), /pathFrom.*0.*path/s],
+  [
+    "ports of an image that can't be",
+    rules({ images: [{ images: ['x'], port: 0, otherPorts: [65_536] }] }),
+    /images.*0/s,
+  ],
   ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
   ['a port that is none', ['--set', 'webhook.port=70000'], /webhook.*port/s],
   ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],

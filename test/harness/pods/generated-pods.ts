@@ -64,7 +64,7 @@ const udpPort = fc.record({
 });
 const ruleName = fc.constantFrom(
   ...defaultRules()
-    .rules.filter(({ abstain }) => !abstain)
+    .rules.filter(({ exclude }) => !exclude)
     .map(({ name }) => name),
 );
 const spelling = fc.constantFrom(

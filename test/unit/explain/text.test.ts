@@ -11,7 +11,7 @@ const SHIPPED = readShipped();
 const RULES = readRules(`
 extends: none
 rules:
-  - { name: off, when: { argument: --metrics=off }, abstain: true }
+  - { name: off, when: { argument: --metrics=off }, exclude: true }
   - { name: sidecar, when: { container: proxy, portName: stats } }
   - { name: named, when: { portName: metrics|telemetry } }
   - { name: probed, when: { probePath: /healthz }, scrape: { path: /probed } }

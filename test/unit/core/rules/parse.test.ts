@@ -91,9 +91,9 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     /scrape\.scheme: must be "http" or "https"/,
   ],
   [
-    'abstain beside scrape',
-    RULE('when: { portName: x }\nscrape: { port: 80 }\nabstain: true'),
-    /abstain and scrape can't stand together/,
+    'exclude together with scrape',
+    RULE('when: { portName: x }\nscrape: { port: 80 }\nexclude: true'),
+    /exclude and scrape exclude each other/,
   ],
   [
     'a name that no label can hold',
@@ -193,15 +193,23 @@ test("whatever stands where, the words are ours and not the validator's", () => 
     catalogue: true,
     declared: true,
   };
-  const image = { images: ['a/b'], port: 80, path: '/a', scheme: 'http', movedBy: ['--a'], needs: 'a', declared: true };
+  const image = {
+    images: ['a/b'],
+    port: 80,
+    path: '/a',
+    scheme: 'http',
+    portFrom: ['--a'],
+    needs: 'a',
+    declared: true,
+  };
   const right = {
     extends: 'default',
     disabled: ['spring-boot'],
     https: true,
     ignoreContainers: ['a'],
-    statedPaths: ['(?P<path>/.*)'],
+    pathFrom: ['(?P<path>/.*)'],
     rules: [{ name: 'a', when: conditions, unless: conditions, scrape: { port: 80, path: '/a', scheme: 'http' } }],
-    images: [{ ...image, container: 'a', portName: 'a', beside: [81], source: 'https://example.com' }],
+    images: [{ ...image, container: 'a', portName: 'a', otherPorts: [81], source: 'https://example.com' }],
     annotations: { scrape: 'a/b', port: 'a/c', path: 'a/d', scheme: 'a/e' },
   };
   assert.deepEqual(problemsOf(JSON.stringify(right)), []);
@@ -307,12 +315,12 @@ test('paths that containers state are looked for as the file says first, and as 
   const paths = (text: string): readonly string[] => {
     const parsed = parseRules(text, shipped);
     assert.ok(parsed.ok);
-    return parsed.rules.effective.statedPaths;
+    return parsed.rules.effective.pathFrom;
   };
-  const own = "statedPaths: ['--mine=(?P<path>/.*)']";
-  assert.deepEqual(paths(own), ['--mine=(?P<path>/.*)', ...shipped.defaults.statedPaths]);
+  const own = "pathFrom: ['--mine=(?P<path>/.*)']";
+  assert.deepEqual(paths(own), ['--mine=(?P<path>/.*)', ...shipped.defaults.pathFrom]);
   assert.deepEqual(paths(`extends: none\n${own}`), ['--mine=(?P<path>/.*)']);
-  assert.match(problemsOf("statedPaths: ['--mine=/.*']").join(), /:1:15: statedPaths\[0\]: must take the path out/);
+  assert.match(problemsOf("pathFrom: ['--mine=/.*']").join(), /:1:12: pathFrom\[0\]: must capture the path/);
 });
 
 test('JSON is as good as YAML', () => {
