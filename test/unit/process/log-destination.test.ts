@@ -85,7 +85,7 @@ for (const end of ['stalls', 'stalls, then ends'] as const) {
     const certDir = await temporaryFolder(t);
     await writePair(authority, certDir);
     const pipe = await openPipe(t);
-    const main = join(import.meta.dirname, '../../src/main.ts');
+    const main = join(import.meta.dirname, '../../../src/main.ts');
     const args = ['serve', '--cert-dir', certDir, '--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
     const child = spawn(process.execPath, [main, ...args, '--drain-seconds', '0'], {
       stdio: ['ignore', pipe.writer, 'inherit'],
@@ -95,6 +95,7 @@ for (const end of ['stalls', 'stalls, then ends'] as const) {
     closeSync(pipe.writer);
     let logged = '';
     while (!logged.includes('"serving"')) {
+      assert.equal(child.exitCode, null, `the webhook ended: ${logged}`);
       await sleep(20);
       logged += pipe.read();
     }
