@@ -1,14 +1,21 @@
-{{/* Which pods autoscrape works on. The webhook's selectors and the reconciler's guard are both made of this file, so a change
-here reaches both. The program knows the same labels: src/reconcile/namespace.ts and src/core/decide.ts. */}}
+{{/* Which pods autoscrape works on. The webhook's selectors and the reconciler's guard are both rendered from this file, so a
+change here reaches both. The program knows the same label and values: src/core/opt-in.ts. */}}
 
 {{/* The requirement that opts a namespace in. */}}
 {{- define "autoscrape.optIn" -}}
-{ key: autoscrape.io/inject, operator: In, values: [enabled] }
+{ key: autoscrape.io/inject, operator: In, values: [enabled, 'true'] }
 {{- end -}}
 
-{{/* The requirement that a pod which opts out does not meet. */}}
+{{/* The requirement that a pod which opts out does not meet. A pod with any other value passes it: the webhook is called, leaves
+the pod as it is, and warns its author. */}}
 {{- define "autoscrape.notOptedOut" -}}
 { key: autoscrape.io/inject, operator: NotIn, values: [disabled, 'false'] }
+{{- end -}}
+
+{{/* CEL, true for a pod that autoscrape may annotate as far as its own label says. Call with NAME, a CEL map of the pod's labels. */}}
+{{- define "autoscrape.podOptsInAsCel" -}}
+{{- $optIn := include "autoscrape.optIn" . | fromYaml -}}
+!({{ toJson $optIn.key }} in {{ . }}) || {{ . }}[{{ toJson $optIn.key }}] in {{ toJson $optIn.values }}
 {{- end -}}
 
 {{/* Namespaces of the cluster's own machinery: {names: […]}. Nothing in them is ever changed. */}}

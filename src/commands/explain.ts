@@ -1,5 +1,7 @@
 import { stringify } from 'yaml';
+import { stripControls } from '../core/control-characters.ts';
 import { explain as explainPod } from '../core/explain.ts';
+import { unknownOptIn } from '../core/opt-in.ts';
 import { renderProblems } from '../core/problem.ts';
 import { explainRecord } from '../explain/record.ts';
 import { renderSummary } from '../explain/summary.ts';
@@ -67,7 +69,10 @@ export async function explain(options: ExplainOptions): Promise<number> {
     }
     const { values, problems } = parseManifest(source.text);
     if (problems.length > 0) complain(renderProblems(source.name, problems));
-    const { workloads, others } = readWorkloads(values);
+    const { workloads, others, unknownOptIns } = readWorkloads(values);
+    for (const { name, value } of unknownOptIns) {
+      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${unknownOptIn(value)}\n`);
+    }
     for (const [kind, number] of others) seen.others.set(kind, (seen.others.get(kind) ?? 0) + number);
     for (const workload of workloads) {
       const explanation = explainPod(workload.pod, rules, { mesh });

@@ -11,6 +11,7 @@ import { startHealth } from '../process/health.ts';
 import { connect } from '../kube/client.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import { createRegistry } from '../process/metrics.ts';
+import { unknownOptIn } from '../core/opt-in.ts';
 import { createComplaints } from '../reconcile/failure-log.ts';
 import { lead } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
@@ -109,11 +110,18 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
   return onePass(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
     return {
-      which: options.namespace === undefined ? 'opted in' : { name: options.namespace },
+      which: options.namespace === undefined ? 'labelled' : { name: options.namespace },
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
       plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
       remark(namespaces, found) {
-        if (namespaces.length === 0) process.stderr.write(`${whyNone(found, options.namespace, excluded)}\n`);
+        let isExplained = false;
+        for (const { name, unknownOptIn: value } of found) {
+          if (value === undefined || excluded.has(name)) continue;
+          process.stderr.write(`The namespace ${name} is not opted in: ${unknownOptIn(value)}\n`);
+          isExplained = true;
+        }
+        if (namespaces.length === 0 && !isExplained)
+          process.stderr.write(`${whyNone(found, options.namespace, excluded)}\n`);
       },
     };
   });

@@ -135,7 +135,7 @@ export function findFault(pod: unknown, expected: Readonly<Record<string, string
       'the pod comes back without annotations, so the API server did not ask the webhook, got no answer, or the webhook only observes.',
       'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), and in',
       'kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml whether caBundle is filled in,',
-      'whether namespaceSelector takes the namespace (by default its label autoscrape.io/inject=enabled), and whether',
+      'whether namespaceSelector takes the namespace (by default by its label autoscrape.io/inject, enabled or true), and whether',
       "objectSelector and matchConditions take the pod, to which --labels (the chart's test.podLabels) adds labels.",
     ].join('\n');
   }

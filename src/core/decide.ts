@@ -1,6 +1,7 @@
 import { readStated, stepsOfReading } from './annotations/keys.ts';
 import type { Stated } from './annotations/keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
+import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
@@ -32,7 +33,7 @@ export interface Surroundings {
  * | -- | --------------------------------------------------------------- | ----------------------------------------------- |
  * | 1  | not a pod that can be read                                      | skip unreadable                                 |
  * | 2  | mirror of a static pod                                          | skip mirror_pod                                 |
- * | 3  | label autoscrape.io/inject, any value but "enabled"             | skip opted_out                                  |
+ * | 3  | label autoscrape.io/inject, any value but "enabled" and "true"  | skip opted_out; warn unless "disabled", "false" |
  * | 4  | autoscrape.io/injected, and its values are still there          | skip already_injected                           |
  * | 5  | any spelling of scrape says something other than "true"         | skip declined; warn on a near miss              |
  * | 6  | two spellings of one key, different values                      | skip conflicting_keys; warn                     |
@@ -67,8 +68,12 @@ export function decide(
 
 function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
   if (pod.annotations.has('kubernetes.io/config.mirror')) return skip('mirror_pod');
-  const consent = pod.labels.get('autoscrape.io/inject');
-  if (consent !== undefined && consent !== 'enabled') return skip('opted_out');
+  const optIn = pod.labels.get(OPT_IN_LABEL);
+  if (optIn !== undefined) {
+    const meaning = readOptIn(optIn);
+    if (meaning === 'no') return skip('opted_out');
+    if (meaning === 'unknown') return skip('opted_out', warning.unknownOptIn(optIn));
+  }
   const marker = readMarker(pod.annotations.get(MARKER_KEY));
   if (
     marker !== undefined &&

@@ -3,7 +3,7 @@ export const REASONS = {
   unreadable:
     'The object is not a pod that can be read: metadata, spec.containers or a value in them has the wrong type, or there are more than 256 containers or 1,000 TCP ports.',
   mirror_pod: 'The pod is a mirror of a static pod: the kubelet owns it, and changes to it have no effect.',
-  opted_out: 'The pod carries the label autoscrape.io/inject with a value other than "enabled".',
+  opted_out: 'The label autoscrape.io/inject of the pod is neither "enabled" nor "true".',
   already_injected: 'autoscrape has annotated this pod before, and its values are still there.',
   declined: 'The scrape annotation says something other than "true", so the pod is not to be scraped.',
   conflicting_keys: 'Two spellings of one annotation have different values, and Prometheus would pick one at random.',

@@ -1,3 +1,4 @@
+import * as optIn from './opt-in.ts';
 import { didYouMean } from './suggest.ts';
 
 // What is said to the person who applied the pod. kubectl prints it; the API server cuts a warning at 256 bytes and drops
@@ -12,6 +13,11 @@ export function nearMiss(key: string, value: string): string[] {
         ),
       ]
     : [];
+}
+
+/** Returns the warning for an opt-in label that says neither yes nor no. */
+export function unknownOptIn(value: string): string {
+  return fit(`autoscrape: not annotated: ${optIn.unknownOptIn(value)}`);
 }
 
 /** Returns the warning for two spellings of one key. */

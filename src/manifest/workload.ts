@@ -1,5 +1,6 @@
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
+import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 
 /** An object of a manifest that makes pods, with the pod that it makes. */
 export interface Workload {
@@ -16,6 +17,8 @@ export interface Workloads {
   readonly workloads: readonly Workload[];
   /** How many objects of each kind make no pods; the kind is empty where there is none. */
   readonly others: ReadonlyMap<string, number>;
+  /** Namespaces whose opt-in label means neither yes nor no, with its value. */
+  readonly unknownOptIns: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** Where each kind that makes pods keeps its pod template. */
@@ -33,6 +36,7 @@ const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
 export function readWorkloads(values: readonly unknown[]): Workloads {
   const workloads: Workload[] = [];
   const others = new Map<string, number>();
+  const unknownOptIns: Workloads['unknownOptIns'][number][] = [];
   // A stack instead of recursion: how deep lists stand is up to the input.
   const waiting: { readonly value: unknown; readonly listKind: string }[] = [];
   const put = (items: readonly unknown[], listKind: string): void => {
@@ -49,9 +53,15 @@ export function readWorkloads(values: readonly unknown[]): Workloads {
     else if (isObject(value) && template !== undefined)
       workloads.push({ ...identity(value, kind), pod: podOf(value, template) });
     else if (Array.isArray(items)) put(items, kind.replace(/List$/, ''));
-    else others.set(kind, (others.get(kind) ?? 0) + 1);
+    else {
+      others.set(kind, (others.get(kind) ?? 0) + 1);
+      const optIn =
+        kind === 'Namespace' ? member(member(member(value, 'metadata'), 'labels'), OPT_IN_LABEL) : undefined;
+      if (typeof optIn === 'string' && readOptIn(optIn) === 'unknown')
+        unknownOptIns.push({ name: text(member(member(value, 'metadata'), 'name')), value: optIn });
+    }
   }
-  return { workloads, others };
+  return { workloads, others, unknownOptIns };
 }
 
 function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {

@@ -4,7 +4,7 @@ import { ask } from '../kube/request.ts';
 import type { Failure } from '../kube/request.ts';
 import { insist, mayPass } from '../kube/retry.ts';
 import { listAll } from '../kube/list.ts';
-import { OPT_IN, readNamespace } from './namespace.ts';
+import { HAS_OPT_IN_LABEL, readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import type { Pace } from '../kube/rate-limiter.ts';
 import { applyAll, planNamespace } from './apply-all.ts';
@@ -43,8 +43,8 @@ export interface PassOptions {
 export type Found =
   { readonly ok: true; readonly namespaces: readonly Namespace[] } | { readonly ok: false; readonly failure: Failure };
 
-/** The one namespace, or all of them, or those that are opted in. */
-export type Wanted = { readonly name: string } | 'all' | 'opted in';
+/** The one namespace, or all of them, or those that have the opt-in label, with whatever value. */
+export type Wanted = { readonly name: string } | 'all' | 'labelled';
 
 /** The namespaces; or why they could not be read. A server that does not answer at all is told at once: perhaps there is none. */
 export async function findNamespaces(kube: Kube, which: Wanted, signal: AbortSignal): Promise<Found> {
@@ -64,7 +64,7 @@ async function readNamespaces(kube: Kube, which: Wanted, signal: AbortSignal): P
     return { ok: false, failure: { status: 200, message: 'the answer is not a namespace' } };
   }
   const namespaces: Namespace[] = [];
-  const source = { path: '/api/v1/namespaces', query: which === 'all' ? {} : { labelSelector: OPT_IN } };
+  const source = { path: '/api/v1/namespaces', query: which === 'all' ? {} : { labelSelector: HAS_OPT_IN_LABEL } };
   const onObject = (object: unknown) => {
     const namespace = readNamespace(object);
     if (namespace !== undefined) namespaces.push(namespace);

@@ -1,7 +1,8 @@
 import { isObject, own } from '../core/json.ts';
+import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 
-/** The namespace label that opts in; the webhook's namespaceSelector asks for the same. */
-export const OPT_IN = 'autoscrape.io/inject=enabled';
+/** The selector of namespaces to read: all that have the label, so that a value which means neither yes nor no can be logged. */
+export const HAS_OPT_IN_LABEL = OPT_IN_LABEL;
 
 /** Namespaces of the cluster's own machinery: never worked on, whatever their labels, as in the webhook's selector. */
 export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
@@ -10,6 +11,8 @@ export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public
 export interface Namespace {
   readonly name: string;
   readonly optedIn: boolean;
+  /** The opt-in label's value, where it means neither yes nor no. The namespace is then not opted in. */
+  readonly unknownOptIn?: string;
   /** Istio injects its proxy into the pods here. */
   readonly mesh: boolean;
   readonly terminating: boolean;
@@ -23,9 +26,12 @@ export function readNamespace(object: unknown): Namespace | undefined {
   if (typeof name !== 'string') return undefined;
   const found = own(metadata, 'labels');
   const labels = isObject(found) ? found : {};
+  const value = own(labels, OPT_IN_LABEL);
+  const optIn = typeof value === 'string' ? readOptIn(value) : 'no';
   return {
     name,
-    optedIn: own(labels, 'autoscrape.io/inject') === 'enabled',
+    optedIn: optIn === 'yes',
+    ...(typeof value === 'string' && optIn === 'unknown' && { unknownOptIn: value }),
     mesh: own(labels, 'istio-injection') === 'enabled' || own(labels, 'istio.io/rev') !== undefined,
     terminating: own(metadata, 'deletionTimestamp') !== undefined,
   };

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { unknownOptIn } from '../core/opt-in.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { Kube } from '../kube/client.ts';
 import { apply } from './apply.ts';
@@ -9,7 +10,7 @@ import type { Complaints } from './failure-log.ts';
 import { isLabelLag, isMutatedByOthers, scopeOf } from './failure-scope.ts';
 import { follow } from '../kube/list-watch.ts';
 import type { ReconcileMetrics } from './metrics.ts';
-import { OPT_IN, readNamespace } from './namespace.ts';
+import { HAS_OPT_IN_LABEL, readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import type { Pace } from '../kube/rate-limiter.ts';
 import { createBackoff } from '../kube/backoff.ts';
@@ -113,6 +114,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const queue = createWorkQueue();
   const lists = createSemaphore(LISTS);
   const outage = createBackoff(1000, 60_000);
+  /** Namespaces whose opt-in label means neither yes nor no, with the value that has been logged. */
+  const unknownOptIns = new Map<string, string>();
   let isMutationLogged = false;
   let namespacesListedAt: number | undefined;
 
@@ -150,11 +153,28 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return watched.delete(name);
   }
 
-  function admit({ name, optedIn, terminating, mesh }: Namespace): void {
+  function admit(namespace: Namespace): void {
+    const { name, optedIn, terminating, mesh } = namespace;
+    if (!excluded.has(name)) checkOptIn(namespace);
     if (!optedIn || terminating || excluded.has(name)) return leave(name);
     if (watched.get(name)?.mesh === mesh) return undefined;
     log.info({ namespace: name, mesh }, 'watching the pods of this namespace');
     return watch(name, mesh);
+  }
+
+  /** Logs an opt-in label that says neither yes nor no: once for each namespace and value. */
+  function checkOptIn({ name, unknownOptIn: value }: Namespace): void {
+    if (value === undefined) unknownOptIns.delete(name);
+    else if (unknownOptIns.get(name) !== value) {
+      unknownOptIns.set(name, value);
+      log.warn({ namespace: name, reason: unknownOptIn(value) }, 'namespace is not opted in');
+    }
+  }
+
+  /** The namespace is gone, or has lost its label. */
+  function remove(name: string): void {
+    unknownOptIns.delete(name);
+    leave(name);
   }
 
   /** The namespace is not opted in, or not any more. */
@@ -303,14 +323,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   const namespaceFollower = {
     list() {
-      const gone = new Set(watched.keys());
+      const gone = new Set([...watched.keys(), ...unknownOptIns.keys()]);
       return {
         object: onNamespace((namespace) => {
           gone.delete(namespace.name);
           admit(namespace);
         }),
         done() {
-          for (const name of gone) leave(name);
+          for (const name of gone) remove(name);
           namespacesListedAt = Date.now();
           complaints.settle('namespaces');
           notePass();
@@ -318,7 +338,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       };
     },
     changed: onNamespace(admit),
-    deleted: onNamespace(({ name }) => leave(name)),
+    deleted: onNamespace(({ name }) => remove(name)),
     watched: () => complaints.settle('watch of namespaces'),
     failed: (verb: 'list' | 'watch', failure: Failure) =>
       raise(`${verb} namespaces`, verb === 'list' ? 'namespaces' : 'watch of namespaces', failure),
@@ -328,7 +348,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     async run() {
       const working = work();
       const query = {
-        labelSelector: OPT_IN,
+        labelSelector: HAS_OPT_IN_LABEL,
         ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
       };
       await follow(kube, { path: '/api/v1/namespaces', query }, namespaceFollower, { signal, relistMs });

@@ -131,6 +131,12 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     const unlabelled = await createNamespace('unlabelled', false);
     await labelNamespace('kube-public', 'enabled');
     await labelNamespace(await createNamespace('excluded', false), 'enabled');
+    const unclear = await createNamespace('unclear', false);
+    await labelNamespace(unclear, 'on');
+    await createPod(unclear, 'app');
+    const habit = await createNamespace('habit', false);
+    await labelNamespace(habit, 'true');
+    await createPod(habit, 'app', { labels: { 'autoscrape.io/inject': 'true' } });
     await createPod(unlabelled, 'app');
     await createPod('kube-public', 'app');
     await createPod('excluded', 'app');
@@ -143,12 +149,18 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await setPhase(namespace, 'finished', 'Succeeded');
     await createPod(namespace, 'terminating', { finalizers: ['example.com/wait'] });
     await cluster.request('DELETE', `/api/v1/namespaces/${namespace}/pods/terminating`);
-    const places = [namespace, unlabelled, 'kube-public', 'excluded'];
+    const places = [namespace, unlabelled, unclear, 'kube-public', 'excluded'];
     const before = await Promise.all(places.map(podsOf));
 
     const reconciler = await start(t, '--exclude-namespaces=excluded');
     await createPod(namespace, 'app');
     await annotated(namespace, 'app');
+    await annotated(habit, 'app');
+    const unclearLines = (await reconciler.log()).filter(({ msg }) => msg === 'namespace is not opted in');
+    assert.deepEqual(
+      unclearLines.map((line) => line['namespace']),
+      [unclear],
+    );
     await cluster.request('DELETE', `/api/v1/namespaces/${namespace}/pods/app`);
     assert.deepEqual(await Promise.all(places.map(podsOf)), before);
     for (const plan of ['opted_out', 'mirror_pod', 'already_annotated', 'finished', 'terminating']) {

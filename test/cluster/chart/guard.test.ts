@@ -61,10 +61,10 @@ for (const version of ['1.37', '1.35'] as const) {
       const helm = ['template', 'autoscrape', CHART, '-n', 'autoscrape', ...flags, ...only];
       await cluster.kubectl(['create', 'namespace', 'autoscrape']);
       await cluster.kubectl(['apply', '-f', '-'], await command(await component('helm'), helm));
-      for (const namespace of ['shop', 'vault', 'stamped', 'program']) {
+      for (const namespace of ['shop', 'vault', 'stamped', 'program', 'other', 'unclear']) {
         await cluster.kubectl(['create', 'namespace', namespace]);
       }
-      await cluster.kubectl(['create', 'namespace', 'other']);
+      await cluster.kubectl(['label', 'namespace', 'unclear', 'autoscrape.io/inject=on']);
       for (const namespace of ['shop', 'vault', 'stamped', 'program', 'kube-system', 'kube-public']) {
         await optIn(namespace);
       }
@@ -78,7 +78,12 @@ for (const version of ['1.37', '1.35'] as const) {
     after(() => cluster.stop());
 
     const optIn = (namespace: string) =>
-      cluster.kubectl(['label', 'namespace', namespace, 'autoscrape.io/inject=enabled']);
+      cluster.kubectl([
+        'label',
+        'namespace',
+        namespace,
+        `autoscrape.io/inject=${namespace === 'program' ? 'true' : 'enabled'}`,
+      ]);
 
     /** Creates a pod and returns its path. */
     async function createPod(namespace: string, metadata: Readonly<Record<string, unknown>> = {}): Promise<string> {
@@ -134,6 +139,13 @@ for (const version of ['1.37', '1.35'] as const) {
             theirs: 'kept',
             ...('prometheus.io/scheme' in annotations && { 'prometheus.io/scheme': 'https' }),
           });
+        }
+      });
+
+      test('annotations for a pod that opts in by its own label', async () => {
+        for (const value of ['enabled', 'true']) {
+          const pod = await createPod('shop', { labels: { 'autoscrape.io/inject': value } });
+          assert.equal((await patch(pod, { annotations: ANNOTATED })).status, 200);
         }
       });
 
@@ -314,7 +326,7 @@ for (const version of ['1.37', '1.35'] as const) {
       });
 
       test('annotating where autoscrape is not opted in, or excluded', async () => {
-        for (const namespace of ['other', 'vault', 'autoscrape']) {
+        for (const namespace of ['other', 'unclear', 'vault', 'autoscrape']) {
           const message = await refused(await createPod(namespace), { metadata: { annotations: ANNOTATED } });
           assert.match(message, /a namespace where autoscrape is not opted in$/);
         }
@@ -333,6 +345,8 @@ for (const version of ['1.37', '1.35'] as const) {
         for (const labels of [
           { 'autoscrape.io/inject': 'disabled' },
           { 'autoscrape.io/inject': 'false' },
+          { 'autoscrape.io/inject': 'on' },
+          { 'autoscrape.io/inject': '' },
           { app: 'other' },
           { tier: 'database' },
           { tier: undefined },

@@ -85,8 +85,8 @@ for (const helm of HELMS) {
         for (const hook of hooks(manifests)) {
           const selector = labelSelector(at(hook, 'namespaceSelector'));
           for (const namespace of ['kube-system', 'kube-public', 'kube-node-lease', 'autoscrape']) {
-            for (const mesh of meshLabels) {
-              const labels = new Map([['kubernetes.io/metadata.name', namespace], ...optedIn, ...mesh]);
+            for (const labels of optedIn.flatMap(withMeshLabels)) {
+              labels.set('kubernetes.io/metadata.name', namespace);
               assert.equal(selects(selector, labels), false, namespace);
             }
           }
@@ -94,13 +94,24 @@ for (const helm of HELMS) {
       });
 
       test('an opted-in namespace is selected by exactly one webhook, and that knows whether Istio is there', () => {
-        for (const mesh of meshLabels) {
-          const labels = new Map([['kubernetes.io/metadata.name', 'shop'], ...optedIn, ...mesh]);
+        for (const labels of optedIn.flatMap(withMeshLabels)) {
+          labels.set('kubernetes.io/metadata.name', 'shop');
           const paths = hooks(manifests)
             .filter((hook) => selects(labelSelector(at(hook, 'namespaceSelector')), labels))
             .map((hook) => at(hook, 'clientConfig', 'service', 'path'));
           const isMesh = labels.get('istio-injection') === 'enabled' || labels.has('istio.io/rev');
           assert.deepEqual(paths, [isMesh ? '/mutate/istio' : '/mutate'], JSON.stringify([...labels]));
+        }
+      });
+
+      test('a namespace that says no, or something else, is selected by none', () => {
+        for (const value of ['disabled', 'false', 'on', 'True', '']) {
+          const labels = new Map([
+            ['kubernetes.io/metadata.name', 'shop'],
+            ['autoscrape.io/inject', value],
+          ]);
+          for (const hook of hooks(manifests))
+            assert.equal(selects(labelSelector(at(hook, 'namespaceSelector')), labels), false, value);
         }
       });
 
@@ -130,17 +141,19 @@ for (const helm of HELMS) {
           ]);
           assert.equal(at(hook, 'sideEffects'), 'None');
           const selector = labelSelector(at(hook, 'objectSelector'));
-          for (const value of ['disabled', 'false']) {
-            assert.equal(
-              selects(
-                selector,
-                new Map([
-                  ['autoscrape.io/inject', value],
-                  ['scrape', 'yes'],
-                ]),
-              ),
-              false,
-            );
+          for (const [value, isCalled] of [
+            ['disabled', false],
+            ['false', false],
+            ['enabled', true],
+            ['true', true],
+            // The webhook leaves such a pod as it is, and its warning names the value.
+            ['on', true],
+          ] as const) {
+            const labels = new Map([
+              ['autoscrape.io/inject', value],
+              ['scrape', 'yes'],
+            ]);
+            assert.equal(selects(selector, labels), isCalled, value);
           }
           assert.equal(selects(selector, new Map([['scrape', 'yes']])), true);
         }
@@ -168,10 +181,13 @@ function pair([key, value]: readonly unknown[]): [string, string] {
 }
 
 // Enough for the selector of chart/ci/selectors-values.yaml too.
-const optedIn = new Map([
-  ['autoscrape.io/inject', 'enabled'],
-  ['environment', 'staging'],
-]);
+const optedIn = ['enabled', 'true'].map(
+  (value) =>
+    new Map([
+      ['autoscrape.io/inject', value],
+      ['environment', 'staging'],
+    ]),
+);
 const meshLabels: readonly (readonly (readonly [string, string])[])[] = [
   [],
   [['istio-injection', 'enabled']],
@@ -186,3 +202,8 @@ const meshLabels: readonly (readonly (readonly [string, string])[])[] = [
     ['istio.io/rev', 'canary'],
   ],
 ];
+
+/** Returns the labels of a namespace together with each combination of Istio's. */
+function withMeshLabels(labels: ReadonlyMap<string, string>): Map<string, string>[] {
+  return meshLabels.map((mesh) => new Map([...labels, ...mesh]));
+}

@@ -81,7 +81,7 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
     node: fc.constant('node-1'),
   }),
   fc.record({
-    labels: fc.record({ 'autoscrape.io/inject': fc.constantFrom('disabled', 'false', 'no') }),
+    labels: fc.record({ 'autoscrape.io/inject': fc.constantFrom('disabled', 'false', 'no', 'on', '') }),
     ports: fc.tuple(metricsPort),
   }),
   metricsPort.map((port) => {

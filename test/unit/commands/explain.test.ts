@@ -130,6 +130,24 @@ test('text ends with a summary and has no escape codes where nobody sees colours
   assert.ok(!stdout.includes('\u001B'));
 });
 
+test('a namespace whose opt-in label means neither yes nor no is named on stderr, with what to write instead', async () => {
+  const { code, stderr } = await runAutoscrape(
+    ['explain', '-f', '-'],
+    ['on', 'enabled', 'true', 'disabled', 'false']
+      .map(
+        (value) => `kind: Namespace\nmetadata: { name: is-${value}, labels: { autoscrape.io/inject: '${value}' } }\n`,
+      )
+      .join('---\n'),
+  );
+  assert.deepEqual(
+    [code, stderr],
+    [
+      0,
+      'standard input: Namespace is-on: label autoscrape.io/inject is "on", which is read as no: write enabled or disabled\n',
+    ],
+  );
+});
+
 test('what is no manifest, or is not there at all, is told on stderr, exit code 1', async () => {
   const [prose, missing, empty] = await Promise.all([
     runAutoscrape(['explain', '-f', '-'], 'hello\n'),

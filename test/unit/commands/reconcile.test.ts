@@ -110,7 +110,7 @@ async function startCluster(t: TestContext, onPatch: (response: ServerResponse) 
     if (request.method === 'PATCH') onPatch(response);
     else if (pathname.endsWith('/pods')) response.end(JSON.stringify({ metadata: {}, items: pods }));
     else {
-      const metadata = { name, labels: { 'autoscrape.io/inject': 'enabled' } };
+      const metadata = { name, labels: { 'autoscrape.io/inject': name === 'unclear' ? 'on' : 'enabled' } };
       const deletionTimestamp = name === 'leaving' ? '2026-01-01T00:00:00Z' : undefined;
       response.end(JSON.stringify({ metadata: { ...metadata, deletionTimestamp } }));
     }
@@ -125,6 +125,18 @@ async function startCluster(t: TestContext, onPatch: (response: ServerResponse) 
   assert.ok(typeof address === 'object' && address !== null);
   return kubeconfig(`cluster-${address.port}`, `http://127.0.0.1:${address.port}`);
 }
+
+test('an opt-in label that means neither yes nor no is named, with what to write instead', async (t) => {
+  const config = await startCluster(t, (response) => response.end('{}'));
+  const { code, stderr } = await runAutoscrape(['reconcile', '--once', '-n', 'unclear', `--kubeconfig=${config}`]);
+  assert.deepEqual(
+    [code, stderr],
+    [
+      0,
+      'The namespace unclear is not opted in: label autoscrape.io/inject is "on", which is read as no: write enabled or disabled\n',
+    ],
+  );
+});
 
 /** Runs a pass, and sends it signals once it has sent its first patch, whose answer `answer` gives. */
 async function interrupt(

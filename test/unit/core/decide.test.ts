@@ -97,16 +97,23 @@ const ROWS: readonly Row[] = [
   { row: '3', says: 'opted out', pod: pod({ labels: { 'autoscrape.io/inject': 'disabled' } }), want: 'skip opted_out' },
   {
     row: '3',
-    says: 'opted out in other words',
-    pod: pod({ labels: { 'autoscrape.io/inject': 'no' } }),
+    says: 'opted out: "false"',
+    pod: pod({ labels: { 'autoscrape.io/inject': 'false' } }),
     want: 'skip opted_out',
   },
-  {
+  ...['no', 'off', 'True', 'Enabled', 'yes', ''].map((value): Row => ({
     row: '3',
-    says: 'opted in by its own label',
-    pod: pod({ labels: { 'autoscrape.io/inject': 'enabled' } }),
+    says: `a value that means neither yes nor no: ${JSON.stringify(value)}`,
+    pod: pod({ labels: { 'autoscrape.io/inject': value } }),
+    want: 'skip opted_out',
+    warns: true,
+  })),
+  ...['enabled', 'true'].map((value): Row => ({
+    row: '3',
+    says: `opted in by its own label: ${value}`,
+    pod: pod({ labels: { 'autoscrape.io/inject': value } }),
     want: 'metrics-port 9090 /metrics',
-  },
+  })),
   {
     row: '4',
     says: 'annotated by us, values still there',

@@ -32,9 +32,9 @@ export const RIGHT_IS_MISSING: Answer = {
   },
 };
 
-/** An opted-in namespace. */
-export function optedIn(name: string): object {
-  return { metadata: { name, labels: { 'autoscrape.io/inject': 'enabled' } } };
+/** A namespace that is opted in, or one whose label says something else. */
+export function optedIn(name: string, value = 'enabled'): object {
+  return { metadata: { name, labels: { 'autoscrape.io/inject': value } } };
 }
 
 /** A pod with a metrics port. */
@@ -57,7 +57,7 @@ export function hang({ signal, timeoutMs = 60_000 }: Call): Promise<never> {
 }
 
 /** The lines of a watch on which nothing happens until the signal. */
-async function* silence(signal: AbortSignal): AsyncGenerator<unknown, void> {
+export async function* silence(signal: AbortSignal): AsyncGenerator<unknown, void> {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
   yield* [];
 }

@@ -12,7 +12,7 @@ import { createReconciler } from '../../../src/reconcile/reconciler.ts';
 import type { Reconciler, ReconcilerOptions } from '../../../src/reconcile/reconciler.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
-import { fakeKube, FORBIDDEN, hang, listOf, optedIn, podNamed, RIGHT_IS_MISSING } from '../kube/fake-kube.ts';
+import { fakeKube, FORBIDDEN, hang, listOf, optedIn, podNamed, RIGHT_IS_MISSING, silence } from '../kube/fake-kube.ts';
 
 const NAMESPACES = '/api/v1/namespaces';
 const PODS = `${NAMESPACES}/shop/pods`;
@@ -25,6 +25,7 @@ interface Running {
 
 interface Line {
   readonly what?: string;
+  readonly namespace?: string;
   readonly code?: number;
   readonly reason?: string;
   readonly cause?: string;
@@ -71,6 +72,38 @@ function start(t: TestContext, kube: Kube, { onPass = () => undefined, ...option
 }
 
 suite('the reconciler', { concurrency: true }, () => {
+  test('namespaces are opted in by "enabled" and by "true"; a value that means neither yes nor no is logged once', async (t) => {
+    const labels = { yes: 'enabled', also: 'true', no: 'disabled', not: 'false', on: 'on', excluded: 'on' };
+    const namespaces = Object.entries(labels).map(([name, value]) => optedIn(name, value));
+    const asked = new Set<string>();
+    const selectors = new Set<unknown>();
+    const kube = fakeKube(
+      (call) => {
+        if (call.path === NAMESPACES) selectors.add(call.query?.['labelSelector']);
+        else asked.add(call.path);
+        return listOf(call, call.path === NAMESPACES ? namespaces : []);
+      },
+      (path, signal) => ({
+        status: 200,
+        lines: path === NAMESPACES ? changes(['on', 'on'], ['late', 'True'], ['late', 'enabled']) : silence(signal),
+      }),
+    );
+    const { complaints } = start(t, kube, { excluded: new Set(['excluded']) });
+    await waitFor('the last change to be read', () => asked.has(`${NAMESPACES}/late/pods`));
+    assert.deepEqual([...selectors], ['autoscrape.io/inject']);
+    assert.deepEqual(
+      [...asked].toSorted(),
+      ['also', 'late', 'yes'].map((name) => `${NAMESPACES}/${name}/pods`),
+    );
+    assert.deepEqual(
+      complaints.map(({ namespace, reason }) => [namespace, reason]),
+      [
+        ['on', 'label autoscrape.io/inject is "on", which is read as no: write enabled or disabled'],
+        ['late', 'label autoscrape.io/inject is "True", which is read as no: write enabled or disabled'],
+      ],
+    );
+  });
+
   test('a missing right pauses its namespace, longer each time, is logged once, and stops no other namespace', async (t) => {
     const pods = Array.from({ length: 60 }, (_, index) => podNamed(`pod-${index}`));
     const patchedAt: number[] = [];
@@ -300,6 +333,11 @@ function elsewhere(pod: object): object {
 
 async function* lines(values: readonly unknown[]): AsyncGenerator<unknown, void> {
   yield* values;
+}
+
+/** Namespaces that change, one after the other: their names and the values of their labels. */
+async function* changes(...namespaces: readonly (readonly [string, string])[]): AsyncGenerator<unknown, void> {
+  for (const [name, value] of namespaces) yield { type: 'MODIFIED', object: optedIn(name, value) };
 }
 
 /** The namespace loses its label once it is rung for, and gets it again. */
