@@ -13,7 +13,7 @@ import { scrapeHeaders } from './scrape-headers.ts';
 
 /** What a request needs from outside. */
 export interface RequestTools {
-  /** autoscrape's version, as it is told to the server. */
+  /** autoscrape's version, as the server sees it. */
   readonly version: string;
   /** Whether an address must not be asked: see refused-address.ts. */
   readonly refuses: (address: string) => boolean;

@@ -21,7 +21,7 @@ const USUAL_PATH = '/metrics';
 
 /**
  * Returns the paths to ask at one port, in order and at most three: those that the pod's own words suggest, then `/metrics`.
- * Paths that may not be asked are left out.
+ * Paths that must not be asked are left out.
  */
 export function pathsToAsk(stated: readonly string[]): string[] {
   const usual = [USUAL_PATH];

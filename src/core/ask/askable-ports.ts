@@ -73,7 +73,7 @@ export function podRefusal(pod: AskedPod): PodRefusal | undefined {
   if (pod.hostNetwork) return 'host_network';
   if (pod.hostProcess) return 'host_process';
   if (pod.podIP !== '' && pod.podIP === pod.hostIP) return 'host_address';
-  // A request wakes the container, and only the kubelet's own are told apart: https://github.com/ctrox/zeropod/issues/72
+  // A request wakes the container, and only the kubelet's own requests are recognised: https://github.com/ctrox/zeropod/issues/72
   return pod.runtimeClass === 'zeropod' ? 'scale_to_zero' : undefined;
 }
 

@@ -14,7 +14,7 @@ export function authorityOf({ address, port }: Place): string {
 
 /**
  * Returns the path that a redirect leads to, or undefined where it leads to another scheme, host or port, carries credentials, a query
- * or a fragment, or names a path that may not be annotated. Wherever it leads, only this place is ever asked.
+ * or a fragment, or names a path that must not be annotated. Wherever it leads, only this place is ever asked.
  */
 export function redirectedPath(location: string, place: Place, path: string): string | undefined {
   if (location.length > MAX_LOCATION || /[?#]/.test(location)) return undefined;

@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly key: StatusKey; readonly status: number }
   | { readonly key: PlainKey };
 
-/** Verdicts that the status decides: it is told with them. */
+/** Verdicts that the status decides, which they carry. */
 export type StatusKey =
   | 'not_200'
   | 'needs_auth'
@@ -32,7 +32,7 @@ export type StatusKey =
   | 'rate_limited'
   | 'mesh_denied';
 
-/** Verdicts of which there is nothing more to tell. */
+/** Verdicts that carry nothing else. */
 export type PlainKey =
   | 'https_only'
   | 'html'

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A server that speaks whatever it is told to, on an address of the loopback interface. */
+/** A server that speaks whatever the test says, on an address of the loopback interface. */
 export interface RawServer {
   readonly address: string;
   readonly port: number;
@@ -26,7 +26,7 @@ export async function startRawServer(
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
-    // Whoever asked has gone, mostly before all was sent.
+    // The client has gone, mostly before all was sent.
     socket.on('end', () => socket.end());
     if (first) answer(socket, '');
     let received = '';

@@ -142,7 +142,7 @@ const ROWS: readonly Row[] = [
     `${status} ends it`,
     { '*': answer(`${status} x`, '') },
     ['/a', M],
-    // Checked by the requests: each is told with its own verdict in request.test.ts.
+    // Checked by the requests: request.test.ts has the verdict of each.
     status === '429'
       ? 'rate_limited'
       : status.startsWith('5')

@@ -419,7 +419,7 @@ test('the connection is closed, though the server would keep it', async () => {
   await server.close();
 });
 
-test('a server that speaks TLS only is told', async () => {
+test('recognises a server that speaks only TLS', async () => {
   const server = createTlsServer({ minVersion: 'TLSv1.2' });
   server.on('tlsClientError', () => undefined);
   server.listen(0, '127.0.0.1');

@@ -252,7 +252,7 @@ function annotated(value: string, selector: object): object {
   return { metadata: { name: 's', annotations: { 'prometheus.io/scrape': value } }, spec: { selector } };
 }
 
-test('a Service that is scraped by its own annotation is told by its name', () => {
+test('names the Service that is scraped by its own annotation', () => {
   const pod = readAskedPod({ metadata: { labels: { app: 'a' } } });
   assert.equal(annotatedService([annotated('false', { app: 'a' }), annotated('true', { app: 'a' })], pod), 's');
   assert.equal(annotatedService([annotated('true', { app: 'b' }), annotated('true', {}), null], pod), undefined);

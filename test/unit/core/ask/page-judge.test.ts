@@ -38,7 +38,7 @@ const ROWS: readonly Row[] = [
   ['two names', T, 'a{"b"} 1\n', 'down', 1],
   ['no name', T, '{b="c"} 1\n', 'down', 1],
   ['text that is no metrics', T, 'OK\n', 'down', 1],
-  ['a text that could be', T, 'OK 200\n', 'up', 1],
+  ['text that could be a page', T, 'OK 200\n', 'up', 1],
   ['HTML', T, '<!doctype html>\n', 'down', 1],
   ['JSON', T, '{"status":"UP"}\n', 'down', 1],
   ['CRLF', T, '# HELP a b\r\n# TYPE a counter\r\na 1\r\n', 'down', 2],
@@ -79,7 +79,7 @@ const ROWS: readonly Row[] = [
   ['labels without a comma', O, 'a{b="c"d="e"} 1\n# EOF\n', 'down', 1],
   ['a line end within a value', O, 'a{b="c\nd"} 1\n# EOF\n', 'down', 1],
   ['a type of the older format', O, '# TYPE a untyped\n# EOF\n', 'down', 1],
-  ['a HELP without a text', O, '# HELP a\n# EOF\n', 'down', 1],
+  ['a HELP without its string', O, '# HELP a\n# EOF\n', 'down', 1],
   ['a timestamp that is no number', O, 'a 1 NaN\n# EOF\n', 'down', 1],
   ['an exemplar that is named', O, 'a 1 # {"b"} 1\n# EOF\n', 'down', 1],
 ];
@@ -188,7 +188,7 @@ test('memory does not grow with the page, nor with a line', () => {
   assert.ok(grown < 16 * 1024 * 1024, `${grown} bytes after pages of 32 MiB`);
 });
 
-test('a TYPE line that its sample follows is told from words that happen to be valid', () => {
+test('tells a TYPE line that its sample follows from words that happen to be valid', () => {
   const rows = [
     ['# TYPE a counter\na 1\n', true],
     ['# TYPE a counter\n# HELP a b\na_total 1\n', true],
@@ -201,7 +201,7 @@ test('a TYPE line that its sample follows is told from words that happen to be v
   for (const [page, expected] of rows) assert.equal(judge(T, bytes(page)).typed, expected, page);
 });
 
-test("metrics of the client library are told from the application's", () => {
+test("tells metrics of the client library from the application's", () => {
   const rows = [
     ['go_goroutines 1\nprocess_cpu_seconds_total 1\npromhttp_metric_handler_requests_total 1\n', false],
     ['jvm_threads 1\npython_info 1\nnodejs_version_info 1\ntarget_info 1\ndotnet_x 1\n', false],

@@ -24,7 +24,7 @@ const ROWS: readonly (readonly [what: string, container: object, expected: strin
   ['a probe that tells no base', probed('/api/v1/things'), '/metrics'],
   ['a probe of another port', probed('/shop/health', 81), '/metrics'],
   ['a probe with a query', probed('/shop/health?full=1'), '/shop/metrics /metrics'],
-  ['a probe that may not be asked', probed('/a b/health'), '/metrics'],
+  ['a probe that must not be asked', probed('/a b/health'), '/metrics'],
   [
     "a context path in Spring's argument",
     { args: ['--server.servlet.context-path=/shop'] },
