@@ -1,4 +1,4 @@
-/** What a pod is told apart by; without a port named `metrics` and an image of the catalogue no rule finds anything. */
+/** What distinguishes a pod; without a port named `metrics` and an image of the catalogue no rule finds anything. */
 export interface Kind {
   readonly image?: string;
   readonly port?: { readonly name?: string; readonly containerPort: number };

@@ -13,7 +13,7 @@ export function shuffled<Item>(list: readonly Item[]): Item[] {
 }
 
 /**
- * The range in which nine of ten values lie that `figure` takes on samples drawn anew from the given ones (the
+ * Returns the range that holds nine of ten values of `figure` on samples drawn again and again from the given ones (the
  * bootstrap): how far chance alone moves it.
  */
 export function range(

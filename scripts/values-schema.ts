@@ -52,7 +52,7 @@ const LabelSelector = z.strictObject({
 
 const Monitor = z.strictObject({ enabled: z.boolean(), labels: Labels, interval: Interval });
 
-/** The names of the shipped rules belong to one version, and so does the chart: whoever types an unknown one is told at once. */
+/** The names of the shipped rules belong to one version, and so does the chart: Helm refuses an unknown one. */
 const Rules = RulesFile.extend({
   disabled: z
     .array(z.enum(readShipped().defaults.rules.map(({ name }) => name)))

@@ -34,7 +34,7 @@ export async function takeLock(path: string, what: string): Promise<() => void> 
   return () => rmSync(path, { force: true });
 }
 
-/** A process' id, and where the system tells it its start, by which another that gets the id is told from it. */
+/** Returns a process' id and, where the system knows it, its start time, which distinguishes it from a later process with the same id. */
 function identityOf(pid: number): string {
   return `${pid} ${startTimeOf(pid) ?? ''}`;
 }

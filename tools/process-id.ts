@@ -20,7 +20,7 @@ export function killNow(pid: number): void {
   }
 }
 
-/** The arguments that a process was started with, by which it is told from another that got its id; Linux only. */
+/** Returns the arguments that a process was started with, which distinguish it from another that got its id; Linux only. */
 export function commandLineOf(pid: number): readonly string[] {
   return ofProcess(pid, 'cmdline').split('\0').slice(0, -1);
 }

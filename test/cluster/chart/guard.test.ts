@@ -124,7 +124,7 @@ for (const version of ['1.37', '1.35'] as const) {
     }
 
     suite('lets through', () => {
-      test('annotations that are added with the marker, and taken back with it', async () => {
+      test('annotations that are added with the marker, and removed with it', async () => {
         for (const annotations of [
           OURS,
           { [PORT]: '80' },
@@ -154,7 +154,7 @@ for (const version of ['1.37', '1.35'] as const) {
         assert.equal((await patch(pod, { annotations: { [MARKER_KEY]: null } })).status, 200);
       });
 
-      test('taking back in a namespace that is opted in no longer, or excluded, and from a pod that opts out', async () => {
+      test('removing them in a namespace that is no longer opted in, or excluded, and from a pod that opts out', async () => {
         for (const [namespace, labels] of [
           ['other', {}],
           ['vault', {}],
@@ -319,7 +319,7 @@ for (const version of ['1.37', '1.35'] as const) {
         assert.match(await refused(pod, { metadata: { annotations: ANNOTATED } }), /must not claim/);
       });
 
-      test('adding while taking back', async () => {
+      test('adding while removing', async () => {
         const pod = await createPod('other', { annotations: added({ [SCRAPE]: 'true' }) });
         const message = await refused(pod, { metadata: { annotations: { [MARKER_KEY]: null, [PORT]: '1' } } });
         assert.match(message, /without autoscrape\.io\/injected/);

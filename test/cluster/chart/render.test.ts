@@ -201,7 +201,7 @@ suite('the webhook', () => {
     assert.ok(args(deployment).includes('--port=10450') && args(deployment).includes('--health-port=18080'));
   });
 
-  test('is told of its own metrics by annotations with the configured keys', async () => {
+  test('gets annotations for its own metrics, with the configured keys', async () => {
     assert.deepEqual(await podAnnotations([]), {
       'prometheus.io/scrape': 'true',
       'prometheus.io/port': '8080',
@@ -522,7 +522,7 @@ suite('the notes', () => {
   const injected = /kubectl get pods -n NAMESPACE .*INJECTED/;
   const restart = /kubectl rollout restart/;
   const check = /helm test autoscrape -n autoscrape/;
-  const excluded = /The reconciler knows nothing of (.*):/;
+  const excluded = /The reconciler does not read (.*):/;
 
   test('say how to opt in and how to see it, how to check, to stop, and to come back with a newer chart too', async () => {
     const text = await notes([]);
@@ -531,7 +531,7 @@ suite('the notes', () => {
     assert.match(text, /helm upgrade autoscrape CHART -n autoscrape --reset-then-reuse-values/);
   });
 
-  test('with observe=true: where decisions are told, and nothing that patches, restarts or must fail', async () => {
+  test('with observe=true: where decisions are logged, and nothing that patches, restarts or must fail', async () => {
     const text = await notes(set('observe=true', 'sample.enabled=true'));
     assert.match(text, optIn);
     assert.match(text, /kubectl logs -n autoscrape .*component=webhook.*outcome/);
@@ -553,7 +553,7 @@ suite('the notes', () => {
     assert.match(text, injected);
   });
 
-  test('name what the reconciler knows nothing of, and the ways out', async () => {
+  test('name the values that the reconciler does not read, and what to do', async () => {
     const [, named] = excluded.exec(await notes(await ci('selectors'))) ?? [];
     assert.equal(named, 'webhook.namespaceSelector, webhook.objectSelector, webhook.matchConditions');
     const text = await notes(setJson({ 'webhook.objectSelector': { matchLabels: { scrape: 'yes' } } }));

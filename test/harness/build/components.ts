@@ -18,7 +18,7 @@ interface Component {
   /** The package to build, seen from the module that it comes from. */
   readonly package: string;
   readonly executable?: string;
-  /** How long a first build takes on two cores, to be told to whoever waits. */
+  /** How long a first build takes on two cores, in minutes; printed before it starts. */
   readonly minutes: number;
 }
 

@@ -4,7 +4,7 @@ import { runCommand } from '../../../tools/command.ts';
 import type { ComponentName } from './components.ts';
 
 // controller-runtime's convention: KUBEBUILDER_ASSETS names a folder with etcd, kube-apiserver and kubectl, such as
-// `setup-envtest use -p path` prints. Whoever has one needs no build to run the tests that want no more than a control plane.
+// `setup-envtest use -p path` prints. With one, the tests that need only a control plane run without a build.
 // https://book.kubebuilder.io/reference/envtest
 
 /** A folder of executables, each of a version that the tests can run. */

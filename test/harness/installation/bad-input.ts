@@ -9,7 +9,7 @@ import { RELEASE } from './helm.ts';
 import { CREATIONS } from './setup.ts';
 import type { Setup } from './setup.ts';
 
-/** What people get wrong: they are told what it is, and pods of opted-in namespaces are created all the same. */
+/** Common mistakes: the message names the mistake, and pods of opted-in namespaces are still created. */
 export function badInput(): void {
   suite('bad input', () => {
     test('a value that does not exist, or is of the wrong kind, is refused with its path', async () => {

@@ -25,7 +25,7 @@ export interface Cluster {
   readonly loadImage: (archive: string) => Promise<void>;
   /** Whether nothing of it outlives `close`. */
   readonly isDisposed: boolean;
-  /** Stops the node, where this started it, unless it was told to keep it. */
+  /** Stops the node, where this started it, unless it is to be kept. */
   readonly close: () => Promise<void>;
 }
 

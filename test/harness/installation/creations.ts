@@ -13,11 +13,11 @@ export interface Creations {
   readonly slowestMs: number;
 }
 
-/** Sends pods to an opted-in namespace until it is told to stop. */
+/** Sends pods to an opted-in namespace until `stop` is called. */
 export interface Creator {
-  /** What became of the pods since the last time this was asked. */
+  /** Returns what happened to the pods since the last call. */
   readonly report: () => Creations;
-  /** Returns what became of the pods since the last report. */
+  /** Stops, and returns what happened to the pods since the last report. */
   readonly stop: () => Promise<Creations>;
 }
 
@@ -54,7 +54,7 @@ export function createOnAndOn(request: ApiRequest, namespace: string): Creator {
   };
 }
 
-/** What became of one pod. */
+/** What happened to one pod. */
 export interface Sent {
   readonly annotated: boolean;
   /** Of an annotated pod: the path to scrape. */

@@ -17,7 +17,7 @@ export async function loadImage(cluster: Cluster): Promise<void> {
 
 let archived: Promise<string> | undefined;
 
-/** The path of a Docker archive with the image of this checkout; built anew only when something of it has changed. */
+/** Returns the path of a Docker archive with the image of this checkout; it is built again only when the checkout has changed. */
 export function imageArchive(): Promise<string> {
   archived ??= build();
   return archived;

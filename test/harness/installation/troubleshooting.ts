@@ -12,7 +12,7 @@ import { readyPod } from './workload.ts';
 const root = join(import.meta.dirname, '../../..');
 const SAMPLE = 'autoscrape-sample';
 
-/** What docs/troubleshooting.md tells people to type, and what they are told to expect. */
+/** The commands of docs/troubleshooting.md, and the output that it shows. */
 export function troubleshooting(): void {
   suite('docs/troubleshooting.md', () => {
     test('every command prints, for the sample, what is shown', async () => {

@@ -75,7 +75,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
   sandbox = '${pauseImage}'
 
 [plugins.'io.containerd.cri.v1.runtime']
-  # Where root may not lower scores, every pod would fail with "can't get final child's PID".
+  # Where root can't lower scores, every pod would fail with "can't get final child's PID".
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
 

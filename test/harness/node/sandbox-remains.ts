@@ -70,7 +70,7 @@ function removeCgroup(directory: string): boolean {
 function retry(what: string, attempt: () => boolean): void {
   const end = performance.now() + 10_000;
   while (!attempt()) {
-    if (performance.now() > end) throw new Error(`removing the node: waited 10 s in vain for ${what}`);
+    if (performance.now() > end) throw new Error(`removing the node: gave up after 10 s waiting for ${what}`);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   }
 }

@@ -120,8 +120,8 @@ async function connect(holder: number, enter: readonly string[]): Promise<void> 
     ip route add ${serviceNetwork} via ${nodeAddress} dev ${hostLink}
   `;
   // There is no default route: what is addressed to anywhere else has nowhere to go. The Services' route leads to
-  // kube-proxy's rules, which apply before a packet would leave. Folders of the machine that the components write to,
-  // whatever they are told, are hidden behind empty ones.
+  // kube-proxy's rules, which apply before a packet would leave. Folders of the machine that the components write to
+  // whatever their flags are hidden behind empty ones.
   const inside = `
     ip link set lo up
     ip address add ${nodeAddress}/24 dev eth0

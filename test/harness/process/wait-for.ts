@@ -28,8 +28,8 @@ export async function waitFor<Found>(
     }
     await sleep(everyMs);
   } while (performance.now() < end);
-  throw new Error(`waited ${seconds} s in vain for ${what}`, { cause });
+  throw new Error(`gave up after ${seconds} s waiting for ${what}`, { cause });
 }
 
-/** Thrown by a probe that knows that waiting longer is in vain. */
+/** Thrown by a probe that knows that waiting longer does not help. */
 export class GiveUp extends Error {}

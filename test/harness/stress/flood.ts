@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { isObject } from '../../../src/core/json.ts';
 
-// `node test/harness/stress/flood.ts JSON`: holds connections of every kind that bring nothing, from one address, and opens each anew
-// that was closed, until it is told to stop (SIGTERM). Then it prints how many it opened.
+// `node test/harness/stress/flood.ts JSON`: holds connections of every kind that bring nothing, from one address, and opens each again
+// that was closed, until SIGTERM. Then it prints how many it opened.
 
 /** What is flooded, and how. */
 export interface Flood {

@@ -8,14 +8,14 @@ import type { Scope } from '../autoscrape/serving.ts';
 import { startLoad } from '../autoscrape/load.ts';
 import { underScope } from './scope.ts';
 
-// `node test/harness/stress/rolling-restart.ts [ROUNDS]`: of two replicas under 200 reviews a second, one is told to stop and
+// `node test/harness/stress/rolling-restart.ts [ROUNDS]`: of two replicas under 200 reviews a second, one gets SIGTERM and
 // only 2 s later leaves the endpoints, as kube-proxy's rules do; then it comes back. In between the certificate files are
 // swapped. Exit code 0 only if no call was lost, each new certificate was seen by the calls to the replica that stayed, and
 // there were calls enough for that to mean something.
 
 const ROUNDS = Number(process.argv[2] ?? 10);
 const CALLS_PER_SECOND = 200;
-/** A tenth of what there is time for at that rate: a busy machine makes fewer calls, but no restart goes without any. */
+/** A tenth of the calls that fit into the time at that rate: a busy machine makes fewer calls, but no restart goes without any. */
 const LEAST_CALLS_A_RESTART = 200;
 
 await underScope(restart);
