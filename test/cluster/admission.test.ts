@@ -118,7 +118,7 @@ suite('pods that go through a real API server and the webhook', { timeout: 600_0
     });
   }
 
-  test('a warning reaches whoever creates the pod', async () => {
+  test('a warning reaches the user who creates the pod', async () => {
     const nearMiss = await create('opted-in', podWithMetrics({ [SCRAPE]: 'True' }));
     assert.match(String(nearMiss.headers['warning']), /^299 - "autoscrape: prometheus\.io\/scrape must be exactly/);
     assert.deepEqual(annotationsOf(nearMiss), { [SCRAPE]: 'True' });
@@ -153,7 +153,7 @@ suite('pods that go through a real API server and the webhook', { timeout: 600_0
       ['annotations of one byte more than 256 KiB', withFiller(LIMIT + 1), 422, {}],
       ['annotations that leave room for ours', withFiller(LIMIT - 8 * 1024), 201, OURS],
       ['a port of 0', withPorts({ ...METRICS, containerPort: 0 }), 422, {}],
-      ['a port that is a text', withPorts({ ...METRICS, containerPort: '9464' }), 400, {}],
+      ['a port that is a string', withPorts({ ...METRICS, containerPort: '9464' }), 400, {}],
       ['a port twice', withPorts(METRICS, { ...METRICS, name: 'again' }), 201, OURS],
       ['a port name that is too long', withPorts({ ...METRICS, name: 'metrics-metrics-metrics' }), 422, {}],
       ['no containers', { ...podWithMetrics(), spec: { containers: [] } }, 422, {}],

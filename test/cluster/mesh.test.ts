@@ -111,7 +111,7 @@ suite('pods that meet Istio', { timeout: 300_000 }, () => {
       assert.deepEqual(prometheusOf(pod), MERGED);
       assert.equal(pod.metadata.annotations?.['autoscrape.io/injected'], undefined);
       assert.equal(appScrapedByIstio(pod), undefined, "the order is what makes Istio know of the application's port");
-      // The chart spares us calls that could change nothing, and this is one; whoever asks why gets the answer.
+      // The chart's match conditions skip calls that could change nothing, such as this one; `explain` still says why.
       const { decision, notes } = explain(pod, defaultRules(), { mesh: true });
       assert.ok(decision.outcome === 'skip');
       assert.equal(decision.reason, 'istio_merged');

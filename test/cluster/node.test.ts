@@ -51,7 +51,7 @@ suite('a node', () => {
     assert.equal((await node.request('POST', pods, pod(name, ['serve', ':8080']))).status, 201);
     return (await podAtPhase(name, 'Running')).podIP ?? '';
   };
-  /** What a pod that asks `url` is told. */
+  /** Returns what a pod gets that asks `url`. */
   const askedFromPod = async (name: string, url: string): Promise<string> => {
     assert.equal((await node.request('POST', pods, pod(name, ['get', url]))).status, 201);
     await podAtPhase(name, 'Succeeded');

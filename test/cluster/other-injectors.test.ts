@@ -10,7 +10,7 @@ import { startWebhookProcess } from '../harness/programs/webhook-process.ts';
 import type { WebhookProcess } from '../harness/programs/webhook-process.ts';
 
 // The API server calls webhooks in the order of their configurations' names, and calls ours again when a later one has
-// changed the pod. Whoever comes first, the pod must come out alike.
+// changed the pod. In either order, the pod must end up the same.
 
 const SCRAPE = 'prometheus.io/scrape';
 const PORT = 'prometheus.io/port';

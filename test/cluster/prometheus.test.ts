@@ -39,7 +39,7 @@ test('Prometheus scrapes a target and answers queries about it', async () => {
   }
 });
 
-test('a configuration that Prometheus refuses is told with its reason', async () => {
+test('a configuration that Prometheus refuses is reported with its reason', async () => {
   await assert.rejects(startPrometheus({ scrape_configs: [{}] }), /job_name is empty/);
 });
 
