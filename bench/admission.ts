@@ -41,7 +41,7 @@ interface Measured {
 
 /**
  * Tables of what webhooks add to the creation of a pod at the API server, and of what they cost. All see the same pods and
- * are registered alike; their pods are mixed at random in one run, so that whatever else the machine does hits all.
+ * are registered in the same way; their pods are mixed at random in one run, so that other load on the machine affects all.
  */
 export async function benchAdmission(): Promise<string> {
   const floorPath = await goServer('floor', 1);

@@ -7,7 +7,7 @@ const ROUNDS = 300;
 const CALLS = 100;
 
 /**
- * A table of what one decision costs, by what it comes to, in microseconds and as a ratio to what parsing the pod's JSON takes in the same
+ * Returns a table of what one decision costs, by what it comes to, in microseconds and as a ratio to what parsing the pod's JSON takes in the same
  * round, which the machine's speed doesn't move; and a line on what the rules cost at start.
  */
 export function benchDecide(): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cachedFile, cacheFolder } from '../tools/cache.ts';
 import { goBuild } from '../tools/go.ts';
 
-/** The path of the executable that bench/go/<name> makes, built on first use and kept outside the checkout. */
+/** Returns the path of the executable that bench/go/<name> makes, built on first use and kept outside the checkout. */
 export async function goServer(name: 'floor' | 'controller-runtime', minutes: number): Promise<string> {
   const directory = join(import.meta.dirname, 'go', name);
   const hash = createHash('sha256');

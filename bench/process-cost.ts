@@ -9,7 +9,7 @@ export interface Cost {
   readonly peak: number;
 }
 
-/** The cost of a process so far, as Linux accounts for it (proc(5)). */
+/** Returns the cost of a process so far, as Linux accounts for it (proc(5)). */
 export async function costOf(pid: number): Promise<Cost> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // The command's name, in brackets, may hold anything; utime and stime are the 12th and 13th field after it, in ticks.

@@ -1,10 +1,10 @@
-/** The value below which so much of a sample lies; `quantile(sample, 0.5)` is the median. */
+/** Returns the value below which so much of a sample lies; `quantile(sample, 0.5)` is the median. */
 export function quantile(sample: readonly number[], q: number): number {
   const sorted = sample.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 }
 
-/** A copy of the list in random order. */
+/** Returns a copy of the list in random order. */
 export function shuffled<Item>(list: readonly Item[]): Item[] {
   return list
     .map((item) => ({ item, at: Math.random() }))
@@ -26,7 +26,7 @@ export function range(
   return [quantile(figures, 0.05), quantile(figures, 0.95)];
 }
 
-/** Rows as a table in Markdown, the first row being its head; all columns but the first are aligned to the right. */
+/** Returns rows as a table in Markdown, the first row being its head; all columns but the first are aligned to the right. */
 export function table([head = [], ...rows]: readonly (readonly string[])[]): string {
   const lines = [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');

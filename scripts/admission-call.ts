@@ -3,7 +3,7 @@ import { request } from 'node:https';
 import { json } from 'node:stream/consumers';
 import jsonPatch from 'fast-json-patch';
 
-/** Where a webhook is, as a MutatingWebhookConfiguration's `clientConfig` would say it. */
+/** Where a webhook is, as in a MutatingWebhookConfiguration's `clientConfig`. */
 export interface Webhook {
   readonly port: number;
   /** The name that its certificate must be for: a Service's `<name>.<namespace>.svc`. */
@@ -11,7 +11,7 @@ export interface Webhook {
   readonly caBundle: string;
 }
 
-/** What came of creating a pod. */
+/** The result of creating a pod. */
 export interface Admitted {
   /** The pod as it would be stored, with the webhook's patch applied. */
   readonly pod: unknown;
@@ -21,8 +21,8 @@ export interface Admitted {
 }
 
 /**
- * Returns what becomes of a pod when the API server asks the webhook about it: an AdmissionReview v1 over TLS, in which the
- * answer must be one that the API server takes, with a patch that applies; else it throws, and the pod would be rejected.
+ * Sends a pod to the webhook as the API server does, in an AdmissionReview v1 over TLS, and returns the pod with the patch
+ * applied. Throws where the API server would reject the pod: the answer is invalid, or the patch does not apply.
  */
 export async function admit(webhook: Webhook, namespace: string, pod: object): Promise<Admitted> {
   const uid = randomUUID();

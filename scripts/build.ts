@@ -47,16 +47,16 @@ console.error(
 );
 
 /**
- * The code with every character beyond ASCII written as an escape: V8 keeps sources in memory, and one such character, in a
- * comment even, has the whole chunk kept at two bytes a character. For `serve` that is 3 MiB. A template that asks for its
- * raw text would see the difference; none does. Lines stay where they are, so that the source maps stay right.
+ * Returns the code with every character beyond ASCII written as an escape. V8 keeps sources in memory, and with one such
+ * character, even in a comment, it keeps the whole chunk at two bytes a character: 3 MiB for `serve`. A template that reads
+ * its raw string would see the difference; none does. Lines stay where they are, so that the source maps stay valid.
  */
 function escapeNonAscii(code: string): string {
   if (/String\.raw`[^`]*[\u0080-\uffff]/.test(code)) throw new Error('a raw template has a character beyond ASCII');
   return code.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Throws where `serve` would load the Kubernetes client with what it imports: 340 ms and 70 MB that it has no use for. */
+/** Throws where `serve` would load the Kubernetes client with what it imports: 340 ms and 70 MB that it does not use. */
 function refuseClientInWebhook(all: readonly OutputChunk[]): void {
   const byName = new Map(all.map((chunk) => [chunk.fileName, chunk]));
   const loaded = new Set<string>();
@@ -79,7 +79,7 @@ interface Licences {
   readonly text: string;
 }
 
-/** The licence texts of every package of which code went into the bundle: their licences ask that copies carry them. */
+/** Returns the licence texts of every package in the bundle: their licences require that copies include them. */
 async function collectLicences(modules: readonly string[]): Promise<Licences> {
   const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
   const sections: string[] = [];

@@ -33,7 +33,7 @@ try {
   await Promise.race([interrupted, demonstrate()]);
 } catch (error) {
   say('', styleText('red', `✘ ${error instanceof Error ? error.message : String(error)}`));
-  // After Ctrl-C, what was under way goes on until it fails, but nobody wants to read it.
+  // After Ctrl-C, running steps continue until they fail; their errors are not printed.
   isOver = true;
   process.exitCode = 1;
 } finally {

@@ -6,18 +6,18 @@ import { imagesPage } from './images-page.ts';
 import { valuesSchema } from './values-schema.ts';
 import { readValues, valuesTable } from './values-table.ts';
 
-// `npm run generate` writes what is made from other files; with --check it writes nothing, and fails where something is stale.
+// `npm run generate` writes the files that are generated from others; with --check it writes nothing, and fails if one is stale.
 
 const chart = join(import.meta.dirname, '..', 'chart');
 const docs = join(import.meta.dirname, '..', 'docs');
 
-/** One file that is made from others. */
+/** One file that is generated from others. */
 interface Generated {
   readonly path: string;
   readonly text: string;
 }
 
-/** What the generated files have to hold. Fails where values.yaml and the schema don't name the same values. */
+/** Returns the generated files' contents. Fails where values.yaml and the schema don't name the same values. */
 async function generate(): Promise<readonly Generated[]> {
   const schema = valuesSchema();
   const values = readValues(await readFile(join(chart, 'values.yaml'), 'utf8'), schema);
@@ -30,7 +30,7 @@ async function generate(): Promise<readonly Generated[]> {
   return Promise.all(made.map(async ({ path, text }) => ({ path, text: await prettily(path, text) })));
 }
 
-/** The generated files that aren't what they have to be, by path. */
+/** Returns the stale files, by path. */
 async function stale(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { path, text } of await generate()) {

@@ -27,7 +27,7 @@ const PHRASES: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\bput (it )?right\b/, 'fix'],
 ];
 
-/** Where no person reads, and what others wrote. The rules below quote the phrases themselves. */
+/** Files that nobody reads, that others wrote, or that quote the phrases. */
 const LEFT_OUT = /^(LICENSE|package-lock\.json|scripts\/plain-english\.ts)$|\.(sum|mod|json|svg)$/;
 
 const root = join(import.meta.dirname, '..');

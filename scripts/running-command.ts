@@ -11,7 +11,7 @@ export interface RunningCommand {
   readonly stop: () => Promise<void>;
 }
 
-/** Returns the subcommand once it has printed a line that matches `ready`; rejects with what it said if it ends before. */
+/** Returns the subcommand once it has printed a line that matches `ready`; rejects with its output if it ends before. */
 export async function startCommand(args: readonly string[], ready: RegExp): Promise<RunningCommand> {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -33,7 +33,7 @@ export async function startCommand(args: readonly string[], ready: RegExp): Prom
     })(),
   ]);
   if (line !== undefined) {
-    // Whatever it logs from now on is read and dropped, or a full pipe would stop it.
+    // Further log lines are read and dropped: a full pipe would stop the process.
     child.stdout.resume();
     return { ready: line, stop };
   }

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { RulesFile } from '../src/core/rules/schema.ts';
 import { readShipped } from '../src/rules/shipped.ts';
 
-// The chart's values, and of the rules the schema that the program reads its rules file with. Every field is required,
-// because values.yaml has a default for each: what is missing was taken away with `null`.
+// The chart's values; for `rules` the schema with which the program reads its rules file. Every field is required, because
+// values.yaml has a default for each: a missing one was removed with `null`.
 
 const Text = z.string();
 const Labels = z.record(z.string(), z.string());
@@ -134,7 +134,7 @@ const Values = z.strictObject({
   test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
 
-/** The JSON Schema (draft 7, the newest that every Helm 3 and 4 understands) of the chart's values. */
+/** Returns the JSON Schema (draft 7, the newest that every Helm 3 and 4 understands) of the chart's values. */
 export function valuesSchema(): Record<string, unknown> {
   return z.toJSONSchema(Values, {
     // What a user may leave out because the program has a default for it is not required.

@@ -18,7 +18,7 @@ interface Schema {
 const PARENT_CHART = ['global', 'enabled'];
 
 /**
- * Every value of values.yaml with its comment. Throws with all faults at once: a value without a comment, one that the
+ * Returns every value of values.yaml with its comment. Throws with all faults at once: a value without a comment, one that the
  * schema doesn't know, one that only the schema knows.
  */
 export function readValues(text: string, schema: Schema): readonly Value[] {
@@ -65,7 +65,7 @@ function oneLine(comment: string | null | undefined): string {
   return paragraph.replaceAll('\n', '').trim();
 }
 
-/** The values as a table in Markdown. */
+/** Returns the values as a table in Markdown. */
 export function valuesTable(values: readonly Value[]): string {
   const rows = values.map(({ path, fallback, comment }) => [
     `\`${path}\``,

@@ -3,14 +3,14 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { takeLock } from './lock-file.ts';
 
-/** The folder, outside the checkout, that keeps built executables and images from one test run to the next. */
+/** Returns the folder, outside the checkout, that keeps built executables and images from one test run to the next. */
 export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'autoscrape');
 }
 
 /**
- * The path of a cached file: `build` writes it to the path it is given when it isn't there yet. The file appears
- * under its own name only when it is complete, and two processes that ask at once build it once.
+ * Returns the path of a cached file: `build` writes it to the path it is given when it isn't there yet. The file appears
+ * under its own name only when it is complete, and two processes that ask at the same time build it once.
  */
 export async function cachedFile(path: string, build: (temporary: string) => Promise<void>): Promise<string> {
   if (await exists(path)) return path;

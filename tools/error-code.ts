@@ -1,4 +1,4 @@
-/** Whether `error` is an error of the system with this code, for example `ENOENT`. */
+/** Returns whether `error` is an error of the system with this code, for example `ENOENT`. */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

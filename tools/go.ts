@@ -14,7 +14,7 @@ export interface GoBuild {
   readonly output: string;
 }
 
-/** Builds a static executable from a pinned Go module, telling on stderr what is being waited for. */
+/** Builds a static executable from a pinned Go module, and prints on stderr what it waits for. */
 export async function goBuild(build: GoBuild): Promise<void> {
   await requireGo(build.directory);
   const started = performance.now();
@@ -30,7 +30,7 @@ export async function goBuild(build: GoBuild): Promise<void> {
   say(`built ${build.what} in ${elapsed(started)}`);
 }
 
-/** The folder of a Go module's files at a version, downloaded and verified by Go on first use. */
+/** Returns the folder of a Go module's files at a version, downloaded and verified by Go on first use. */
 export async function goModuleFolder(module: string, version: string): Promise<string> {
   const json = await command('go', ['mod', 'download', '-json', `${module}@${version}`], { env: { GOWORK: 'off' } });
   const { Dir: folder }: { Dir?: string } = JSON.parse(json);

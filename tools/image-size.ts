@@ -14,7 +14,7 @@ export interface ImageSize {
   readonly node: number;
 }
 
-/** The compressed size of the image in a Docker archive whose Node is the one that runs this. */
+/** Returns the compressed size of the image in a Docker archive whose Node is the one that runs this. */
 export async function imageSize(archive: string): Promise<ImageSize> {
   const directory = await mkdtemp(join(tmpdir(), 'autoscrape-size-'));
   try {

@@ -9,14 +9,14 @@ import { command } from './command.ts';
 import { imagePackages, installDebianPackages } from './debian.ts';
 import { standInBase } from './stand-in-base.ts';
 
-// Builds the image of the Dockerfile on a machine that reaches no container registry, for its own platform. Where one is
-// reached, `docker buildx build .` builds the same from the public bases.
+// Builds the image of the Dockerfile, for this machine's platform, where no container registry can be reached. Where one can,
+// `docker buildx build .` builds the same from the public bases.
 
 const root = join(import.meta.dirname, '..');
 const BASE = 'localhost/autoscrape-base:nonroot';
 const BUNDLE = 'localhost/autoscrape-bundle:latest';
 
-/** The image's name as the chart has it by itself: loaded under this name, it is found without a value being set. */
+/** Returns the image's name as the chart has it by itself: loaded under this name, it is found without a value being set. */
 export async function chartImage(): Promise<string> {
   const values: unknown = parse(await readFile(join(root, 'chart', 'values.yaml'), 'utf8'));
   const image = isObject(values) ? values['image'] : undefined;

@@ -5,12 +5,12 @@ import { isRunning, startTimeOf } from './process-id.ts';
 import { readIfThere } from './read-if-there.ts';
 
 /**
- * Waits until no other process that runs holds the lock at `path`, saying on stderr what it waits for, and takes it.
- * Returns what releases it. The lock of a process that ended without releasing it is taken over; two that do so at
+ * Waits until no other running process holds the lock at `path`, prints on stderr what it waits for, and takes the lock.
+ * Returns a function that releases it. The lock of a process that ended without releasing it is taken over; two that do so at
  * the same instant may both believe to have it.
  */
 export async function takeLock(path: string, what: string): Promise<() => void> {
-  // A file of our own becomes the lock by a second name, so that the lock never is without its holder's identity.
+  // The file is written under another name and linked to the lock's, so that the lock always has its holder's identity.
   const own = `${path}.${process.pid}.${Math.random()}`;
   writeFileSync(own, identityOf(process.pid));
   let told = '';

@@ -1,11 +1,10 @@
 /*
- * How autoscrape's processes are run, wherever it is: the image's command, and the tests that measure memory. Measured with
+ * Node's flags for autoscrape's processes: in the image's command, and in the tests that measure memory. Measured with
  * the bundle and 25 at once of each of the heaviest bodies that the limits accept: at most 142 MiB resident, 55 of them the
  * executable's own pages (test/harness/stress/heavy-bodies.ts).
  *
- * How large the heap may be does not stand in the image's command, where it would win against the environment and nobody
- * could raise it: it is in NODE_OPTIONS, which the image sets for a process without a limit and the chart from the
- * container's limit. Node's --max-old-space-size-percentage follows the limit by itself, but no percentage leaves room for
+ * The heap's size is not in the image's command, where it would override the environment and could not be raised. It is in
+ * NODE_OPTIONS, which the image sets for a process without a limit, and the chart from the container's limit. Node's --max-old-space-size-percentage follows the limit by itself, but no percentage leaves room for
  * what doesn't grow with the heap, and without a limit it would be a share of the machine. V8 has code caches depend on
  * flags, but not on this one: the compile cache of the image is used whatever the size (test/unit/commands/heap.test.ts).
  */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hasCode } from './error-code.ts';
 
-/** Whether a process with this id exists. */
+/** Returns whether a process with this id exists. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -25,18 +25,18 @@ export function commandLineOf(pid: number): readonly string[] {
   return ofProcess(pid, 'cmdline').split('\0').slice(0, -1);
 }
 
-/** The ids of a process' children; Linux only. */
+/** Returns the ids of a process' children; Linux only. */
 export function childrenOf(pid: number): readonly number[] {
   return ofProcess(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number);
 }
 
-/** When a process started, in a unit of the kernel's: the same id at another time is another process; Linux only. */
+/** Returns when a process started, in a unit of the kernel's: the same id at another time is another process; Linux only. */
 export function startTimeOf(pid: number): string | undefined {
   // The second field is the program's name in parentheses, which may hold anything.
   return ofProcess(pid, 'stat').split(') ').at(-1)?.split(' ')[19];
 }
 
-/** Whether a process has ended, even if its parent hasn't taken notice yet; Linux only. */
+/** Returns whether a process has ended, even if its parent hasn't taken notice yet; Linux only. */
 export function hasEnded(pid: number): boolean {
   const state = ofProcess(pid, 'stat').split(') ').at(-1)?.[0];
   return state === undefined || state === 'Z' || state === 'X';

@@ -24,7 +24,7 @@ const RELEASE = 'bookworm';
 const USER = '65532';
 
 /**
- * The path of a Docker archive with an image of the shape of distroless nodejs26:nonroot: Node at /nodejs/bin/node, a
+ * Returns the path of a Docker archive with an image of the shape of distroless nodejs26:nonroot: Node at /nodejs/bin/node, a
  * user of its own, no shell, no package manager. Made of Debian packages and this process's Node, once.
  */
 export async function standInBase(name: string): Promise<string> {

@@ -67,7 +67,7 @@ export async function run(
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** A folder of its own, gone after the test. */
+/** Returns a folder of its own, gone after the test. */
 export async function temporaryFolder(t: Scope): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'autoscrape-'));
   t.after(() => rm(folder, { recursive: true, force: true }));

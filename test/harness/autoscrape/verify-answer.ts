@@ -27,7 +27,7 @@ export interface Verified {
 }
 
 /**
- * What a reply says. Fails unless it is a valid answer to the uid, by the rules of apiserver's VerifyAdmissionResponse
+ * Returns what a reply says. Fails unless it is a valid answer to the uid, by the rules of apiserver's VerifyAdmissionResponse
  * (the same uid, version and kind; patch and patchType both or neither) and by our own: it never rejects, and warnings
  * are such as the API server passes on.
  */
@@ -44,7 +44,7 @@ export function verifyAnswer(reply: Reply, uid: string): Verified {
   return { patch, warnings, audit: response.auditAnnotations };
 }
 
-/** A copy of the object with the patch applied, by a library that knows nothing of ours. Throws if it does not apply. */
+/** Returns a copy of the object with the patch applied, by a library that knows nothing of ours. Throws if it does not apply. */
 export function applyPatch(object: unknown, patch: readonly jsonPatch.Operation[]): unknown {
   return jsonPatch.applyPatch(structuredClone(object), structuredClone(patch), true).newDocument;
 }

@@ -98,7 +98,7 @@ export type ComponentName = keyof typeof components;
 export const componentNames: readonly ComponentName[] = Object.keys(components).filter(isComponentName);
 
 /**
- * The path of a component's executable, built from Go modules at pinned versions on first use and kept outside the
+ * Returns the path of a component's executable, built from Go modules at pinned versions on first use and kept outside the
  * checkout. Executables of one module lie in one folder: containerd and CNI look for each other's by name.
  */
 export async function component(name: ComponentName): Promise<string> {
@@ -148,7 +148,7 @@ function kubernetesVersion(version: (module: string) => string): Record<string, 
   );
 }
 
-/** The version of a module that one of our Go modules, a folder of `go/`, pins. */
+/** Returns the version of a module that one of our Go modules, a folder of `go/`, pins. */
 export async function pinnedVersion(folder: keyof typeof modules, module: string): Promise<string> {
   return requiredVersion(await readFile(join(import.meta.dirname, 'go', folder, 'go.mod'), 'utf8'), module);
 }

@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { goModuleFolder } from '../../../tools/go.ts';
 import { pinnedVersion } from './components.ts';
 
-/** The folder of the Prometheus Operator's CRDs: PodMonitor, ServiceMonitor, PrometheusRule, ScrapeConfig and others. */
+/** Returns the folder of the Prometheus Operator's CRDs: PodMonitor, ServiceMonitor, PrometheusRule, ScrapeConfig and others. */
 export async function prometheusOperatorCrds(): Promise<string> {
   const folder = await goModuleFolder('github.com/prometheus-operator/prometheus-operator', 'v0.93.1');
   return join(folder, 'example', 'prometheus-operator-crd');
 }
 
-/** The folder of cert-manager's CRDs, at the version of the controllers that the tests run. */
+/** Returns the folder of cert-manager's CRDs, at the version of the controllers that the tests run. */
 export async function certManagerCrds(): Promise<string> {
   const module = 'github.com/cert-manager/cert-manager';
   return join(await goModuleFolder(module, await pinnedVersion('certmanager', module)), 'deploy', 'crds');

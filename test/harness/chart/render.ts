@@ -21,13 +21,13 @@ export interface Manifest {
   readonly object: JsonObject;
 }
 
-/** The values files of chart/ci, one for each branch of the templates: file by name. */
+/** Returns the values files of chart/ci, one for each branch of the templates: file by name. */
 export async function ciFiles(): Promise<ReadonlyMap<string, string>> {
   const files = (await readdir(join(CHART, 'ci'))).filter((file) => file.endsWith('.yaml')).toSorted();
   return new Map(files.map((file) => [basename(file, '-values.yaml'), join(CHART, 'ci', file)]));
 }
 
-/** What `helm template` makes of the chart with the arguments given; throws with Helm's words where it refuses. */
+/** Returns what `helm template` makes of the chart with the arguments given; throws with Helm's words where it refuses. */
 export async function render(
   args: readonly string[],
   helm: Helm = 'helm',
@@ -50,20 +50,20 @@ export async function render(
   });
 }
 
-/** What `helm install` prints in the end. Helm 4's: the other one wants a cluster for it. */
+/** Returns what `helm install` prints in the end. Helm 4's: the other one wants a cluster for it. */
 export async function notes(args: readonly string[]): Promise<string> {
   const dryRun = ['install', 'autoscrape', CHART, '-n', 'autoscrape', '--dry-run=client'];
   const text = await command(await component('helm'), [...dryRun, ...args]);
   return text.slice(text.lastIndexOf('\nNOTES:\n'));
 }
 
-/** What Helm says when it refuses; empty when it doesn't. */
+/** Returns what Helm says when it refuses; empty when it doesn't. */
 export async function refusal(args: readonly string[], helm: Helm = 'helm', release = 'autoscrape'): Promise<string> {
   const result = await runCommand(await component(helm), ['template', release, CHART, '-n', 'autoscrape', ...args]);
   return result.code === 0 ? '' : result.stderr;
 }
 
-/** What stands at a path of field names and list indices; undefined where the path ends before. */
+/** Returns what stands at a path of field names and list indices; undefined where the path ends before. */
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>((found, step) => {
     if (Array.isArray(found)) return typeof step === 'number' ? found[step] : undefined;
@@ -71,13 +71,13 @@ export function at(value: unknown, ...path: readonly (string | number)[]): unkno
   }, value);
 }
 
-/** A list that stands at a path; empty where there is none. */
+/** Returns a list that stands at a path; empty where there is none. */
 export function list(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
   const found = at(value, ...path);
   return Array.isArray(found) ? found : [];
 }
 
-/** The one object of a kind (and name); throws where there are more or fewer. */
+/** Returns the one object of a kind (and name); throws where there are more or fewer. */
 export function one(manifests: readonly Manifest[], kind: string, name?: string): JsonObject {
   const found = manifests.filter((manifest) => manifest.kind === kind && (name ?? manifest.name) === manifest.name);
   const [manifest] = found;

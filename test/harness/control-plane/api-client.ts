@@ -45,7 +45,7 @@ export interface ApiClient {
   disconnect(): void;
 }
 
-/** A client of the API server at `url`, which must prove itself with a certificate of `ca`. */
+/** Returns a client of the API server at `url`, which must prove itself with a certificate of `ca`. */
 export function apiClient(url: string, ca: string, token: string): ApiClient {
   const agent = new Agent({ keepAlive: true, ca, maxSockets: 256 });
   async function request<Body>(
@@ -73,7 +73,7 @@ export function apiClient(url: string, ca: string, token: string): ApiClient {
   return { request, disconnect: () => agent.destroy() };
 }
 
-/** The content type of a request to the API server: a PATCH is a JSON Patch when its body is a list, else a merge patch. */
+/** Returns the content type of a request to the API server: a PATCH is a JSON Patch when its body is a list, else a merge patch. */
 export function contentType(method: string, body: unknown): string {
   if (method !== 'PATCH') return 'application/json';
   return Array.isArray(body) ? 'application/json-patch+json' : 'application/merge-patch+json';

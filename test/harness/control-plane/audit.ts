@@ -28,7 +28,7 @@ export async function auditFlags(directory: string, level: AuditLevel): Promise<
   return [`--audit-policy-file=${policyFile}`, `--audit-log-path=${logFile(directory)}`];
 }
 
-/** The audit events so far, oldest first. */
+/** Returns the audit events so far, oldest first. */
 export async function readAuditEvents(directory: string): Promise<AuditEvent[]> {
   const lines = (await readFile(logFile(directory), 'utf8')).split('\n');
   // What follows the last end of line is empty, or an event that is just being written.

@@ -1,4 +1,4 @@
-/** The flags of an etcd of one member. */
+/** Returns the flags of an etcd of one member. */
 export function etcdFlags(dataDirectory: string, clientUrl: string, peerUrl: string): string[] {
   return [
     `--data-dir=${dataDirectory}`,
@@ -24,7 +24,7 @@ export interface ApiServerSettings {
   readonly serviceNetwork: string | undefined;
 }
 
-/** The flags that every kube-apiserver of the tests has. */
+/** Returns the flags that every kube-apiserver of the tests has. */
 export function apiServerFlags(settings: ApiServerSettings): string[] {
   const { url, keys, serviceNetwork } = settings;
   const { hostname, port } = new URL(url);

@@ -88,7 +88,7 @@ export function certificates(): void {
   });
 }
 
-/** The setup with nothing installed, and an empty namespace for the release. */
+/** Returns the setup with nothing installed, and an empty namespace for the release. */
 export async function fresh(): Promise<Setup> {
   const opened = await getSetup();
   await opened.helm.uninstall();

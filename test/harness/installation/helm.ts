@@ -21,7 +21,7 @@ export interface HelmClient {
   uninstall(): Promise<void>;
 }
 
-/** A Helm that works on the cluster of `kubeconfig`, on `namespace`. */
+/** Returns a Helm that works on the cluster of `kubeconfig`, on `namespace`. */
 export function helmClient(name: Helm, kubeconfig: string, namespace: string = RELEASE): HelmClient {
   const run = async (...args: readonly string[]): Promise<CommandResult> =>
     runCommand(await component(name), [...args, '--kubeconfig', kubeconfig, '--namespace', namespace]);

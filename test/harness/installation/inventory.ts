@@ -9,7 +9,7 @@ interface ResourceList {
 const PASSING = new Set(['Event', 'Lease', 'ComponentStatus', 'EndpointSlice', 'PodMetrics', 'NodeMetrics']);
 
 /**
- * Every object that the cluster holds, as `Kind namespace/name`, in every resource that can be listed. Events and
+ * Returns every object that the cluster holds, as `Kind namespace/name`, in every resource that can be listed. Events and
  * endpoints are left out, and so are Leases but those of `leasesOf`.
  */
 export async function inventory(request: ApiRequest, leasesOf: string): Promise<Set<string>> {

@@ -3,7 +3,7 @@ import { component } from '../build/components.ts';
 import { RELEASE } from './helm.ts';
 
 /**
- * What removes the release, and all that the steps bring, from a cluster that lives on. It does so synchronously, so
+ * Returns what removes the release, and all that the steps bring, from a cluster that lives on. It does so synchronously, so
  * that it can be done at an interruption; it throws with the words of the command that fails.
  */
 export async function remover(kubeconfig: string): Promise<() => void> {

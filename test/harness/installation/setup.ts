@@ -25,7 +25,7 @@ export interface Setup extends Cluster {
 let opened: Promise<Setup> | undefined;
 let isKept = false;
 
-/** The cluster with cert-manager, Prometheus and the image, opened by whichever step is the first to ask. */
+/** Returns the cluster with cert-manager, Prometheus and the image, opened by whichever step is the first to ask. */
 export function getSetup(): Promise<Setup> {
   opened ??= openSetup({ keep: isKept });
   return opened;

@@ -73,7 +73,7 @@ export function fromInstallToTarget(): void {
   });
 }
 
-/** The seconds since a moment, for a sentence. */
+/** Returns the seconds since a moment, for a sentence. */
 export function seconds(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }

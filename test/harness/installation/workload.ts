@@ -2,7 +2,7 @@ import type { ApiRequest, KubernetesObject } from '../control-plane/api-client.t
 import { waitFor } from '../process/wait-for.ts';
 import { IMAGE } from './image.ts';
 
-/** An app with a metrics endpoint, whose manifest says nothing of scraping: the sample under another name and port. */
+/** Returns an app with a metrics endpoint, whose manifest says nothing of scraping: the sample under another name and port. */
 export function workload(namespace: string, name: string, kind: 'Deployment' | 'Pod' = 'Deployment'): unknown {
   const labels = { app: name };
   const spec = {
@@ -44,7 +44,7 @@ interface PodObject extends KubernetesObject {
   };
 }
 
-/** The pods of a namespace that match a label selector and aren't about to go. */
+/** Returns the pods of a namespace that match a label selector and aren't about to go. */
 export async function podsOf(request: ApiRequest, namespace: string, selector: string): Promise<PodState[]> {
   const query = `labelSelector=${encodeURIComponent(selector)}`;
   const { body } = await request<{ items: readonly PodObject[] }>(
@@ -63,7 +63,7 @@ export async function podsOf(request: ApiRequest, namespace: string, selector: s
     .toSorted((one, other) => one.name.localeCompare(other.name));
 }
 
-/** The one pod that matches a label selector, once its containers are ready. */
+/** Returns the one pod that matches a label selector, once its containers are ready. */
 export async function readyPod(request: ApiRequest, namespace: string, selector: string): Promise<PodState> {
   return waitFor(
     `one pod ${selector} of ${namespace} to be ready`,

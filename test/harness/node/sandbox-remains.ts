@@ -38,7 +38,7 @@ export function removeSandbox(): void {
   rmSync(sandboxDirectory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
 
-/** The folder of the node's control group in each hierarchy that this machine has. */
+/** Returns the folder of the node's control group in each hierarchy that this machine has. */
 export function cgroupDirectories(): string[] {
   const root = '/sys/fs/cgroup';
   const isUnified = existsSync(join(root, 'cgroup.controllers'));

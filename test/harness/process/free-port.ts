@@ -5,7 +5,7 @@ import { hasCode } from '../../../tools/error-code.ts';
 const handedOut = new Set<number>();
 
 /**
- * A port of the loopback address that nothing listens on. It lies below those that the system gives to outgoing
+ * Returns a port of the loopback address that nothing listens on. It lies below those that the system gives to outgoing
  * connections, so that it stays free while its process restarts.
  */
 export async function freePort(): Promise<number> {

@@ -64,7 +64,7 @@ export async function startWebhookProcess(
   };
 }
 
-/** The sum of a metric over its series whose labels match, in a page of Prometheus' text format. */
+/** Returns the sum of a metric over its series whose labels match, in a page of Prometheus' text format. */
 export function sumOf(page: string, name: string, labels: RegExp): number {
   const series = page
     .split('\n')
