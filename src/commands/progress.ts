@@ -1,11 +1,11 @@
-/** A count on standard error while something takes long; nothing where that is no terminal. */
+/** A progress line on standard error, written only where that is a terminal. */
 export interface Progress {
-  readonly show: (done: number, of: number) => void;
-  /** Wipes it away. */
-  readonly end: () => void;
+  show(done: number, of: number): void;
+  /** Clears the line. */
+  end(): void;
 }
 
-/** A progress line such as `120 of 5000 pods changed`, written at most ten times a second. */
+/** Returns a progress line such as `120 of 5000 pods changed`, written at most ten times a second. */
 export function showProgress(what: string): Progress {
   const isShown = process.stderr.isTTY;
   let shownAt = 0;

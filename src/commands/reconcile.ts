@@ -12,13 +12,13 @@ import { connect } from '../kube/client.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import { createRegistry } from '../process/metrics.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
-import { createComplaints } from '../reconcile/failure-log.ts';
-import { lead } from '../kube/leader-election.ts';
+import { createFailureLog } from '../reconcile/failure-log.ts';
+import { runAsLeader } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
 import type { Namespace } from '../reconcile/namespace.ts';
-import { createPace } from '../kube/rate-limiter.ts';
-import { annotatePlanner } from '../reconcile/plan.ts';
+import { createRateLimiter } from '../kube/rate-limiter.ts';
+import { annotatePlanner } from '../reconcile/plan-annotate.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { followRules } from '../rules/follow.ts';
@@ -26,7 +26,7 @@ import { loadRules } from '../rules/load.ts';
 import { handleShutdown } from '../process/shutdown.ts';
 import { UserError } from '../process/user-error.ts';
 import { VERSION } from '../process/version.ts';
-import { onePass } from './run-once.ts';
+import { runOnce } from './run-once.ts';
 import {
   Command,
   contextOption,
@@ -43,37 +43,33 @@ import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('reconcile')
-  .description(
-    'Annotates pods that exist already in opted-in namespaces, as the webhook would have: for as long as it runs, or once.',
-  )
-  .addOption(new Option('--once', 'do it once and end').default(false))
-  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
+  .description('Annotates live pods in opted-in namespaces as the webhook would have: continuously, or once.')
+  .addOption(new Option('--once', 'annotate once and exit').default(false))
+  .addOption(new Option('--dry-run', 'print what would be done without changing anything').default(false))
   .addOption(
-    new Option('-o, --output <format>', 'how --once and --dry-run report')
+    new Option('-o, --output <format>', 'format of the report of --once and --dry-run')
       .choices(['text', 'json', 'yaml'])
       .default('text'),
   )
-  .addOption(new Option('-n, --namespace <name>', 'work on this namespace only').argParser(nonEmpty))
+  .addOption(new Option('-n, --namespace <name>', 'only this namespace').argParser(nonEmpty))
   .addOption(kubeconfigOption)
   .addOption(contextOption)
   .addOption(
-    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
-      nonEmpty,
-    ),
+    option('--rules <file>', 'rules file, reloaded when it changes; defaults to the shipped rules').argParser(nonEmpty),
   )
   .addOption(
     option(
       '--exclude-namespaces <names>',
-      'never work on these, besides kube-system and the like; with commas between',
+      'comma-separated namespaces to skip, in addition to kube-system, kube-public and kube-node-lease',
     ),
   )
   .addOption(patchesPerSecondOption)
   .addOption(
-    option('--lease-name <name>', 'Lease by which one of several replicas works')
+    option('--lease-name <name>', 'Lease for the leader election among replicas')
       .default('autoscrape-reconciler')
       .argParser(nonEmpty),
   )
-  .addOption(option('--lease-namespace <name>', 'namespace of the Lease; else the own one').argParser(nonEmpty))
+  .addOption(option('--lease-namespace <name>', "namespace of the Lease; defaults to the pod's").argParser(nonEmpty))
   .addOption(hostOption)
   .addOption(healthPortOption)
   .addOption(logLevelOption)
@@ -91,29 +87,29 @@ export const command = flags.action(async (options) => {
   process.exitCode = await reconcile(options);
 });
 
-/** What `autoscrape reconcile` is told. */
+/** The flags of `autoscrape reconcile`. */
 export type ReconcileOptions = OptionsOf<typeof flags>;
 
-/** Every list is made anew this often: 10 pages for 5,000 pods, to be right even if a watch ever lied. */
+/** Time between two lists of the same collection: 10 pages for 5,000 pods, so that a missed event does not last. */
 const RELIST_MS = 30 * 60_000;
 
-/** How long a replica that says nothing keeps the lease: client-go's default. */
+/** How long a leader keeps the lease without renewing it: client-go's default. */
 const LEASE_MS = 15_000;
 
-/** The exit code: of one pass, or of a reconciler that has run until it was told to stop. */
+/** Runs the reconciler once, or until a signal ends it. Returns the exit code. */
 export async function reconcile(options: ReconcileOptions): Promise<number> {
-  return options.once || options.dryRun ? reconcileOnce(options) : reconcileOn(options);
+  return options.once || options.dryRun ? reconcileOnce(options) : reconcileContinuously(options);
 }
 
 async function reconcileOnce(options: ReconcileOptions): Promise<number> {
   const rules = await loadRules(options.rules);
-  return onePass(options, (kube) => {
+  return runOnce(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
     return {
-      which: options.namespace === undefined ? 'labelled' : { name: options.namespace },
+      selection: options.namespace === undefined ? 'labelled' : { name: options.namespace },
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
       plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
-      remark(namespaces, found) {
+      onNamespaces(namespaces, found) {
         let isExplained = false;
         for (const { name, unknownOptIn: value } of found) {
           if (value === undefined || excluded.has(name)) continue;
@@ -127,8 +123,8 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
   });
 }
 
-/** 0 after SIGTERM or SIGINT, 1 after an uncaught error. */
-async function reconcileOn(options: ReconcileOptions): Promise<number> {
+/** Runs until a signal ends it. Returns 0 after SIGTERM or SIGINT, 1 after an uncaught error. */
+async function reconcileContinuously(options: ReconcileOptions): Promise<number> {
   const log = createLog(options.logLevel);
   const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'bug: stopping after an uncaught error'));
   const stop = new AbortController();
@@ -154,21 +150,21 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
   });
   const connection = await connect({
     ...options,
-    onAnswer(method, status) {
+    onResponse(method, status) {
       isConnected ||= status >= 200 && status < 300;
-      metrics.answer(method, status);
+      metrics.response(method, status);
     },
   });
-  if (!connection.ok) throw new UserError(connection.message);
-  const { kube } = connection;
-  const complaints = createComplaints(log);
+  if (!connection.ok) throw new UserError(connection.error);
+  const kube = connection.value;
+  const failureLog = createFailureLog(log);
   const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
-  const pace = createPace(options.patchesPerSecond);
+  const rateLimiter = createRateLimiter(options.patchesPerSecond);
 
   const health = await startHealth({ unready, registry }, options.host, options.healthPort);
   const lease = { namespace: options.leaseNamespace ?? kube.namespace, name: options.leaseName };
-  log.info({ version: VERSION, server: kube.server, lease, healthPort: health.port }, 'reconciling');
-  await lead(
+  log.info({ version: VERSION, server: kube.server, lease, healthPort: health.port }, 'reconciler started');
+  await runAsLeader(
     {
       kube,
       ...lease,
@@ -177,12 +173,12 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
       signal: stop.signal,
       onLeader(isLeader) {
         metrics.leading(isLeader);
-        complaints.settle('lease');
-        log.info(lease, isLeader ? 'this replica works now' : 'this replica has stopped working');
+        failureLog.resolve('lease');
+        log.info(lease, isLeader ? 'became leader' : 'lost leadership');
       },
       onFailure(failure) {
         metrics.failed('lease', failure);
-        complaints.raise('lease', failure);
+        failureLog.report('lease', failure);
       },
     },
     async (signal) => {
@@ -190,9 +186,9 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
         kube,
         rules: rules.current,
         metrics,
-        complaints: createComplaints(log), // another term is another story
+        failureLog: createFailureLog(log), // each term logs its own failures
         log,
-        pace,
+        rateLimiter,
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
@@ -209,7 +205,7 @@ async function reconcileOn(options: ReconcileOptions): Promise<number> {
   return (await stopped) === 'failure' ? 1 : 0;
 
   function unready(): string[] {
-    if (!isConnected) return ['the API server has not answered yet'];
+    if (!isConnected) return ['no response from the API server yet'];
     if (reconciler?.hasStarted() === false) return ['the namespaces have not been listed yet'];
     return [];
   }
@@ -224,7 +220,7 @@ function whyNone(found: readonly Namespace[], namespace: string | undefined, exc
   if (namespace === undefined) {
     return 'No namespace is opted in. Opt one in with: kubectl label namespace NAME autoscrape.io/inject=enabled';
   }
-  if (excluded.has(namespace)) return `The namespace ${namespace} is never worked on.`;
+  if (excluded.has(namespace)) return `The namespace ${namespace} is always skipped.`;
   return found.some(({ terminating }) => terminating)
     ? `The namespace ${namespace} is being deleted.`
     : `The namespace ${namespace} is not opted in. Opt it in with: kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;

@@ -1,17 +1,18 @@
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
-import type { Namespace } from '../reconcile/namespace.ts';
-import { findNamespaces, pass } from '../reconcile/bulk.ts';
-import type { PassOptions, Wanted } from '../reconcile/bulk.ts';
-import { createPace } from '../kube/rate-limiter.ts';
-import { showProgress } from './progress.ts';
-import { hasFailed, renderReport } from '../reconcile/report.ts';
-import type { ReportFormat } from '../reconcile/report.ts';
+import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { handleInterruption } from '../process/shutdown.ts';
 import { UserError } from '../process/user-error.ts';
+import { runBulk } from '../reconcile/bulk.ts';
+import type { BulkOptions } from '../reconcile/bulk.ts';
+import { findNamespaces } from '../reconcile/namespace.ts';
+import type { Namespace, NamespaceSelection } from '../reconcile/namespace.ts';
+import { hasFailed, renderReport } from '../reconcile/report.ts';
+import type { ReportFormat } from '../reconcile/report.ts';
+import { showProgress } from './progress.ts';
 
-/** What the flags say of every command that goes over pods once. */
-export interface OnePassOptions {
+/** The flags of every command that goes over live pods once. */
+export interface RunOnceOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly dryRun: boolean;
@@ -19,37 +20,42 @@ export interface OnePassOptions {
   readonly patchesPerSecond: number;
 }
 
-/** What is to be done, and where. */
-export interface Errand extends Pick<PassOptions, 'plannerFor' | 'isWanted'> {
-  readonly which: Wanted;
-  /** Called before anything is done; says on stderr what the user should know of the namespaces to work on, and of all that were found. */
-  readonly remark: (namespaces: readonly Namespace[], found: readonly Namespace[]) => void;
+/** What to do with the pods of which namespaces. */
+export interface Task extends Pick<BulkOptions, 'plannerFor' | 'isWanted'> {
+  readonly selection: NamespaceSelection;
+  /**
+   * Called before anything is changed, with the namespaces to work on and all that were found. Writes
+   * to stderr what the user should know about them.
+   */
+  onNamespaces(namespaces: readonly Namespace[], found: readonly Namespace[]): void;
 }
 
 /**
- * Runs the errand once, prints what came of it, and returns the exit code: 0 when there was nothing to do or all is done (or
- * planned), 1 when something failed or a signal ended it before. Throws a UserError where there is no cluster, or its namespaces can't be read.
+ * Runs the task once, prints the report, and returns the exit code: 0 when there was nothing to do or
+ * everything is done (or planned), 1 when something failed or a signal ended it before. Throws a
+ * UserError where there is no cluster, or its namespaces can't be read.
  */
-export async function onePass(options: OnePassOptions, errandOn: (kube: Kube) => Errand): Promise<number> {
+export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => Task): Promise<number> {
   const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.message);
-  const { kube } = connection;
+  if (!connection.ok) throw new UserError(connection.error);
+  const kube = connection.value;
   try {
-    const { which, isWanted, plannerFor, remark } = errandOn(kube);
-    const found = await findNamespaces(kube, which, new AbortController().signal);
-    if (!found.ok) throw new UserError(`the namespaces can't be read: ${found.failure.message}`);
-    const namespaces = found.namespaces.filter(isWanted);
-    remark(namespaces, found.namespaces);
+    const task = taskFor(kube);
+    const { isWanted, plannerFor } = task;
+    const found = await findNamespaces(kube, task.selection, new AbortController().signal);
+    if (!found.ok) throw new UserError(`the namespaces can't be read: ${found.error.message}`);
+    const namespaces = found.value.filter(isWanted);
+    task.onNamespaces(namespaces, found.value);
     const interruption = handleInterruption();
     const progress = showProgress('pods changed');
-    const report = await pass({
+    const report = await runBulk({
       kube,
       namespaces,
       plannerFor,
       isWanted,
-      pace: createPace(options.patchesPerSecond),
+      rateLimiter: createRateLimiter(options.patchesPerSecond),
       dryRun: options.dryRun,
-      onProgress: progress.show,
+      onProgress: (done, of) => progress.show(done, of),
       signal: interruption.signal,
     });
     progress.end();

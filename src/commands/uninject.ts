@@ -1,8 +1,8 @@
 import type { Namespace } from '../reconcile/namespace.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
-import { takeBackPlanner } from '../reconcile/plan.ts';
+import { uninjectPlanner } from '../reconcile/plan-uninject.ts';
 import { loadRules } from '../rules/load.ts';
-import { onePass } from './run-once.ts';
+import { runOnce } from './run-once.ts';
 import {
   Command,
   contextOption,
@@ -19,11 +19,13 @@ const flags = new Command('uninject')
   .description(
     "Removes from a namespace's pods exactly the annotations that autoscrape added and nobody has changed since.",
   )
-  .addOption(new Option('--dry-run', 'print what would be done, and change nothing').default(false))
-  .addOption(new Option('-o, --output <format>', 'how to report').choices(['text', 'json', 'yaml']).default('text'))
-  .addOption(new Option('-n, --namespace <name>', "namespace; else the context's").argParser(nonEmpty))
+  .addOption(new Option('--dry-run', 'print what would be done without changing anything').default(false))
   .addOption(
-    new Option('-A, --all-namespaces', 'all namespaces but kube-system and the like')
+    new Option('-o, --output <format>', 'format of the report').choices(['text', 'json', 'yaml']).default('text'),
+  )
+  .addOption(new Option('-n, --namespace <name>', "namespace; defaults to the context's").argParser(nonEmpty))
+  .addOption(
+    new Option('-A, --all-namespaces', 'all namespaces except kube-system, kube-public and kube-node-lease')
       .default(false)
       .conflicts('namespace'),
   )
@@ -34,7 +36,7 @@ const flags = new Command('uninject')
   .addHelpText(
     'after',
     examples(
-      ['What would be taken back?', 'autoscrape uninject -n shop --dry-run'],
+      ['What would be removed?', 'autoscrape uninject -n shop --dry-run'],
       ['Opt out for good', 'kubectl label namespace shop autoscrape.io/inject- && autoscrape uninject -n shop'],
     ),
   );
@@ -44,19 +46,19 @@ export const command = flags.action(async (options) => {
   process.exitCode = await uninject(options);
 });
 
-/** What `autoscrape uninject` is told. */
+/** The flags of `autoscrape uninject`. */
 export type UninjectOptions = OptionsOf<typeof flags>;
 
-/** The exit code after taking back what autoscrape added to pods: 0 when there was nothing to do or all is done, 1 when something failed. */
+/** Removes from pods what autoscrape added. Returns the exit code: 0 when there was nothing to do or everything is done, 1 when something failed. */
 export async function uninject(options: UninjectOptions): Promise<number> {
   const { namespace, allNamespaces } = options;
   const rules = await loadRules(options.rules);
-  return onePass(options, (kube) => ({
-    which: allNamespaces ? 'all' : { name: namespace ?? kube.namespace },
+  return runOnce(options, (kube) => ({
+    selection: allNamespaces ? 'all' : { name: namespace ?? kube.namespace },
     isWanted,
-    plannerFor: () => takeBackPlanner(rules),
-    remark(namespaces, found) {
-      // Of many namespaces it goes without saying.
+    plannerFor: () => uninjectPlanner(rules),
+    onNamespaces(namespaces, found) {
+      // With --all-namespaces these are skipped without a message.
       if (!allNamespaces) for (const one of found) if (!isWanted(one)) process.stderr.write(`${whyNot(one)}\n`);
       warnOfOptedIn(namespaces);
     },
@@ -66,14 +68,14 @@ export async function uninject(options: UninjectOptions): Promise<number> {
 function warnOfOptedIn(namespaces: readonly Namespace[]): void {
   for (const { name } of namespaces.filter(({ optedIn }) => optedIn)) {
     process.stderr.write(
-      `The namespace ${name} is still opted in, so what is taken back will come again. ` +
+      `The namespace ${name} is still opted in, so new pods and a running reconciler will annotate again. ` +
         `Opt it out first: kubectl label namespace ${name} autoscrape.io/inject-\n`,
     );
   }
 }
 
 function whyNot({ name, terminating }: Namespace): string {
-  return terminating ? `The namespace ${name} is being deleted.` : `The namespace ${name} is never worked on.`;
+  return terminating ? `The namespace ${name} is being deleted.` : `The namespace ${name} is always skipped.`;
 }
 
 function isWanted({ name, terminating }: Namespace): boolean {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
 import { isObject, own } from '../core/json.ts';
-import { connect, statusMessage } from '../kube/client.ts';
+import { podsPath } from '../kube/api-paths.ts';
+import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import { loadRules } from '../rules/load.ts';
 import { UserError } from '../process/user-error.ts';
@@ -83,8 +84,8 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const decision = decide(pod, await loadRules(options.rules));
   if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test's pod: ${decision.reason}`);
   const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.message);
-  const { kube } = connection;
+  if (!connection.ok) throw new UserError(connection.error);
+  const kube = connection.value;
   const namespace = options.namespace ?? kube.namespace;
   const deadline = performance.now() + options.timeoutSeconds * 1000;
   try {
@@ -113,14 +114,11 @@ async function createPod(
   pod: unknown,
   expected: Readonly<Record<string, string>>,
 ): Promise<string | undefined> {
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
-  try {
-    const answer = await kube.call({ method: 'POST', path, query: { dryRun: 'All' }, body: pod });
-    if (answer.status !== 201) return `the API server refuses the pod: ${statusMessage(answer)}`;
-    return findFault(answer.body, expected);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+  const path = podsPath(namespace);
+  const created = await kube.request({ method: 'POST', path, query: { dryRun: 'All' }, body: pod });
+  if (created.ok) return findFault(created.value, expected);
+  const { status, message } = created.error;
+  return status === 0 ? message : `the API server refuses the pod: ${message}`;
 }
 
 /** What is wrong with the annotations of a pod that came back, in a sentence; undefined when none is missing or differs. */

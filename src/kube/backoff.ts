@@ -1,31 +1,38 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-/** Resolves after a time in milliseconds, or as soon as the signal fires; never rejects. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+/** Resolves after a time in milliseconds, or as soon as the signal aborts. Never rejects. */
+export async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = () => resolve();
+  const timer = setTimeout(wake, milliseconds);
+  signal.addEventListener('abort', wake, { once: true });
+  await promise;
+  signal.removeEventListener('abort', wake);
+  clearTimeout(timer);
 }
 
-/** Waiting times that grow until something works again. */
+/** Delays between retries, which grow until something succeeds. */
 export interface Backoff {
-  /** The next time to wait, in milliseconds. */
+  /** Returns the next delay in milliseconds. */
   next(): number;
+  /** Starts again from the first delay. */
   reset(): void;
 }
 
 /**
- * Waiting times from `first` to `longest` milliseconds, twice as long each time and up to a third shorter by chance:
- * when the API server comes back, fifty watches must not all return in one instant.
+ * Returns a backoff from `firstMs` to `longestMs`: each delay is twice as long as the one before, and
+ * up to a third shorter at random. When the API server comes back, fifty watches must not all return
+ * at the same moment.
  */
-export function createBackoff(first = 1000, longest = 30_000): Backoff {
-  let tries = 0;
+export function createBackoff(firstMs = 1000, longestMs = 30_000): Backoff {
+  let attempts = 0;
   return {
     next() {
-      const whole = Math.min(longest, first * 2 ** tries);
-      tries = Math.min(tries + 1, 30);
+      const whole = Math.min(longestMs, firstMs * 2 ** attempts);
+      attempts = Math.min(attempts + 1, 30);
       return whole * (1 - Math.random() / 3);
     },
     reset() {
-      tries = 0;
+      attempts = 0;
     },
   };
 }

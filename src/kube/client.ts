@@ -1,11 +1,15 @@
+import { member } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
+import { createDeadline } from './abort.ts';
+import type { Deadline } from './abort.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 import { createItemReader } from './list-items.ts';
 
-/** Longest time for one call, in milliseconds: the library has none. A page of a list may take three times as long. */
-const CALL_MS = 10_000;
+/** Longest time for one request, in milliseconds: the library has none. A page of a list may take three times as long. */
+const REQUEST_TIMEOUT_MS = 10_000;
 
-/** One call to the API server. */
-export interface Call {
+/** One request to the API server. */
+export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path from the root, such as `/api/v1/namespaces/shop/pods`. */
   readonly path: string;
@@ -14,36 +18,59 @@ export interface Call {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly timeoutMs?: number;
-  /** Takes a list's items as they come, so that only one of them at a time is in memory; the answer's body has none then. */
+  /**
+   * Called with each item of a list as it comes, so that only one of them at a time is in memory. The
+   * response's body has no items then.
+   */
   readonly onItem?: (item: unknown) => void;
   readonly signal?: AbortSignal;
 }
 
-/** What the API server answered, whatever the status. */
-export interface Answer {
+/** What the API server sent back, whatever the status. */
+export interface ApiResponse {
   readonly status: number;
   /** The JSON as it came, unknown fields included; a string where it was not JSON. */
   readonly body: unknown;
-  /** Seconds that the server asks to be left alone. */
+  /** Seconds for which the server asks us to wait. */
   readonly retryAfter?: number;
+}
+
+/** Why a request failed: the HTTP status (0: there was no response) and a sentence. */
+export interface Failure {
+  readonly status: number;
+  readonly message: string;
+  /** Milliseconds for which the API server asks us to wait. */
+  readonly retryAfterMs?: number;
+}
+
+/** Returns whether it failed for everybody: no response, too many requests, or a fault of the API server's. */
+export function isOutage({ status }: Failure): boolean {
+  return status === 0 || status === 429 || status >= 500;
 }
 
 /** An open watch: the status of its start, and one JSON value a line until it ends. */
 export interface WatchStream {
   readonly status: number;
-  /** Seconds that the server asks to be left alone. */
+  /** Seconds for which the server asks us to wait. */
   readonly retryAfter?: number;
   readonly lines: AsyncIterable<unknown>;
 }
 
-/** One cluster. Calls reject only when there was no answer: no connection, or none in time. */
+/** The API server of one cluster. */
 export interface Kube {
   readonly server: string;
   /** Namespace of the context, or of the pod that this runs in. */
   readonly namespace: string;
   readonly inCluster: boolean;
-  call(call: Call): Promise<Answer>;
-  /** Opens a watch; it ends by itself, by the signal, or when nothing comes for `silenceMs`. */
+  /**
+   * Returns the response's JSON, or why there is none: no connection, no response in time, any status
+   * outside 200 to 299. Never rejects.
+   */
+  request(request: ApiRequest): Promise<Result<unknown, Failure>>;
+  /**
+   * Opens a watch. It ends by itself, when the signal aborts, or when nothing comes for `silenceMs`.
+   * Rejects when there is no response.
+   */
   watch(
     path: string,
     query: Readonly<Record<string, string>>,
@@ -55,42 +82,41 @@ export interface Kube {
 }
 
 export interface ConnectOptions extends KubeconfigChoice {
-  /** Told of each answer (status 0: none came), watches included. */
-  readonly onAnswer?: (method: string, status: number) => void;
+  /** Called for each response (status 0: there was none), watches included. */
+  readonly onResponse?: (method: string, status: number) => void;
 }
 
-export type Connection = { readonly ok: true; readonly kube: Kube } | { readonly ok: false; readonly message: string };
-
 /**
- * A cluster to talk to, or the message that says what is missing; nothing is sent yet. The Kubernetes library is loaded
- * here and not before: it costs 340 ms and 70 MB, which the webhook must never pay.
+ * Returns a client of the cluster, or the message that says what is missing. Nothing is sent yet. The
+ * Kubernetes library is loaded here and not before: it costs 340 ms and 70 MB, which the webhook must
+ * never pay.
  */
-export async function connect(options: ConnectOptions = {}): Promise<Connection> {
+export async function connect(options: ConnectOptions = {}): Promise<Result<Kube, string>> {
   const { loadKubeconfig } = await import('./kubeconfig.ts');
   const loaded = loadKubeconfig(options);
   if (!loaded.ok) return loaded;
   const { IsomorphicFetchHttpLibrary, RequestContext } = await import('@kubernetes/client-node');
-  const { config, server, inCluster } = loaded;
+  const { config, server, inCluster } = loaded.value;
   const http = new IsomorphicFetchHttpLibrary();
-  const answered = options.onAnswer ?? (() => undefined);
+  const onResponse = options.onResponse ?? (() => undefined);
 
-  async function send(call: Call, signal: AbortSignal) {
-    const context = new RequestContext(server + call.path, call.method);
-    for (const [name, value] of Object.entries(call.query ?? {})) context.setQueryParam(name, value);
+  async function send(request: ApiRequest, signal: AbortSignal) {
+    const context = new RequestContext(server + request.path, request.method);
+    for (const [name, value] of Object.entries(request.query ?? {})) context.setQueryParam(name, value);
     context.setHeaderParam('Accept', 'application/json');
     context.setHeaderParam('User-Agent', 'autoscrape');
-    if (call.body !== undefined) {
-      context.setHeaderParam('Content-Type', call.contentType ?? 'application/json');
-      context.setBody(JSON.stringify(call.body));
+    if (request.body !== undefined) {
+      context.setHeaderParam('Content-Type', request.contentType ?? 'application/json');
+      context.setBody(JSON.stringify(request.body));
     }
     context.setSignal(signal);
     try {
       await config.applySecurityAuthentication(context);
       const response = await http.send(context).toPromise();
-      answered(call.method, response.httpStatusCode);
+      onResponse(request.method, response.httpStatusCode);
       return response;
     } catch (error) {
-      answered(call.method, 0);
+      onResponse(request.method, 0);
       throw new Error(`no answer from ${server}: ${innermostMessage(signal.aborted ? signal.reason : error)}`, {
         cause: error,
       });
@@ -102,40 +128,42 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
     namespace: config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default',
     inCluster,
 
-    async call(call) {
-      const limit = limitTime(call.timeoutMs ?? CALL_MS, call.signal);
+    async request(request) {
+      const deadline = createDeadline(request.timeoutMs ?? REQUEST_TIMEOUT_MS, request.signal);
       try {
-        const response = await send(call, limit.signal);
-        const onItem = response.httpStatusCode === 200 ? call.onItem : undefined;
-        const body = response.body.stream();
-        return {
+        const response = await send(request, deadline.signal);
+        const onItem = response.httpStatusCode === 200 ? request.onItem : undefined;
+        const stream = response.body.stream();
+        return toResult({
           status: response.httpStatusCode,
-          body: onItem === undefined ? parseJson(await readText(body)) : await readList(body, onItem),
+          body: onItem === undefined ? parseJson(await readText(stream)) : await readList(stream, onItem),
           ...readRetryAfter(response.headers),
-        };
+        });
+      } catch (error) {
+        return { ok: false, error: { status: 0, message: error instanceof Error ? error.message : String(error) } };
       } finally {
-        limit.clear();
+        deadline.clear();
       }
     },
 
     async watch(path, query, silenceMs, signal) {
-      const limit = limitTime(silenceMs, signal);
+      const deadline = createDeadline(silenceMs, signal);
       try {
-        const response = await send({ method: 'GET', path, query: { ...query, watch: 'true' } }, limit.signal);
+        const response = await send({ method: 'GET', path, query: { ...query, watch: 'true' } }, deadline.signal);
         return {
           status: response.httpStatusCode,
-          lines: jsonLines(response.body.stream(), limit),
+          lines: jsonLines(response.body.stream(), deadline),
           ...readRetryAfter(response.headers),
         };
       } catch (error) {
-        limit.clear();
+        deadline.clear();
         throw error;
       }
     },
 
     close: () => config.destroyConnections(),
   };
-  return { ok: true, kube };
+  return { ok: true, value: kube };
 }
 
 function readRetryAfter(headers: Readonly<Record<string, string>>): { readonly retryAfter?: number } {
@@ -143,46 +171,25 @@ function readRetryAfter(headers: Readonly<Record<string, string>>): { readonly r
   return retryAfter > 0 ? { retryAfter } : {};
 }
 
-/** The sentence of a Kubernetes Status, else what can be said without one. */
-export function statusMessage(answer: Answer): string {
-  const { body } = answer;
-  if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string')
-    return body.message;
-  return `HTTP status ${answer.status}`;
+/** Returns the body of a response whose status is 200 to 299, and a failure for any other. */
+export function toResult({ status, body, retryAfter }: ApiResponse): Result<unknown, Failure> {
+  if (status >= 200 && status < 300) return { ok: true, value: body };
+  return { ok: false, error: readFailure(body, status, retryAfter) };
 }
 
-interface Limit {
-  readonly signal: AbortSignal;
-  /** Starts the time anew. */
-  touch(): void;
-  abort(why: string): void;
-  clear(): void;
-}
-
-/** A signal that fires after a time or with its parent. `AbortSignal.any` on a long-lived parent would keep every child. */
-function limitTime(milliseconds: number, parent?: AbortSignal): Limit {
-  const controller = new AbortController();
-  const stop = () => controller.abort(parent?.reason);
-  if (parent?.aborted === true) stop();
-  parent?.addEventListener('abort', stop, { once: true });
-  const timer = setTimeout(
-    () => controller.abort(new Error(`nothing came for ${milliseconds / 1000} s`)),
-    milliseconds,
-  );
+/** Returns the failure that a Kubernetes Status describes, or what can be said without one. `retryAfter` is in seconds. */
+export function readFailure(body: unknown, status: number, retryAfter?: number): Failure {
+  const message = member(body, 'message');
   return {
-    signal: controller.signal,
-    touch: () => timer.refresh(),
-    abort: (why) => controller.abort(new Error(why)),
-    clear: () => {
-      clearTimeout(timer);
-      parent?.removeEventListener('abort', stop);
-    },
+    status,
+    message: typeof message === 'string' ? message : `HTTP status ${status}`,
+    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1000 }),
   };
 }
 
 type Bytes = ReadableStream<Uint8Array> | null;
 
-/** The whole body as text. */
+/** Returns the whole body as a string. */
 async function readText(stream: Bytes): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -192,27 +199,28 @@ async function readText(stream: Bytes): Promise<string> {
   return text + decoder.decode();
 }
 
-/** The list without its items, which have been handed over. */
+/** Returns the list without its items, for each of which it calls `onItem`. */
 async function readList(stream: Bytes, onItem: (item: unknown) => void): Promise<unknown> {
   const reader = createItemReader(onItem);
   await eachChunk(stream, (chunk) => reader.push(chunk));
   return reader.end();
 }
 
-async function eachChunk(stream: Bytes, take: (chunk: Uint8Array) => void): Promise<void> {
+async function eachChunk(stream: Bytes, onChunk: (chunk: Uint8Array) => void): Promise<void> {
   const reader = stream?.getReader();
   for (;;) {
     const chunk = (await reader?.read())?.value;
     if (chunk === undefined) return;
-    take(chunk);
+    onChunk(chunk);
   }
 }
 
 /**
- * One value for each line. A half line at the end is dropped: the connection broke, and the next list brings it. The stream is read
- * by hand, because leaving a `for await` over it would first wait for the stream to be cancelled, and only then abort the request.
+ * Yields one value for each line. A half line at the end is dropped: the connection broke, and the
+ * next list brings it. The stream is read by hand, because leaving a `for await` over it would first
+ * wait for the stream to be cancelled, and only then abort the request.
  */
-async function* jsonLines(stream: Bytes, limit: Limit): AsyncGenerator<unknown, void> {
+async function* jsonLines(stream: Bytes, deadline: Deadline): AsyncGenerator<unknown, void> {
   const reader = stream?.getReader();
   const decoder = new TextDecoder();
   let rest = '';
@@ -220,14 +228,14 @@ async function* jsonLines(stream: Bytes, limit: Limit): AsyncGenerator<unknown, 
     for (;;) {
       const chunk = (await reader?.read())?.value;
       if (chunk === undefined) return;
-      limit.touch();
+      deadline.extend();
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line !== '') yield parseJson(line);
     }
   } finally {
-    limit.abort('the watch is over');
-    limit.clear();
+    deadline.abort('the watch is over');
+    deadline.clear();
   }
 }
 
@@ -239,7 +247,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The message at the bottom: fetch says "fetch failed" and keeps the reason in its causes. */
+/** Returns the message of the first cause: fetch says "fetch failed" and keeps the reason in its causes. */
 function innermostMessage(error: unknown): string {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error && current.cause !== undefined; depth += 1)

@@ -1,5 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestContext } from '@kubernetes/client-node';
+import type { Result } from '../core/result.ts';
 
 /** How long one set of connections is used before the CA and the client certificate are read again. */
 const REFRESH_MS = 300_000;
@@ -22,51 +23,53 @@ class ReusingKubeConfig extends KubeConfig {
       const old = this.#dispatcher;
       this.#dispatcher = fresh;
       this.#since = Date.now();
-      void old?.close(); // waits for what is under way on it, watches included
+      void old?.close(); // waits for the requests in flight, watches included
     }
     context.setDispatcher(this.#dispatcher);
   }
 
-  /** Nothing; ends every connection, also those that are in use. */
+  /** Ends every connection, also those that are in use. */
   async destroyConnections(): Promise<void> {
     await this.#dispatcher?.destroy();
     this.#dispatcher = undefined;
   }
 }
 
-/** Where to find the cluster; what is not given is looked for as kubectl does. */
+/** Where to find the cluster. What is not given is searched for as kubectl does. */
 export interface KubeconfigChoice {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
 }
 
-/** A kubeconfig that names a cluster, or the sentence that tells the user what is missing. */
-export type Kubeconfig =
-  | { readonly ok: true; readonly config: ReusingKubeConfig; readonly server: string; readonly inCluster: boolean }
-  | { readonly ok: false; readonly message: string };
+/** A kubeconfig that names a cluster. */
+export interface Kubeconfig {
+  readonly config: ReusingKubeConfig;
+  readonly server: string;
+  readonly inCluster: boolean;
+}
 
-/** The library's own fallback when it finds nothing: never what anybody meant. */
+/** The library's fallback when it finds nothing: never what anybody wants. */
 const NOTHING_FOUND = 'http://localhost:8080';
 
 /**
- * The kubeconfig to use: the file given, else $KUBECONFIG, else ~/.kube/config, else the service account of the pod.
- * Every problem comes back as a message, none as an exception.
+ * Returns the kubeconfig to use: the given file, else $KUBECONFIG, else ~/.kube/config, else the
+ * service account of the pod. Returns the sentence for the user where none can be used.
  */
-export function loadKubeconfig(choice: KubeconfigChoice): Kubeconfig {
+export function loadKubeconfig(choice: KubeconfigChoice): Result<Kubeconfig, string> {
   const config = new ReusingKubeConfig();
   const where = choice.kubeconfig ?? 'the kubeconfig ($KUBECONFIG or ~/.kube/config)';
   try {
     if (choice.kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(choice.kubeconfig);
   } catch (error) {
-    return { ok: false, message: `Cannot read ${where}: ${error instanceof Error ? error.message : String(error)}` };
+    return { ok: false, error: `Cannot read ${where}: ${error instanceof Error ? error.message : String(error)}` };
   }
   const names = config.getContexts().map((context) => context.name);
   if (choice.context !== undefined) {
     if (!names.includes(choice.context)) {
       return {
         ok: false,
-        message: `No context "${choice.context}" in ${where}. It has: ${names.join(', ') || 'none'}.`,
+        error: `No context "${choice.context}" in ${where}. It has: ${names.join(', ') || 'none'}.`,
       };
     }
     config.setCurrentContext(choice.context);
@@ -78,31 +81,27 @@ export function loadKubeconfig(choice: KubeconfigChoice): Kubeconfig {
       const named = config.getContextObject(current)?.cluster ?? '';
       return {
         ok: false,
-        message: `The context "${current}" in ${where} names the cluster "${named}", which is not there.`,
+        error: `The context "${current}" in ${where} names the cluster "${named}", which is not there.`,
       };
     }
     const advice = names.length === 0 ? 'it has no contexts' : `choose one with --context: ${names.join(', ')}`;
-    return { ok: false, message: `No current context in ${where}: ${advice}.` };
+    return { ok: false, error: `No current context in ${where}: ${advice}.` };
   }
   if (cluster.server === NOTHING_FOUND && choice.kubeconfig === undefined && names.length === 1) {
     return {
       ok: false,
-      message: 'No cluster found: give --kubeconfig, set KUBECONFIG, or run in a pod with a service account token.',
+      error: 'No cluster found: give --kubeconfig, set KUBECONFIG, or run in a pod with a service account token.',
     };
   }
   if (!URL.canParse(cluster.server)) {
-    return { ok: false, message: `The server "${cluster.server}" in ${where} is not a URL.` };
+    return { ok: false, error: `The server "${cluster.server}" in ${where} is not a URL.` };
   }
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
     return {
       ok: false,
-      message: `The server ${cluster.server} is plain http: give an https address, or set insecure-skip-tls-verify.`,
+      error: `The server ${cluster.server} is plain http: give an https address, or set insecure-skip-tls-verify.`,
     };
   }
-  return {
-    ok: true,
-    config,
-    server: cluster.server.replace(/\/+$/, ''),
-    inCluster: config.getCurrentContext() === 'inClusterContext',
-  };
+  const inCluster = config.getCurrentContext() === 'inClusterContext';
+  return { ok: true, value: { config, server: cluster.server.replace(/\/+$/, ''), inCluster } };
 }

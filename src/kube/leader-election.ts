@@ -1,82 +1,93 @@
 import { isObject } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Call, Kube } from './client.ts';
-import { ask } from './request.ts';
-import type { Failure } from './request.ts';
-import { createBell } from './wake-up.ts';
-import { follow } from './list-watch.ts';
+import type { Result } from '../core/result.ts';
+import { childController } from './abort.ts';
+import { leasePath, leasesPath } from './api-paths.ts';
+import { sleep } from './backoff.ts';
+import type { ApiRequest, Failure, Kube } from './client.ts';
 import { durationOf, holderOf, newLease, versionOf, withHolding } from './lease.ts';
-import { linked } from './abort.ts';
-import { pause } from './backoff.ts';
+import { listWatch } from './list-watch.ts';
+import { createWakeUp } from './wake-up.ts';
 
-/** Longest time for a call about the Lease, in milliseconds. */
-const CALL_MS = 5000;
+/** Longest time for a request about the Lease, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 5000;
 
 /** The Lease for which the replicas compete. */
-export interface LeaseOptions {
+export interface LeaderElectionOptions {
   readonly kube: Kube;
   readonly namespace: string;
   readonly name: string;
-  /** Who asks: another one for each process. */
+  /** Who competes: different for each process. */
   readonly identity: string;
-  /** How long a holder who says nothing keeps the lease, in milliseconds. */
+  /** How long a holder keeps the lease without renewing it, in milliseconds. */
   readonly durationMs: number;
   readonly signal: AbortSignal;
   readonly onLeader: (isLeader: boolean) => void;
   readonly onFailure: (failure: Failure) => void;
+  /** Returns milliseconds since any moment; tests have a clock of their own. */
+  readonly now?: () => number;
 }
 
+type Options = Required<LeaderElectionOptions>;
+
 /**
- * Resolves when the signal fires; until then runs `work` whenever this process holds the lease; `work` stops as soon as its own
- * signal fires, because the lease is lost or could not be renewed in time. The rules are those of client-go's leader election: another's lease is timed by the own clock since it was last seen to change, so clocks need not agree. Who
- * stands by watches the lease and asks for nothing. At the end the lease is given back, so that another takes over at once.
+ * Runs `work` whenever this process holds the lease, until the signal aborts; resolves then. `work`
+ * must stop as soon as its own signal aborts: the lease is lost, or was not renewed in time. The rules
+ * are those of client-go's leader election. Another's lease is timed by our own clock since we last saw
+ * it change, so that clocks need not agree. A replica that is not the leader watches the lease and
+ * sends no other request. At the end the lease is released, so that another replica takes over at once.
  */
-export async function lead(options: LeaseOptions, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+export async function runAsLeader(
+  { now = () => performance.now(), ...others }: LeaderElectionOptions,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const options = { ...others, now };
   while (!options.signal.aborted) {
-    const held = await standBy(options);
-    if (held === undefined) return;
+    const acquired = await acquire(options);
+    if (acquired === undefined) return;
     options.onLeader(true);
-    await hold(options, held, work);
+    await workAndRenew(options, acquired, work);
     options.onLeader(false);
   }
 }
 
-/** A Lease that is ours, and when that was asked for, by the process's clock. */
-interface Held {
+/** A Lease that this process holds. */
+interface HeldLease {
   readonly lease: JsonObject;
-  readonly since: number;
+  /** When the last renewal was sent, by this process's clock. */
+  readonly renewedAt: number;
 }
 
-/** The Lease as it is when it has become ours; undefined when the signal fires first. */
-async function standBy(options: LeaseOptions): Promise<Held | undefined> {
-  const { kube, signal, identity, name, durationMs, onFailure } = options;
-  const bell = createBell();
-  const stop = linked(signal);
+/** Waits until the Lease is ours and returns it, or undefined when the signal aborts first. */
+async function acquire(options: Options): Promise<HeldLease | undefined> {
+  const { kube, signal, identity, namespace, name, durationMs, onFailure, now } = options;
+  const wakeUp = createWakeUp();
+  const stop = childController(signal);
   let lease: JsonObject | undefined;
   let isKnown = false;
   let changedAt = 0;
-  const see = (object: unknown) => {
+  const observe = (object: unknown) => {
     isKnown = true;
-    // Listed again unchanged, the lease is as old as it was.
-    if (versionOf(object) !== versionOf(lease)) changedAt = performance.now();
+    // A lease that is listed again unchanged is as old as it was.
+    if (versionOf(object) !== versionOf(lease)) changedAt = now();
     lease = isObject(object) ? object : undefined;
-    bell.ring();
+    wakeUp.wake();
   };
-  const watching = follow(
+  const watching = listWatch(
     kube,
-    { path: leasesPath(options), query: { fieldSelector: `metadata.name=${name}` } },
+    { path: leasesPath(namespace), query: { fieldSelector: `metadata.name=${name}` } },
     {
-      list() {
+      beginList() {
         let found: unknown;
         return {
-          object: (object) => {
+          add(object) {
             found = object;
           },
-          done: () => see(found),
+          finish: () => observe(found),
         };
       },
-      changed: see,
-      deleted: () => see(undefined),
+      changed: observe,
+      deleted: () => observe(undefined),
       failed: (_, failure) => onFailure(failure),
     },
     { signal: stop.signal, relistMs: 1_800_000 },
@@ -84,14 +95,14 @@ async function standBy(options: LeaseOptions): Promise<Held | undefined> {
   try {
     while (!stop.signal.aborted) {
       const isFree = lease === undefined || ['', identity].includes(holderOf(lease));
-      const left = isFree ? 0 : changedAt + (durationOf(lease ?? {}) ?? durationMs) - performance.now();
-      if (!isKnown || left > 0) {
-        await bell.wait(isKnown ? left : Infinity, stop.signal);
+      const leftMs = isFree ? 0 : changedAt + (durationOf(lease ?? {}) ?? durationMs) - now();
+      if (!isKnown || leftMs > 0) {
+        await wakeUp.wait(isKnown ? leftMs : Infinity, stop.signal);
         continue;
       }
-      const taken = await take(options, lease);
-      if (taken !== undefined) return taken;
-      await pause(500 + Math.random() * 500, stop.signal); // another was quicker, or the API server is away
+      const held = await tryAcquire(options, lease);
+      if (held !== undefined) return held;
+      await sleep(500 + Math.random() * 500, stop.signal); // another replica was quicker, or the API server is away
     }
     return undefined;
   } finally {
@@ -100,63 +111,69 @@ async function standBy(options: LeaseOptions): Promise<Held | undefined> {
   }
 }
 
-/** The Lease as the API server took it from us; undefined when another was quicker or the call failed. */
-async function take(options: LeaseOptions, lease: JsonObject | undefined): Promise<Held | undefined> {
-  const { identity, durationMs, namespace, name, signal } = options;
+/** Writes us into the Lease and returns it, or undefined when another replica was quicker or the request failed. */
+async function tryAcquire(options: Options, lease: JsonObject | undefined): Promise<HeldLease | undefined> {
+  const { identity, durationMs, namespace, name, signal, now } = options;
   const holding = { holder: identity, durationMs, acquired: true };
-  const since = performance.now();
+  const renewedAt = now();
+  const body = withHolding(lease ?? newLease(namespace, name), holding);
   const written = await write(
     options,
     lease === undefined
-      ? { method: 'POST', path: leasesPath(options), body: withHolding(newLease(namespace, name), holding), signal }
-      : { method: 'PUT', path: leasePath(options), body: withHolding(lease, holding), signal },
+      ? { method: 'POST', path: leasesPath(namespace), body, signal }
+      : { method: 'PUT', path: leasePath(namespace, name), body, signal },
   );
-  if (written.ok) return { lease: written.lease, since };
-  if (written.failure.status !== 409) options.onFailure(written.failure);
+  if (written.ok) return { lease: written.value, renewedAt };
+  if (written.error.status !== 409) options.onFailure(written.error);
   return undefined;
 }
 
 /**
- * Works and renews until either ends; then gives the lease back. The term ends, even in the middle of a call, when two thirds of
- * the duration have passed since the last renewal was asked for: the rest is to stop in before another may begin.
+ * Works and renews the lease until either ends, and then releases the lease. Work is stopped, also in
+ * the middle of a request, when two thirds of the duration have passed since the last successful
+ * renewal was sent: the last third is the time to stop in before another replica may begin.
  */
-async function hold(options: LeaseOptions, first: Held, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { signal, identity, durationMs, onFailure, kube } = options;
-  const stop = linked(signal);
-  let { lease, since: renewedAt } = first;
-  const left = () => Math.max(0, renewedAt + (durationMs * 2) / 3 - performance.now());
+async function workAndRenew(
+  options: Options,
+  acquired: HeldLease,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { signal, identity, namespace, name, durationMs, onFailure, kube, now } = options;
+  const stop = childController(signal);
+  let { lease, renewedAt } = acquired;
+  const leftMs = () => Math.max(0, renewedAt + (durationMs * 2) / 3 - now());
   const working = work(stop.signal).finally(() => stop.abort());
 
-  const path = leasePath(options);
-  let wait = durationMs / 3;
+  const path = leasePath(namespace, name);
+  let delayMs = durationMs / 3;
   for (;;) {
-    await pause(Math.min(wait, left()), stop.signal);
-    if (left() < 1) stop.abort();
+    await sleep(Math.min(delayMs, leftMs()), stop.signal);
+    if (leftMs() < 1) stop.abort();
     if (stop.signal.aborted) break;
-    const since = performance.now();
-    const holding = { holder: identity, durationMs, acquired: false };
+    const sentAt = now();
     const written = await write(options, {
       method: 'PUT',
       path,
-      body: withHolding(lease, holding),
-      timeoutMs: Math.min(CALL_MS, left()),
+      body: withHolding(lease, { holder: identity, durationMs, acquired: false }),
+      timeoutMs: Math.min(REQUEST_TIMEOUT_MS, leftMs()),
       signal: stop.signal,
     });
     if (written.ok) {
-      lease = written.lease;
-      renewedAt = since;
-      wait = durationMs / 3;
+      lease = written.value;
+      renewedAt = sentAt;
+      delayMs = durationMs / 3;
       continue;
     }
     if (stop.signal.aborted) break;
-    onFailure(written.failure);
-    wait = Math.min(1000, durationMs / 10);
-    if (written.failure.status === 404) stop.abort();
-    if (written.failure.status === 409) {
-      // Perhaps our own write, whose answer was lost, or somebody's annotation; else another holds it now.
-      const asked = await ask(kube, { method: 'GET', path, timeoutMs: Math.min(CALL_MS, left()), signal: stop.signal });
-      if (asked.ok && isObject(asked.body) && holderOf(asked.body) === identity) lease = asked.body;
-      else if (asked.ok) stop.abort();
+    onFailure(written.error);
+    delayMs = Math.min(1000, durationMs / 10);
+    if (written.error.status === 404) stop.abort();
+    if (written.error.status === 409) {
+      // Our own write whose response was lost, or somebody's annotation; otherwise another replica holds it now.
+      const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, leftMs());
+      const read = await kube.request({ method: 'GET', path, timeoutMs, signal: stop.signal });
+      if (read.ok && isObject(read.value) && holderOf(read.value) === identity) lease = read.value;
+      else if (read.ok) stop.abort();
     }
   }
   await working;
@@ -164,19 +181,9 @@ async function hold(options: LeaseOptions, first: Held, work: (signal: AbortSign
   await write(options, { method: 'PUT', path, body: withHolding(lease, released), timeoutMs: 2000 });
 }
 
-type Written = { readonly ok: true; readonly lease: JsonObject } | { readonly ok: false; readonly failure: Failure };
-
-async function write({ kube }: LeaseOptions, call: Call): Promise<Written> {
-  const asked = await ask(kube, { timeoutMs: CALL_MS, ...call });
-  if (!asked.ok) return asked;
-  if (isObject(asked.body)) return { ok: true, lease: asked.body };
-  return { ok: false, failure: { status: 200, message: 'the answer is not a Lease' } };
-}
-
-function leasesPath({ namespace }: LeaseOptions): string {
-  return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
-}
-
-function leasePath(options: LeaseOptions): string {
-  return `${leasesPath(options)}/${encodeURIComponent(options.name)}`;
+async function write({ kube }: Options, request: ApiRequest): Promise<Result<JsonObject, Failure>> {
+  const written = await kube.request({ timeoutMs: REQUEST_TIMEOUT_MS, ...request });
+  if (!written.ok) return written;
+  if (isObject(written.value)) return { ok: true, value: written.value };
+  return { ok: false, error: { status: 200, message: 'the answer is not a Lease' } };
 }

@@ -1,4 +1,4 @@
-import { isObject, own } from '../core/json.ts';
+import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
 /** Who holds a Lease, and what is to be written with it. */
@@ -6,16 +6,16 @@ export interface Holding {
   /** Empty: nobody. */
   readonly holder: string;
   readonly durationMs: number;
-  /** Whether the holder is a new one. */
+  /** Whether the holder is new. */
   readonly acquired: boolean;
 }
 
-/** A Lease (coordination.k8s.io/v1) that does not exist yet. */
+/** Returns a Lease (coordination.k8s.io/v1) that does not exist yet. */
 export function newLease(namespace: string, name: string): JsonObject {
   return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace } };
 }
 
-/** The lease with its holder and times replaced, and everything else kept. */
+/** Returns the lease with its holder and times replaced, and everything else kept. */
 export function withHolding(lease: JsonObject, { holder, durationMs, acquired }: Holding): JsonObject {
   const spec = objectAt(lease, 'spec');
   const transitions = own(spec, 'leaseTransitions');
@@ -34,21 +34,21 @@ export function withHolding(lease: JsonObject, { holder, durationMs, acquired }:
   };
 }
 
-/** Who holds the lease; empty for nobody. */
+/** Returns who holds the lease; empty for nobody. */
 export function holderOf(lease: JsonObject): string {
   const holder = own(objectAt(lease, 'spec'), 'holderIdentity');
   return typeof holder === 'string' ? holder : '';
 }
 
-/** How long the lease holds after its last change, in milliseconds, or undefined where it does not say. */
+/** Returns how long the lease is valid after its last renewal, in milliseconds, or undefined where it does not say. */
 export function durationOf(lease: JsonObject): number | undefined {
   const seconds = own(objectAt(lease, 'spec'), 'leaseDurationSeconds');
   return typeof seconds === 'number' ? seconds * 1000 : undefined;
 }
 
-/** The version of an object, or undefined where it has none. */
+/** Returns the version of an object, or undefined where it has none. */
 export function versionOf(object: unknown): string | undefined {
-  const version = isObject(object) ? own(objectAt(object, 'metadata'), 'resourceVersion') : undefined;
+  const version = member(member(object, 'metadata'), 'resourceVersion');
   return typeof version === 'string' ? version : undefined;
 }
 
@@ -57,7 +57,7 @@ function objectAt(object: JsonObject, key: string): JsonObject {
   return isObject(value) ? value : {};
 }
 
-/** Kubernetes' MicroTime: exactly six digits, or its decoder refuses the object. */
+/** Returns the time as Kubernetes' MicroTime: exactly six digits, or its decoder refuses the object. */
 function microTime(): string {
   return new Date().toISOString().replace('Z', '000Z');
 }

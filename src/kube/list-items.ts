@@ -1,11 +1,11 @@
 import { isObject } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
-/** Takes a list's JSON in pieces and hands over its items one by one. */
+/** Reads a list's JSON in pieces, and calls back with its items one by one. */
 export interface ItemReader {
-  /** Takes the next bytes, whatever they end in the middle of. */
+  /** Reads the next bytes. They may end anywhere. */
   push(bytes: Uint8Array): void;
-  /** What is left of the list: everything but its items. Throws a SyntaxError when it was not a whole JSON object. */
+  /** Returns the list without its items. Throws a SyntaxError when it was not a whole JSON object. */
   end(): JsonObject;
 }
 
@@ -16,9 +16,10 @@ const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b
 const ITEMS_DEPTH = 2;
 
 /**
- * A reader of a Kubernetes list, whose only array at the top is `items`. Only one item at a time is in memory: 500 pods of 10 KB, read
- * whole, are 5 MB of text and three times as much when parsed, for each of fifty namespaces at the same moment. Looking at bytes
- * is enough to find where items end, because in UTF-8 no part of another character looks like a quote or a bracket.
+ * Returns a reader of a Kubernetes list, whose only array at the top is `items`. Only one item at a
+ * time is in memory: 500 pods of 10 KB are 5 MB of JSON and three times as much when parsed, for each
+ * of fifty namespaces at the same moment. Bytes are enough to find where items end, because in UTF-8
+ * no part of another character looks like a quote or a bracket.
  */
 export function createItemReader(onItem: (item: unknown) => void): ItemReader {
   const rest = new TextCollector();
@@ -30,7 +31,7 @@ export function createItemReader(onItem: (item: unknown) => void): ItemReader {
 
   return {
     push(bytes) {
-      let from = 0; // where what has not been collected yet begins
+      let from = 0; // start of what has not been collected yet
       const collect = (to: number) => {
         (isInItems ? item : rest).add(bytes.subarray(from, to));
         from = to;
@@ -77,7 +78,7 @@ export function createItemReader(onItem: (item: unknown) => void): ItemReader {
   }
 }
 
-/** Text that comes as bytes in pieces. */
+/** Collects a string that comes as bytes in pieces. */
 class TextCollector {
   #decoder = new TextDecoder();
   #text = '';
@@ -86,7 +87,7 @@ class TextCollector {
     this.#text += this.#decoder.decode(bytes, { stream: true });
   }
 
-  /** The text so far; begins anew. */
+  /** Returns the string so far and starts an empty one. */
   take(): string {
     const text = this.#text + this.#decoder.decode();
     this.#text = '';

@@ -1,51 +1,48 @@
-import { isObject, own } from '../core/json.ts';
-import type { Kube } from './client.ts';
-import { ask } from './request.ts';
-import type { Failure } from './request.ts';
+import { isObject, member, own } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
+import type { Failure, Kube } from './client.ts';
 
-/** What to list and watch: a collection's path, and perhaps selectors. */
+/** What to list and watch: a collection's path, and selectors. */
 export interface Source {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
 }
 
-export type Listed =
-  { readonly ok: true; readonly resourceVersion: string } | { readonly ok: false; readonly failure: Failure };
+/** Objects in a page: what kubectl and client-go's pager ask for. */
+const PAGE_SIZE = 500;
 
-/** Objects a page: what kubectl and client-go's pager ask for. */
-const PAGE = 500;
-
-/** A page of large pods takes longer than other calls. */
-const PAGE_MS = 30_000;
+/** A page of large pods takes longer than other requests. */
+const PAGE_TIMEOUT_MS = 30_000;
 
 /**
- * Hands over every object of a collection, page by page, so that the caller can keep what it needs and drop the rest; the
- * resource version to watch from, or why the list could not be finished (some objects may have been handed over then).
+ * Calls `onObject` with every object of a collection, page by page, so that the caller can keep what
+ * it needs and drop the rest. Returns the resource version to watch from, or why the list failed; it
+ * may have called `onObject` with some of the objects by then.
  */
 export async function listAll(
   kube: Kube,
   source: Source,
   onObject: (object: unknown) => void,
   signal: AbortSignal,
-): Promise<Listed> {
+): Promise<Result<string, Failure>> {
   let continuation = '';
   for (;;) {
-    const asked = await ask(kube, {
+    const page = await kube.request({
       method: 'GET',
       path: source.path,
-      query: { ...source.query, limit: String(PAGE), ...(continuation === '' ? {} : { continue: continuation }) },
-      timeoutMs: PAGE_MS,
+      query: { ...source.query, limit: String(PAGE_SIZE), ...(continuation === '' ? {} : { continue: continuation }) },
+      timeoutMs: PAGE_TIMEOUT_MS,
       onItem: onObject,
       signal,
     });
-    if (!asked.ok) return asked;
-    const metadata = isObject(asked.body) ? own(asked.body, 'metadata') : undefined;
+    if (!page.ok) return page;
+    const metadata = member(page.value, 'metadata');
     if (!isObject(metadata)) {
-      return { ok: false, failure: { status: 200, message: `the answer to ${source.path} is not a list` } };
+      return { ok: false, error: { status: 200, message: `the answer to ${source.path} is not a list` } };
     }
     const next = own(metadata, 'continue');
     if (typeof next !== 'string' || next === '') {
-      return { ok: true, resourceVersion: String(own(metadata, 'resourceVersion')) };
+      return { ok: true, value: String(own(metadata, 'resourceVersion')) };
     }
     continuation = next;
   }

@@ -1,31 +1,31 @@
-import { pause } from './backoff.ts';
+import { sleep } from './backoff.ts';
 
-/** What keeps the patches at most so many a second, however many pods wait. */
-export interface Pace {
-  /** Resolves when it is the caller's turn, or the signal fires. */
-  turn(signal: AbortSignal): Promise<void>;
-  /** Lets nobody have a turn for so many milliseconds: the API server has asked for it. */
-  hold(milliseconds: number): void;
+/** Limits how many requests are sent in a second. */
+export interface RateLimiter {
+  /** Resolves when the caller may send its request, or when the signal aborts. */
+  wait(signal: AbortSignal): Promise<void>;
+  /** Lets nobody through for so many milliseconds: the API server asked for it. */
+  pauseFor(milliseconds: number): void;
 }
 
-/** A pace of at most `perSecond` turns, evenly spaced, without saving up unused ones. */
-export function createPace(
+/** Returns a limiter of at most `perSecond` requests, evenly spaced. Turns that nobody used are not saved up. */
+export function createRateLimiter(
   perSecond: number,
   now: () => number = () => performance.now(),
-  wait: typeof pause = pause,
-): Pace {
-  const gap = 1000 / perSecond;
-  let free = 0;
+  wait: typeof sleep = sleep,
+): RateLimiter {
+  const gapMs = 1000 / perSecond;
+  let freeAt = 0;
   return {
-    async turn(signal) {
-      const asked = now();
-      const at = Math.max(asked, free);
-      free = at + gap;
-      // The clock is read once: between two readings the turn may come, and a negative wait is a warning of Node's.
-      if (at > asked) await wait(at - asked, signal);
+    async wait(signal) {
+      const askedAt = now();
+      const at = Math.max(askedAt, freeAt);
+      freeAt = at + gapMs;
+      // The clock is read once: between two readings the turn may come, and Node warns of a negative timeout.
+      if (at > askedAt) await wait(at - askedAt, signal);
     },
-    hold(milliseconds) {
-      free = Math.max(free, now() + milliseconds);
+    pauseFor(milliseconds) {
+      freeAt = Math.max(freeAt, now() + milliseconds);
     },
   };
 }

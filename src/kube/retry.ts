@@ -1,28 +1,32 @@
-import { isOutage } from './request.ts';
-import type { Failure } from './request.ts';
-import { createBackoff, pause } from './backoff.ts';
+import type { Result } from '../core/result.ts';
+import { createBackoff, sleep } from './backoff.ts';
+import { isOutage } from './client.ts';
+import type { Failure } from './client.ts';
 
-/** How often something is asked for before its failure is told. */
-const TRIES = 4;
+/** How often something is attempted before its failure is returned. */
+const ATTEMPTS = 4;
 
-/** Whether a list that has failed may come when it is begun anew: there was an outage, or it took so long that its next page expired (410). */
-export function mayPass(failure: Failure): boolean {
+/**
+ * Returns whether a list that failed may succeed from its start: there was an outage, or it took so
+ * long that its next page expired (410).
+ */
+export function isRetryable(failure: Failure): boolean {
   return isOutage(failure) || failure.status === 410;
 }
 
 /**
- * What `once` brings, tried again a few times when its failure may pass by itself. A second is waited first and then ever longer,
- * or as long as the API server asks for.
+ * Returns what `attempt` returns, attempted a few times while its failure is retryable. The first
+ * delay is a second and each next one is longer, or it is as long as the API server asks for.
  */
-export async function insist<Result extends { readonly ok: true } | { readonly ok: false; readonly failure: Failure }>(
-  once: () => Promise<Result>,
+export async function retry<Value>(
+  attempt: () => Promise<Result<Value, Failure>>,
   signal: AbortSignal,
-  mayBeTried = mayPass,
-): Promise<Result> {
+  shouldRetry = isRetryable,
+): Promise<Result<Value, Failure>> {
   const backoff = createBackoff();
-  for (let tries = 1; ; tries += 1) {
-    const result = await once();
-    if (result.ok || tries === TRIES || signal.aborted || !mayBeTried(result.failure)) return result;
-    await pause(result.failure.retryAfterMs ?? backoff.next(), signal);
+  for (let attempts = 1; ; attempts += 1) {
+    const result = await attempt();
+    if (result.ok || attempts === ATTEMPTS || signal.aborted || !shouldRetry(result.error)) return result;
+    await sleep(result.error.retryAfterMs ?? backoff.next(), signal);
   }
 }

@@ -1,6 +1,6 @@
-/** What lets only so many run at the same time; the others wait in line. */
+/** Limits how many run at the same time. The others wait in line. */
 export interface Semaphore {
-  /** Returns what `work` returns, once there is room for it. */
+  /** Runs `work` once there is room for it, and returns what it returns. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -15,7 +15,7 @@ export function createSemaphore(limit: number): Semaphore {
       try {
         return await work();
       } finally {
-        // The place goes to the next in line, so nobody else can take it in between.
+        // The place goes to the next in line, so that nobody else can take it in between.
         const next = waiting.shift();
         if (next === undefined) running -= 1;
         else next();

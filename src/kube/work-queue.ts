@@ -1,36 +1,37 @@
-import { createBell } from './wake-up.ts';
+import { createWakeUp } from './wake-up.ts';
 
-/** Something to do, and whose it is. */
+/** Something to do, by name. */
 export interface WorkItem {
-  /** What shares one place in the rotation: such as a namespace. */
+  /** Groups take turns. A group is a namespace, for example. */
   readonly group: string;
   readonly name: string;
-  /** Whether it was tried before. */
+  /** Whether it was attempted before. */
   readonly isRetry: boolean;
 }
 
 /**
- * A work queue for one worker. First tries come before retries, and groups take turns within both, so that neither what fails nor
- * what is many keeps others waiting. An item that waits already is not added a second time.
+ * A work queue for one worker. First attempts come before retries, and groups take turns within both,
+ * so that neither failures nor a large group keep others waiting. An item that waits already is not
+ * added a second time.
  */
 export interface WorkQueue {
   add(item: WorkItem): void;
-  /** Adds a retry after a delay in milliseconds. Until then the item is not added in another way. */
+  /** Adds a retry after a delay in milliseconds. Until then `add` ignores the item. */
   addLater(group: string, name: string, delayMs: number): void;
   /** Takes the next item, or returns undefined when nothing can be taken now. */
   take(): WorkItem | undefined;
-  /** Resolves when there is something to take, or the signal fires. */
+  /** Resolves when there is an item to take, or when the signal aborts. */
   wait(signal: AbortSignal): Promise<void>;
-  /** Keeps a group's items for so many milliseconds from now. */
+  /** Keeps a group's items back for so many milliseconds from now. */
   pause(group: string, milliseconds: number): void;
-  /** Whether a first try waits, in a paused group too. */
-  hasFirstTries(): boolean;
-  /** Forgets all items of a group. */
+  /** Returns whether a first attempt waits, in a paused group too. */
+  hasFirstAttempts(): boolean;
+  /** Removes all items of a group, and its pause. */
   drop(group: string): void;
   clear(): void;
 }
 
-/** The items of one group. The iterator goes on where it was: a new one would walk over all that was taken before. */
+/** The items of one group. The iterator is kept: a new one would step over all items that were taken before. */
 interface Items {
   readonly names: Set<string>;
   readonly order: SetIterator<string>;
@@ -45,7 +46,7 @@ export function createWorkQueue(): WorkQueue {
   const retries: Rotation = new Map();
   const delayed = new Map<string, Map<string, NodeJS.Timeout>>();
   const paused = new Map<string, NodeJS.Timeout>();
-  const bell = createBell();
+  const wakeUp = createWakeUp();
 
   function canTake(rotation: Rotation): boolean {
     return [...rotation.keys()].some((group) => !paused.has(group));
@@ -58,7 +59,7 @@ export function createWorkQueue(): WorkQueue {
       rotation.delete(group);
       if (name === undefined) continue;
       items.names.delete(name);
-      if (items.names.size > 0) rotation.set(group, items); // its next turn comes after all others'
+      if (items.names.size > 0) rotation.set(group, items); // its next turn comes after those of all others
       return { group, name, isRetry };
     }
     return undefined;
@@ -76,7 +77,7 @@ export function createWorkQueue(): WorkQueue {
       rotation.set(group, items);
     }
     items.names.add(name);
-    bell.ring();
+    wakeUp.wake();
   }
 
   function drop(group: string): void {
@@ -102,17 +103,17 @@ export function createWorkQueue(): WorkQueue {
     },
     take: () => takeFrom(first, false) ?? takeFrom(retries, true),
     async wait(signal) {
-      while (!signal.aborted && !canTake(first) && !canTake(retries)) await bell.wait(Infinity, signal);
+      while (!signal.aborted && !canTake(first) && !canTake(retries)) await wakeUp.wait(Infinity, signal);
     },
     pause(group, milliseconds) {
       clearTimeout(paused.get(group));
       const timer = setTimeout(() => {
         paused.delete(group);
-        bell.ring();
+        wakeUp.wake();
       }, milliseconds);
       paused.set(group, timer);
     },
-    hasFirstTries: () => first.size > 0,
+    hasFirstAttempts: () => first.size > 0,
     drop,
     clear() {
       for (const group of [...first.keys(), ...retries.keys(), ...delayed.keys(), ...paused.keys()]) drop(group);

@@ -1,98 +1,65 @@
-import type { Kube } from '../kube/client.ts';
-import type { Applied, ChangePlan } from './apply.ts';
-import { ask } from '../kube/request.ts';
-import type { Failure } from '../kube/request.ts';
-import { insist, mayPass } from '../kube/retry.ts';
+import type { Result } from '../core/result.ts';
+import { namespacePath, podsPath } from '../kube/api-paths.ts';
+import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
-import { HAS_OPT_IN_LABEL, readNamespace } from './namespace.ts';
+import type { RateLimiter } from '../kube/rate-limiter.ts';
+import { retry } from '../kube/retry.ts';
+import { apply } from './apply.ts';
+import type { Applied, ApplyOptions } from './apply.ts';
+import { readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
-import type { Pace } from '../kube/rate-limiter.ts';
-import { applyAll, planNamespace } from './apply-all.ts';
-import type { PodPlan, Planner } from './plan.ts';
+import type { ChangePlan, Planner, PodPlan } from './plan.ts';
 
-/** One pod of a pass: what was to be done with it, and what became of that (nothing in a dry run, `stopped` when the pass ended before). */
+/** The plan for one pod and its result: none in a dry run, `stopped` when the signal aborted before. */
 export interface PodOutcome {
   readonly plan: PodPlan;
   readonly applied?: Applied | { readonly result: 'stopped' };
 }
 
-/** What a pass found and did. */
-export interface PassReport {
+/** What one run over namespaces found and did. */
+export interface BulkReport {
   readonly dryRun: boolean;
   readonly namespaces: readonly Namespace[];
   readonly pods: readonly PodOutcome[];
-  /** Why not all was done, besides what became of single pods: one sentence each. */
+  /** What failed besides single pods: one sentence each. */
   readonly problems: readonly string[];
 }
 
-/** One pass over some namespaces. */
-export interface PassOptions {
+/** One run over namespaces. */
+export interface BulkOptions {
   readonly kube: Kube;
   readonly namespaces: readonly Namespace[];
   readonly plannerFor: (namespace: Namespace) => Planner;
-  /** Whether the namespace, read again, is still to be worked on. */
+  /** Returns whether the namespace, read again, may still be changed. */
   readonly isWanted: (namespace: Namespace) => boolean;
-  readonly pace: Pace;
+  readonly rateLimiter: RateLimiter;
   readonly dryRun: boolean;
-  /** Told now and then how many changes of how many are through. */
+  /** Called after each change. */
   readonly onProgress: (done: number, of: number) => void;
-  /** Ends the pass, once the change under way is through. */
+  /** Ends the run after the change in flight. */
   readonly signal: AbortSignal;
 }
 
-export type Found =
-  { readonly ok: true; readonly namespaces: readonly Namespace[] } | { readonly ok: false; readonly failure: Failure };
+/** How long a read namespace counts as current when a pod in it is changed, in milliseconds. */
+const NAMESPACE_AGE_MS = 5000;
 
-/** The one namespace, or all of them, or those that have the opt-in label, with whatever value. */
-export type Wanted = { readonly name: string } | 'all' | 'labelled';
-
-/** The namespaces; or why they could not be read. A server that does not answer at all is told at once: perhaps there is none. */
-export async function findNamespaces(kube: Kube, which: Wanted, signal: AbortSignal): Promise<Found> {
-  return insist(
-    () => readNamespaces(kube, which, signal),
-    signal,
-    (failure) => failure.status !== 0 && mayPass(failure),
-  );
-}
-
-async function readNamespaces(kube: Kube, which: Wanted, signal: AbortSignal): Promise<Found> {
-  if (typeof which === 'object') {
-    const asked = await ask(kube, { method: 'GET', path: namespacePath(which.name), signal });
-    if (!asked.ok) return asked;
-    const namespace = readNamespace(asked.body);
-    if (namespace !== undefined) return { ok: true, namespaces: [namespace] };
-    return { ok: false, failure: { status: 200, message: 'the answer is not a namespace' } };
-  }
-  const namespaces: Namespace[] = [];
-  const source = { path: '/api/v1/namespaces', query: which === 'all' ? {} : { labelSelector: HAS_OPT_IN_LABEL } };
-  const onObject = (object: unknown) => {
-    const namespace = readNamespace(object);
-    if (namespace !== undefined) namespaces.push(namespace);
-  };
-  const listed = await listAll(kube, source, onObject, signal);
-  return listed.ok ? { ok: true, namespaces } : listed;
-}
-
-/** How old the knowledge of a namespace's label may be when a pod in it is changed, in milliseconds. */
-const LABEL_AGE_MS = 5000;
-
-/** What has been sent is waited for: nobody would know what became of it otherwise. */
+/** A request in flight is never aborted: its result would be unknown. */
 const NEVER = new AbortController().signal;
 
-/** What was found and done: everything is planned first, and then carried out unless it is a dry run. */
-export async function pass(options: PassOptions): Promise<PassReport> {
-  const { kube, namespaces, plannerFor, isWanted, pace, dryRun, onProgress, signal } = options;
+/** Lists the pods of all namespaces and plans them, then applies the plans unless it is a dry run. Returns the report. */
+export async function runBulk(options: BulkOptions): Promise<BulkReport> {
+  const { kube, namespaces, plannerFor, isWanted, rateLimiter, dryRun, onProgress, signal } = options;
   const problems: string[] = [];
   const planned: { namespace: Namespace; plans: readonly PodPlan[] }[] = [];
   for (const namespace of namespaces) {
     const plan = () => planNamespace(kube, namespace.name, plannerFor(namespace), signal);
-    const result = await insist(plan, signal);
+    const result = await retry(plan, signal);
     if (signal.aborted) {
-      problems.push('stopped before every pod was looked at');
+      problems.push('stopped before all pods were listed');
       break;
     }
-    if (result.ok) planned.push({ namespace, plans: result.plans });
-    else problems.push(`namespace ${namespace.name}: its pods could not be listed: ${result.failure.message}`);
+    if (result.ok) planned.push({ namespace, plans: result.value });
+    else problems.push(`namespace ${namespace.name}: its pods could not be listed: ${result.error.message}`);
   }
   const report = { dryRun, namespaces, problems };
   if (dryRun) return { ...report, pods: planned.flatMap(({ plans }) => plans.map((plan) => ({ plan }))) };
@@ -105,8 +72,8 @@ export async function pass(options: PassOptions): Promise<PassReport> {
     const applying = applyAll(plans.filter(isChange), {
       kube,
       planner: plannerFor(namespace),
-      pace: { ...pace, turn: () => pace.turn(signal) },
-      isWanted: stillWanted(kube, namespace, isWanted, signal),
+      rateLimiter: { ...rateLimiter, wait: () => rateLimiter.wait(signal) },
+      isWanted: isStillWanted(kube, namespace, isWanted, signal),
       signal: NEVER,
     });
     for await (const { change, applied } of applying) {
@@ -120,22 +87,67 @@ export async function pass(options: PassOptions): Promise<PassReport> {
   return { ...report, pods };
 }
 
-/** Reads the namespace again when it was last read too long ago: a pass over thousands of pods takes minutes. False once the signal has fired. */
-function stillWanted(
+/** Returns the plan for each pod of a namespace, or why they could not be listed. */
+async function planNamespace(
+  kube: Kube,
+  namespace: string,
+  planner: Planner,
+  signal: AbortSignal,
+): Promise<Result<readonly PodPlan[], Failure>> {
+  const plans: PodPlan[] = [];
+  const onObject = (object: unknown) => {
+    const plan = planner(object);
+    if (plan !== undefined) plans.push(plan);
+  };
+  const listed = await listAll(kube, { path: podsPath(namespace) }, onObject, signal);
+  return listed.ok ? { ok: true, value: plans } : listed;
+}
+
+/** How often a change is attempted when the API server says when to retry (429, 503). */
+const ATTEMPTS = 4;
+
+/** Yields the result of each change, in order: `unwanted` from when the namespace must not be changed any more. */
+export async function* applyAll(
+  changes: readonly ChangePlan[],
+  options: ApplyOptions,
+): AsyncGenerator<{ readonly change: ChangePlan; readonly applied: Applied }, void> {
+  const { rateLimiter, isWanted, signal } = options;
+  const mayPatch = async () => {
+    await rateLimiter.wait(signal);
+    return !signal.aborted && (await isWanted());
+  };
+  for (const change of changes) {
+    let applied: Applied = (await mayPatch()) ? await apply(change, options, change) : { result: 'unwanted' };
+    for (let attempts = 1; attempts < ATTEMPTS; attempts += 1) {
+      if (applied.result !== 'failed' || applied.failure.retryAfterMs === undefined) break;
+      rateLimiter.pauseFor(applied.failure.retryAfterMs);
+      if (!(await mayPatch())) break;
+      applied = await apply(change, options, change);
+    }
+    yield { change, applied };
+  }
+}
+
+/**
+ * Returns a function that tells whether the namespace may still be changed. It reads the namespace
+ * again when that was too long ago, because a run over thousands of pods takes minutes, and returns
+ * false once the signal has aborted.
+ */
+function isStillWanted(
   kube: Kube,
   namespace: Namespace,
-  isWanted: PassOptions['isWanted'],
+  isWanted: BulkOptions['isWanted'],
   signal: AbortSignal,
 ): () => Promise<boolean> {
   let readAt = -Infinity;
   let wanted = true;
   return async () => {
-    if (wanted && !signal.aborted && performance.now() - readAt > LABEL_AGE_MS) {
-      const asked = await ask(kube, { method: 'GET', path: namespacePath(namespace.name), signal });
-      const fresh = asked.ok ? readNamespace(asked.body) : undefined;
-      // Without an answer nothing is known, and the change itself will tell what is wrong.
+    if (wanted && !signal.aborted && performance.now() - readAt > NAMESPACE_AGE_MS) {
+      const read = await kube.request({ method: 'GET', path: namespacePath(namespace.name), signal });
+      const fresh = read.ok ? readNamespace(read.value) : undefined;
+      // Without a response nothing is known, and the change itself will show the failure.
       if (fresh !== undefined) wanted = isWanted(fresh);
-      else if (!asked.ok && asked.failure.status === 404) wanted = false;
+      else if (!read.ok && read.error.status === 404) wanted = false;
       readAt = performance.now();
     }
     return wanted && !signal.aborted;
@@ -143,9 +155,5 @@ function stillWanted(
 }
 
 function isChange(plan: PodPlan): plan is ChangePlan {
-  return plan.action !== 'leave';
-}
-
-function namespacePath(name: string): string {
-  return `/api/v1/namespaces/${encodeURIComponent(name)}`;
+  return plan.action !== 'skip';
 }

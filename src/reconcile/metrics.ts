@@ -1,11 +1,11 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import type { Applied } from './apply.ts';
-import type { Failure } from '../kube/request.ts';
+import type { Failure } from '../kube/client.ts';
 
 /** What the reconciler counts. Labels are few and bounded: never a namespace's or a pod's name. */
 export interface ReconcileMetrics {
-  answer(method: string, status: number): void;
+  response(method: string, status: number): void;
   failed(operation: string, failure: Failure): void;
   applied(result: Applied['result']): void;
   missed(): void;
@@ -14,23 +14,24 @@ export interface ReconcileMetrics {
   rulesReloaded(result: 'success' | 'error'): void;
 }
 
-/** What is true now, asked for at each scrape. */
+/** The state at the time of a scrape. */
 export interface ReconcileState {
   namespaces(): number;
-  /** Pods by what is to be done with them: `annotate`, `refused`, or the reason why they are left alone. */
+  /** Number of pods by plan: `annotate`, `refused`, or the reason why they are skipped. */
   pods(): ReadonlyMap<string, number>;
 }
 
-/** What calls are for. */
+/** What requests are for. */
 const OPERATIONS = ['list namespaces', 'watch namespaces', 'list pods', 'watch pods', 'patch pods', 'lease'] as const;
 
 /**
- * How calls fail that fail: no answer, no rights, not there, overtaken, gone, invalid, too many, a fault or an outage. A series
- * that appears with its first failure hides that failure from increase(), so these begin at 0.
+ * The statuses of requests that fail: no response, no rights, not found, conflict, gone, invalid, too
+ * many, a fault or an outage. A series that appears with its first failure hides that failure from
+ * increase(), so these begin at 0.
  */
 const LIKELY_CODES = ['0', '401', '403', '404', '409', '410', '422', '429', '500', '502', '503', '504'] as const;
 
-/** The reconciler's metrics, registered. */
+/** Registers the reconciler's metrics and returns them. */
 export function createReconcileMetrics(registry: Registry, state: ReconcileState): ReconcileMetrics {
   const registers = [registry];
   const namespaces = new Gauge({
@@ -43,7 +44,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   });
   const pods = new Gauge({
     name: 'autoscrape_reconcile_pods',
-    help: 'Pods in opted-in namespaces: to annotate, refused by the API server, or the reason why they are left alone.',
+    help: 'Pods in opted-in namespaces: to annotate, refused by the API server, or the reason why they are skipped.',
     labelNames: ['plan'],
     registers: [],
     collect() {
@@ -53,13 +54,13 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   });
   const requests = new Counter({
     name: 'autoscrape_reconcile_api_requests_total',
-    help: 'Calls to the API server, by HTTP status; code 0: there was no answer.',
+    help: 'Requests to the API server, by HTTP status; code 0: there was no response.',
     labelNames: ['method', 'code'],
     registers,
   });
   const failures = new Counter({
     name: 'autoscrape_reconcile_failures_total',
-    help: 'Calls that failed and will be made again, by what they were for; code 0: there was no answer.',
+    help: 'Requests that failed and are retried, by what they were for; code 0: there was no response.',
     labelNames: ['operation', 'code'],
     registers,
   });
@@ -68,7 +69,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   }
   const changes = new Counter({
     name: 'autoscrape_reconcile_changes_total',
-    help: 'Changes of pods that were tried, by what became of them.',
+    help: 'Changes of pods that were attempted, by result.',
     labelNames: ['action', 'result'],
     registers,
   });
@@ -82,24 +83,24 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
   });
   const leader = new Gauge({
     name: 'autoscrape_reconcile_leader',
-    help: '1 for the replica that works, 0 for one that stands by.',
+    help: '1 for the leader, 0 for a replica that stands by.',
     registers,
   });
   const lastPass = new Gauge({
     name: 'autoscrape_reconcile_last_full_pass_timestamp_seconds',
-    help: 'Unix time of the last full pass: since then every opted-in namespace was listed and each pod tried; 0: none yet.',
+    help: 'Unix time of the last full pass: since then every opted-in namespace was listed and each pod attempted; 0: none yet.',
     registers,
   });
   const reloads = new Counter({
-    name: 'autoscrape_config_reload_total', // as the webhook counts it, so that one alert is for both
-    help: 'Attempts to take over a changed rules file, by result; a fault counts again every ten seconds while it lasts.',
+    name: 'autoscrape_config_reload_total', // the webhook has it too, so that one alert serves both
+    help: 'Attempts to reload a changed rules file, by result; a fault counts again every ten seconds while it lasts.',
     labelNames: ['result'],
     registers,
   });
   for (const result of ['success', 'error']) reloads.inc({ result }, 0);
   for (const metric of [namespaces, pods]) registry.registerMetric(metric);
   return {
-    answer: (method, status) => requests.inc({ method, code: String(status) }),
+    response: (method, status) => requests.inc({ method, code: String(status) }),
     failed: (operation, { status }) => failures.inc({ operation, code: String(status) }),
     applied: (result) => changes.inc({ action: 'annotate', result }),
     missed: () => missed.inc(),

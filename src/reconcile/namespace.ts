@@ -1,13 +1,18 @@
-import { isObject, own } from '../core/json.ts';
+import { isObject, member, own } from '../core/json.ts';
 import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import type { Result } from '../core/result.ts';
+import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
+import type { Failure, Kube } from '../kube/client.ts';
+import { listAll } from '../kube/list.ts';
+import { isRetryable, retry } from '../kube/retry.ts';
 
 /** The selector of namespaces to read: all that have the label, so that a value which means neither yes nor no can be logged. */
 export const HAS_OPT_IN_LABEL = OPT_IN_LABEL;
 
-/** Namespaces of the cluster's own machinery: never worked on, whatever their labels, as in the webhook's selector. */
+/** Namespaces of the cluster's own machinery, skipped whatever their labels, as in the webhook's selector. */
 export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
 
-/** What counts of a namespace. */
+/** What is read of a namespace. */
 export interface Namespace {
   readonly name: string;
   readonly optedIn: boolean;
@@ -18,21 +23,61 @@ export interface Namespace {
   readonly terminating: boolean;
 }
 
-/** What counts of the object, or undefined where it is not a namespace. */
+/** Returns what is read of the object, or undefined where it is not a namespace. */
 export function readNamespace(object: unknown): Namespace | undefined {
-  const metadata = isObject(object) ? own(object, 'metadata') : undefined;
+  const metadata = member(object, 'metadata');
   if (!isObject(metadata)) return undefined;
   const name = own(metadata, 'name');
   if (typeof name !== 'string') return undefined;
-  const found = own(metadata, 'labels');
-  const labels = isObject(found) ? found : {};
-  const value = own(labels, OPT_IN_LABEL);
+  const labels = own(metadata, 'labels');
+  const value = member(labels, OPT_IN_LABEL);
   const optIn = typeof value === 'string' ? readOptIn(value) : 'no';
   return {
     name,
     optedIn: optIn === 'yes',
     ...(typeof value === 'string' && optIn === 'unknown' && { unknownOptIn: value }),
-    mesh: own(labels, 'istio-injection') === 'enabled' || own(labels, 'istio.io/rev') !== undefined,
+    mesh: member(labels, 'istio-injection') === 'enabled' || member(labels, 'istio.io/rev') !== undefined,
     terminating: own(metadata, 'deletionTimestamp') !== undefined,
   };
+}
+
+/** One namespace, all of them, or those that have the opt-in label with any value. */
+export type NamespaceSelection = { readonly name: string } | 'all' | 'labelled';
+
+/**
+ * Returns the selected namespaces, or why they could not be read. It retries, but not when the API
+ * server does not respond at all: perhaps there is none.
+ */
+export async function findNamespaces(
+  kube: Kube,
+  selection: NamespaceSelection,
+  signal: AbortSignal,
+): Promise<Result<readonly Namespace[], Failure>> {
+  return retry(
+    () => readNamespaces(kube, selection, signal),
+    signal,
+    (failure) => failure.status !== 0 && isRetryable(failure),
+  );
+}
+
+async function readNamespaces(
+  kube: Kube,
+  selection: NamespaceSelection,
+  signal: AbortSignal,
+): Promise<Result<readonly Namespace[], Failure>> {
+  if (typeof selection === 'object') {
+    const read = await kube.request({ method: 'GET', path: namespacePath(selection.name), signal });
+    if (!read.ok) return read;
+    const namespace = readNamespace(read.value);
+    if (namespace !== undefined) return { ok: true, value: [namespace] };
+    return { ok: false, error: { status: 200, message: 'the answer is not a namespace' } };
+  }
+  const namespaces: Namespace[] = [];
+  const source = { path: NAMESPACES_PATH, query: selection === 'all' ? {} : { labelSelector: HAS_OPT_IN_LABEL } };
+  const onObject = (object: unknown) => {
+    const namespace = readNamespace(object);
+    if (namespace !== undefined) namespaces.push(namespace);
+  };
+  const listed = await listAll(kube, source, onObject, signal);
+  return listed.ok ? { ok: true, value: namespaces } : listed;
 }

@@ -1,65 +1,67 @@
+import type { ListReceiver } from '../kube/list-watch.ts';
 import { readRef } from './plan.ts';
-import type { LeaveReason, PodPlan, Planner } from './plan.ts';
+import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
 
-/** What is to be done with a known pod. `refused`: to be annotated, but the API server refuses this version. */
-export type Todo = LeaveReason | 'annotate' | 'refused';
+/** What is planned for a known pod. `refused`: to be annotated, but the API server refuses to change this version. */
+export type PodState = LivePodSkipReason | 'annotate' | 'refused';
 
 /**
- * All that is kept of a pod, and changed in place: a cluster may have 150,000. What to write is planned again from a fresh read when
- * the pod's turn has come. The UID is not kept: versions of all pods can be compared (KEP-5504), so what comes later is newer,
- * also where it is another pod with the same name.
+ * All that is kept of a pod, changed in place: a cluster may have 150,000. What to write is planned
+ * again from a fresh read when the pod is reconciled. The UID is not kept: versions of all pods can be
+ * compared (KEP-5504), so a higher one is newer, also where it is another pod with the same name.
  */
 interface PodRecord {
   version: string;
-  todo: Todo;
-  /** How often it was tried to change the pod. */
-  tries: number;
+  state: PodState;
+  /** How often it was attempted to change the pod. */
+  attempts: number;
   /** Number of the list before or in which it was last seen. */
   list: number;
 }
 
-/** A pod that is to be annotated, as it was seen because it is new or has changed. */
-export interface Waiting {
+/** A pod that is to be annotated because it is new or has changed. */
+export interface PendingPod {
   readonly name: string;
-  /** How often changing this pod was tried before. */
-  readonly tries: number;
+  /** How often it was attempted to change this pod before. */
+  readonly attempts: number;
   /** Whether there was no pod of that name before. */
   readonly isNew: boolean;
-  /** Whether the API server refused to have the version before it changed. */
+  /** Whether the API server refused to change the version before. */
   readonly wasRefused: boolean;
 }
 
 /** The pods of one namespace, as last seen. */
 export interface PodStore {
-  /** Takes a pod as it was seen, unless the very same or something newer is known already. */
+  /** Plans and stores a pod, unless the same version or a newer one is known. */
   upsert(object: unknown): void;
-  /** Forgets a pod that was deleted, but not a later one that has taken its name. */
+  /** Removes a pod that was deleted, but not a later one that has taken its name. */
   delete(object: unknown): void;
   /** Returns whether the pod is to be annotated now. */
-  isWaiting(name: string): boolean;
-  /** The version that is known, or undefined where there is no such pod. */
+  isPending(name: string): boolean;
+  /** Returns the known version, or undefined where there is no such pod. */
   version(name: string): string | undefined;
-  /** Forgets the pod if that is still its version. */
+  /** Removes the pod if that is still its version. */
   deleteVersion(name: string, version: string | undefined): void;
-  /** Counts a try and returns how many there have been. */
-  countTry(name: string): number;
-  /** The API server refuses to change this version: it is not tried again until it changes or `release` says so. */
+  /** Counts an attempt to change the pod, and returns how many there have been. */
+  recordAttempt(name: string): number;
+  /** Records that the API server refuses to change this version: the pod is not pending until it changes or is released. */
   refuse(name: string, version: string): void;
-  /** Number of refused pods. */
+  /** Returns the number of refused pods. */
   refused(): number;
-  /** Has refused pods tried again, the one that was refused longest ago or all of them; returns their names. */
+  /** Makes refused pods pending again, all of them or the one that was refused longest ago; returns their names. */
   release(which: 'one' | 'all'): string[];
   /**
-   * Takes a whole list that begins now. It is the truth: pods that it does not hold are forgotten at its end, and what it says of
-   * those that have not changed since it began is taken, however old it seems: a restored etcd counts its versions from the start.
+   * Returns the receiver of a list that begins now. A list is the truth: at its end, pods that it does
+   * not hold are removed. Its version of a pod that has not changed since it began is stored even when
+   * it is lower than the known one, because a restored etcd counts its versions from the start.
    */
-  list(): { object(object: unknown): void; done(): void };
-  /** Adds to the number of pods of each kind. */
-  count(into: Map<string, number>): void;
+  beginList(): ListReceiver;
+  /** Adds the number of pods in each state to `counts`. */
+  count(counts: Map<string, number>): void;
 }
 
-/** Returns an empty store of a namespace's pods, planned as they come; `onWaiting` is called for each new or changed one to annotate. */
-export function createPodStore(planner: Planner, onWaiting: (waiting: Waiting) => void): PodStore {
+/** Returns an empty store. It plans pods as they come, and calls `onPending` for each new or changed one to annotate. */
+export function createPodStore(planner: Planner, onPending: (pod: PendingPod) => void): PodStore {
   const pods = new Map<string, PodRecord>();
   const refused = new Set<string>();
   let lists = 0;
@@ -77,21 +79,21 @@ export function createPodStore(planner: Planner, onWaiting: (waiting: Waiting) =
     }
     const plan = planner(object);
     if (plan === undefined) return;
-    const tries = known?.tries ?? 0;
-    const wasRefused = known?.todo === 'refused';
-    const todo = todoOf(plan);
+    const attempts = known?.attempts ?? 0;
+    const wasRefused = known?.state === 'refused';
+    const state = stateOf(plan);
     if (known === undefined) {
-      pods.set(name, { version: resourceVersion, todo, tries, list: lists });
+      pods.set(name, { version: resourceVersion, state, attempts, list: lists });
     } else {
       refused.delete(name);
       known.version = resourceVersion;
-      known.todo = todo;
+      known.state = state;
       known.list = lists;
     }
-    if (todo === 'annotate') onWaiting({ name, tries, isNew: known === undefined, wasRefused });
+    if (state === 'annotate') onPending({ name, attempts, isNew: known === undefined, wasRefused });
   }
 
-  function forget(name: string): void {
+  function remove(name: string): void {
     pods.delete(name);
     refused.delete(name);
   }
@@ -102,24 +104,24 @@ export function createPodStore(planner: Planner, onWaiting: (waiting: Waiting) =
       const ref = readRef(object);
       const known = ref === undefined ? undefined : pods.get(ref.name);
       // A deletion has a version of its own, which is newer than all of the pod's.
-      if (ref !== undefined && known !== undefined && !isNewer(known.version, ref.resourceVersion)) forget(ref.name);
+      if (ref !== undefined && known !== undefined && !isNewer(known.version, ref.resourceVersion)) remove(ref.name);
     },
-    isWaiting: (name) => pods.get(name)?.todo === 'annotate',
+    isPending: (name) => pods.get(name)?.state === 'annotate',
     version: (name) => pods.get(name)?.version,
     deleteVersion(name, version) {
-      if (pods.get(name)?.version === version) forget(name);
+      if (pods.get(name)?.version === version) remove(name);
     },
-    countTry(name) {
+    recordAttempt(name) {
       const known = pods.get(name);
       if (known === undefined) return 0;
-      known.tries += 1;
-      return known.tries;
+      known.attempts += 1;
+      return known.attempts;
     },
     refuse(name, version) {
       const known = pods.get(name);
       if (known === undefined || isNewer(known.version, version)) return;
       known.version = version;
-      known.todo = 'refused';
+      known.state = 'refused';
       refused.delete(name);
       refused.add(name);
     },
@@ -129,32 +131,32 @@ export function createPodStore(planner: Planner, onWaiting: (waiting: Waiting) =
       for (const name of names) {
         refused.delete(name);
         const known = pods.get(name);
-        if (known !== undefined) known.todo = 'annotate';
+        if (known !== undefined) known.state = 'annotate';
       }
       return names;
     },
-    list() {
+    beginList() {
       lists += 1;
       return {
-        object: (object) => upsert(object, true),
-        done() {
-          for (const [name, { list }] of pods) if (list < lists) forget(name);
+        add: (object) => upsert(object, true),
+        finish() {
+          for (const [name, { list }] of pods) if (list < lists) remove(name);
         },
       };
     },
-    count(into) {
-      for (const { todo } of pods.values()) into.set(todo, (into.get(todo) ?? 0) + 1);
+    count(counts) {
+      for (const { state } of pods.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
     },
   };
 }
 
-function todoOf(plan: PodPlan): Todo {
-  return plan.action === 'leave' ? plan.reason : 'annotate';
+function stateOf(plan: PodPlan): PodState {
+  return plan.action === 'skip' ? plan.reason : 'annotate';
 }
 
 /**
- * Whether a version comes after another: resourceVersions are decimal numbers that may be compared (KEP-5504). The answer to
- * our own patch is newer than events that were on their way before it.
+ * Returns whether a version is newer than another: resourceVersions are decimal numbers that may be
+ * compared (KEP-5504). The response to our own patch is newer than events that were sent before it.
  */
 function isNewer(version: string, than: string): boolean {
   return version.length === than.length ? version > than : version.length > than.length;

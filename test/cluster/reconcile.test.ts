@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { connect } from '../../src/kube/client.ts';
 import type { Kube } from '../../src/kube/client.ts';
-import { follow } from '../../src/kube/list-watch.ts';
+import { listWatch } from '../../src/kube/list-watch.ts';
 import { readRef } from '../../src/reconcile/plan.ts';
 import type { KubernetesObject } from '../harness/control-plane/api-client.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';
@@ -35,7 +35,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
   });
   after(() => cluster.stop());
 
-  test('a dry run changes nothing, and its plan is what then happens', async () => {
+  test('a dry run changes nothing, and prints the plan that reconcile then applies', async () => {
     const namespace = await createNamespace('plan', true);
     for (const name of ['a', 'b']) await createPod(namespace, name);
     await createPod(namespace, 'silent', { ports: [] });
@@ -49,8 +49,8 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual(
       plan.pods.map(({ name, result, reason }) => [name, reason ?? result]),
       [
-        ['a', 'to annotate'],
-        ['b', 'to annotate'],
+        ['a', 'would be annotated'],
+        ['b', 'would be annotated'],
         ['declined', 'declined'],
         ['silent', 'no_candidate'],
       ],
@@ -71,10 +71,10 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
 
     const again = await runAsReconciler(cluster, 'reconcile', '--once', '-n', namespace);
     assert.equal(again.code, 0);
-    assert.match(again.stdout, /4 pods in 1 namespace: 4 left alone\./);
+    assert.match(again.stdout, /4 pods in 1 namespace: 4 skipped\./);
   });
 
-  test('uninject gives pods back byte for byte, whoever annotated them', async () => {
+  test('uninject restores pods byte for byte', async () => {
     const namespace = await createNamespace('undo', true);
     await createPod(namespace, 'bare');
     await createPod(namespace, 'annotated', { annotations: { 'example.com/note': 'keep ~ / me' } });
@@ -86,14 +86,14 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
 
     await labelNamespace(namespace, undefined);
     const dry = await runAsReconciler(cluster, 'uninject', '--dry-run', '-n', namespace);
-    assert.match(dry.stdout, /3 to take back/);
+    assert.match(dry.stdout, /3 would be uninjected/);
     const done = await runAsReconciler(cluster, 'uninject', '-n', namespace);
     assert.equal(done.code, 0, done.stderr);
-    assert.match(done.stdout, /3 taken back/);
+    assert.match(done.stdout, /3 uninjected/);
     assert.equal(asText(await podsOf(namespace)), asText(before));
   });
 
-  test('uninject leaves what somebody has changed since, and says so in its plan', async () => {
+  test('uninject keeps what somebody has changed since', async () => {
     const namespace = await createNamespace('changed', true);
     await createPod(namespace, 'app');
     await runAsReconciler(cluster, 'reconcile', '--once', '-n', namespace);
@@ -103,7 +103,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual(annotationsOf(await getPod(namespace, 'app')), { 'prometheus.io/port': '9999' });
   });
 
-  test('pods that were there before the label get their annotations, and stay the same pods', async (t) => {
+  test('pods older than the label are annotated without being replaced', async (t) => {
     const namespace = await createNamespace('older', false);
     const { metadata } = await createPod(namespace, 'app');
     const reconciler = await start(t);
@@ -113,7 +113,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(await reconciler.metric('autoscrape_reconcile_missed_by_webhook_total'), 0);
   });
 
-  test('pods created under its eyes while the webhook is away are annotated, and counted as missed', async (t) => {
+  test('pods created while the reconciler watches and the webhook is away are annotated and counted as missed', async (t) => {
     const namespace = await createNamespace('missed', true);
     const reconciler = await start(t);
     await waitFor(
@@ -126,7 +126,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(await reconciler.metric('autoscrape_reconcile_missed_by_webhook_total'), 1);
   });
 
-  test('it leaves alone what it must, with a reason for each', async (t) => {
+  test('pods that must be skipped are skipped, each with its reason', async (t) => {
     const namespace = await createNamespace('never', true);
     const unlabelled = await createNamespace('unlabelled', false);
     await labelNamespace('kube-public', 'enabled');
@@ -170,7 +170,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await annotate(namespace, 'terminating', {}, { finalizers: null });
   });
 
-  test('somebody who changes the same pods all the time loses nothing, and neither do we', async (t) => {
+  test('concurrent writers of the same pods lose no change', async (t) => {
     const namespace = await createNamespace('contested', true);
     const names = ['a', 'b', 'c', 'd'];
     for (const name of names) await createPod(namespace, name);
@@ -191,7 +191,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     }
   });
 
-  test('a pod that is deleted or replaced while it waits its turn stops nothing', async (t) => {
+  test('a pod that is deleted or replaced while it is queued does not stop the others', async (t) => {
     const namespace = await createNamespace('vanishing', true);
     const names = ['a', 'b', 'c', 'd', 'e'];
     for (const name of names) await createPod(namespace, name);
@@ -203,14 +203,17 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(annotationsOf(await getPod(namespace, 'e'))['prometheus.io/port'], '7777');
   });
 
-  test('a namespace that loses its label half-way is left at once, and its pods keep what they have', async (t) => {
+  test('a namespace that loses its label is untracked at once, and its pods keep their annotations', async (t) => {
     const namespace = await createNamespace('halfway', true);
     const names = Array.from({ length: 8 }, (_, index) => `app-${index}`);
     for (const name of names) await createPod(namespace, name);
     const reconciler = await start(t, '--patches-per-second=2', `--namespace=${namespace}`);
     await annotated(namespace, 'app-0');
     await labelNamespace(namespace, undefined);
-    await waitFor('it to leave', async () => (await reconciler.metric('autoscrape_reconcile_namespaces')) === 0);
+    await waitFor(
+      'the namespace to be untracked',
+      async () => (await reconciler.metric('autoscrape_reconcile_namespaces')) === 0,
+    );
     const left = await podsOf(namespace);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     assert.deepEqual(await podsOf(namespace), left);
@@ -218,19 +221,19 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.ok(done >= 1 && done < names.length, `${done} of ${names.length} were annotated`);
   });
 
-  test('rights that are taken away are told once, and work goes on when they are given back', async (t) => {
+  test('a missing right is logged once, and patches go on when it is granted again', async (t) => {
     const namespace = await createNamespace('rights', true);
     const reconciler = await start(t, `--namespace=${namespace}`);
     await createPod(namespace, 'first');
-    await annotated(namespace, 'first'); // so the watch is there: what is refused from now on is the patches
-    t.after(() => bindClusterRole(cluster)); // a failure here is not to be the others' failure
+    await annotated(namespace, 'first'); // so the watch is open, and only patches are refused from now on
+    t.after(() => bindClusterRole(cluster)); // so that a failure here does not fail the other tests
     await unbindClusterRole(cluster);
     for (const name of ['a', 'b', 'c']) await createPod(namespace, name);
     const forbidden = 'autoscrape_reconcile_failures_total{operation="patch pods",code="403"}';
     await waitFor('refusals', async () => (await reconciler.metric(forbidden)) >= 4);
-    const complaints = (await reconciler.log()).filter(({ what }) => what === 'patch pods of rights');
-    assert.equal(complaints.length, 1);
-    assert.equal(complaints[0]?.['code'], 403);
+    const failures = (await reconciler.log()).filter(({ what }) => what === 'patch pods of rights');
+    assert.equal(failures.length, 1);
+    assert.equal(failures[0]?.['code'], 403);
     await bindClusterRole(cluster);
     for (const name of ['a', 'b', 'c']) await annotated(namespace, name);
     assert.equal(await reconciler.isReady(), true);
@@ -240,15 +243,15 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     );
   });
 
-  test('pods that may not be watched are listed, and when they may not be listed either it waits; each is told once', async (t) => {
+  test('pods that it has no right to watch are listed; without the right to list it retries; each is logged once', async (t) => {
     const namespace = await createNamespace('blind', false);
     await createPod(namespace, 'first');
     const reconciler = await start(t, `--namespace=${namespace}`);
     t.after(() => allowOnPods(cluster, POD_VERBS));
-    const told = async () =>
+    const logged = async () =>
       (await reconciler.log()).filter(({ what }) => String(what).endsWith(`pods of ${namespace}`));
 
-    // Taken away before there is a watch of these pods: one that stands is let go on.
+    // Taken away before there is a watch of these pods: an open watch is not ended.
     await allowOnPods(cluster, ['get', 'list', 'patch']);
     await labelNamespace(namespace, 'enabled');
     await annotated(namespace, 'first');
@@ -259,7 +262,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     const forbidden = 'autoscrape_reconcile_failures_total{operation="list pods",code="403"}';
     await waitFor('a list to be refused again', async () => (await reconciler.metric(forbidden)) >= 2, { seconds: 60 });
     assert.deepEqual(
-      (await told()).map(({ what, code }) => [what, code]),
+      (await logged()).map(({ what, code }) => [what, code]),
       [
         [`watch of pods of ${namespace}`, 403],
         [`pods of ${namespace}`, 403],
@@ -269,7 +272,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await allowOnPods(cluster, POD_VERBS);
     await annotated(namespace, 'third', 60);
     const lines = await waitFor('the watch to have shown that it works', async () => {
-      const found = await told();
+      const found = await logged();
       return found.length >= 4 && found;
     });
     assert.deepEqual(
@@ -284,7 +287,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(await reconciler.isReady(), true);
   });
 
-  test('a pod that admission refuses is logged once, tried again when it changes, and stops nothing else', async (t) => {
+  test('a pod that admission refuses is logged once, retried when it changes, and does not stop the others', async (t) => {
     const namespace = await createNamespace('refused', true);
     await createPod(namespace, 'guarded', { labels: { guarded: 'yes' } });
     const updates = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['UPDATE'] };
@@ -303,7 +306,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await waitFor('a second refusal', async () => (await reconciler.metric(refused)) === 2);
     await new Promise((resolve) => setTimeout(resolve, 3000));
     assert.equal(await reconciler.metric(refused), 2);
-    assert.equal((await reconciler.log()).filter(({ msg }) => msg.startsWith('change refused')).length, 1);
+    assert.equal((await reconciler.log()).filter(({ msg }) => msg.startsWith('pod change refused')).length, 1);
     assert.equal(await reconciler.metric('autoscrape_reconcile_pods{plan="refused"}'), 1);
     const once = await runAsReconciler(cluster, 'reconcile', '--once', '-n', namespace);
     assert.equal(once.code, 1);
@@ -351,12 +354,12 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await waitFor('the refusals', async () => (await reconciler.metric(refused)) === 2);
     await new Promise((resolve) => setTimeout(resolve, 3000));
     assert.equal(await reconciler.metric('autoscrape_reconcile_changes_total{action="annotate",result="refused"}'), 2);
-    const lines = (await reconciler.log()).filter(({ msg }) => msg.startsWith('change refused'));
+    const lines = (await reconciler.log()).filter(({ msg }) => msg.startsWith('pod change refused'));
     assert.equal(lines.length, 1);
     assert.match(String(lines[0]?.['remedy']), /service account/);
   });
 
-  test('whoever takes the annotations away again and again does not draw it into a fight', async (t) => {
+  test('it waits longer each time somebody removes the annotations', async (t) => {
     const namespace = await createNamespace('fight', true);
     await createPod(namespace, 'app');
     const reconciler = await start(t, `--namespace=${namespace}`);
@@ -369,11 +372,11 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.ok(changes >= 2 && changes <= 5, `${changes} changes in 6 s`);
   });
 
-  test('a watch from a version that is no longer there (410) is followed by a new list, and nothing is said', async (t) => {
-    await cluster.restartApiServer(); // it comes back without the changes that it remembered
+  test('a watch from an expired version (410) is followed by a list, and nothing is logged', async (t) => {
+    await cluster.restartApiServer(); // it starts without its cache of changes
     const connection = await connect({ kubeconfig: cluster.kubeconfig });
     assert.ok(connection.ok);
-    const { kube } = connection;
+    const kube = connection.value;
     const namespace = await createNamespace('expired', true);
     await createPod(namespace, 'before');
     const seen: string[] = [];
@@ -393,13 +396,13 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     });
     const see = (object: unknown) => seen.push(readRef(object)?.name ?? '');
     let lists = 0;
-    const following = follow(
+    const following = listWatch(
       stale,
       { path: `/api/v1/namespaces/${namespace}/pods` },
       {
-        list() {
+        beginList() {
           lists += 1;
-          return { object: see, done: () => undefined };
+          return { add: see, finish: () => undefined };
         },
         changed: see,
         deleted: () => undefined,
@@ -415,7 +418,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual({ lists, seen, failures }, { lists: 2, seen: ['before', 'before', 'after'], failures: [] });
   });
 
-  test('more pods than a page holds are all annotated, by as many calls as there are pages', async () => {
+  test('more pods than a page holds are all annotated, with one list request a page', async () => {
     const namespace = await createNamespace('paged', true);
     const names = Array.from({ length: 501 }, (_, index) => `app-${index}`);
     while (names.length > 0) await Promise.all(names.splice(0, 16).map((name) => createPod(namespace, name)));
@@ -431,7 +434,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.deepEqual({ list: count('list'), patch: count('patch') }, { list: 2, patch: 501 });
   });
 
-  test('it survives a restart of the API server, and sees what happened after it', async (t) => {
+  test('it survives a restart of the API server, and annotates pods created after it', async (t) => {
     const namespace = await createNamespace('restart', true);
     await createPod(namespace, 'before');
     const reconciler = await start(t, `--namespace=${namespace}`);
@@ -445,7 +448,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(await reconciler.isReady(), true);
   });
 
-  test('of two replicas one works, and the other takes over when it is killed or stopped', async (t) => {
+  test('one of two replicas is the leader, and the other takes over when it is killed or stopped', async (t) => {
     const namespace = await createNamespace('replicas', true);
     const first = await start(t);
     const second = await start(t);
@@ -462,26 +465,26 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     const third = await start(t);
     assert.equal(await leading(third), 0);
     await second.daemon.stop();
-    // The lease was given back, so nobody waits for it to run out.
+    // The lease was released, so nobody waits for it to expire.
     await waitFor('the third to lead', async () => (await leading(third)) === 1, { seconds: 5 });
     await createPod(namespace, 'c');
     await annotated(namespace, 'c');
   });
 
-  test('when the rules file changes, pods that were left alone are looked at again', async (t) => {
+  test('when the rules file changes, skipped pods are planned again', async (t) => {
     const namespace = await createNamespace('rules', true);
     await createPod(namespace, 'app', { ports: [{ name: 'ours', containerPort: 9464 }] });
     const file = join(cluster.directory, 'rules.yaml');
     await writeFile(file, 'extends: none\nrules: []\n');
     const reconciler = await start(t, `--namespace=${namespace}`, `--rules=${file}`);
-    const leftAlone = 'autoscrape_reconcile_pods{plan="no_candidate"}';
-    await waitFor('the pod to be left alone', async () => (await reconciler.metric(leftAlone)) === 1);
+    const skipped = 'autoscrape_reconcile_pods{plan="no_candidate"}';
+    await waitFor('the pod to be skipped', async () => (await reconciler.metric(skipped)) === 1);
     await writeFile(file, 'extends: none\nrules: [{ name: ours, when: { portName: ours } }]\n');
     const pod = await annotated(namespace, 'app');
     assert.match(annotationsOf(pod)[MARKER] ?? '', /"rule":"ours"/);
   });
 
-  test('idle it asks for nothing but its watches and its lease', async (t) => {
+  test('when idle it sends no requests but renewals of its lease', async (t) => {
     for (const name of ['idle-a', 'idle-b']) await createPod(await createNamespace(name, true), 'app');
     const reconciler = await start(t);
     await waitFor(
@@ -552,7 +555,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     assert.equal(status, 200);
   }
 
-  /** A policy, which holds as soon as the change that it must refuse is refused. */
+  /** Creates a policy, and resolves once it refuses the change that it must refuse. */
   async function createPolicy(
     name: string,
     policy: object,
@@ -573,7 +576,7 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await refusedWith422(refused.path, refused.metadata);
   }
 
-  /** Resolves once the API server refuses the change: it takes a moment until it asks a new policy. */
+  /** Resolves once the API server refuses the change: a new policy takes effect after a moment. */
   async function refusedWith422(path: string, metadata: object): Promise<void> {
     await waitFor(`${path} to be refused`, async () => {
       const { status } = await cluster.request('PATCH', `/api/v1/namespaces/${path}?dryRun=All`, { metadata });
@@ -619,7 +622,7 @@ function annotationsOf(pod: KubernetesObject): Readonly<Record<string, string>> 
   return pod.metadata?.annotations ?? {};
 }
 
-/** The pod without what the API server writes at every change, and without further metadata. */
+/** Returns the pod without what the API server writes at every change, and without further metadata. */
 function withoutBookkeeping(pod: KubernetesObject, further: readonly string[] = []): KubernetesObject {
   const left = ['resourceVersion', 'managedFields', 'generation', ...further];
   const metadata = Object.fromEntries(Object.entries(pod.metadata ?? {}).filter(([key]) => !left.includes(key)));

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { connect } from '../../src/kube/client.ts';
 import { createLog } from '../../src/process/log.ts';
 import { createRegistry } from '../../src/process/metrics.ts';
-import { createComplaints } from '../../src/reconcile/failure-log.ts';
+import { createFailureLog } from '../../src/reconcile/failure-log.ts';
 import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
-import { createPace } from '../../src/kube/rate-limiter.ts';
+import { createRateLimiter } from '../../src/kube/rate-limiter.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
 import { defaultRules } from '../../src/rules/shipped.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
@@ -17,10 +17,10 @@ import { startStandIn } from '../harness/control-plane/stand-in-api-server.ts';
 const REFUSED = 1200;
 const QUIET = 299;
 
-/** Turns in two seconds at the shipped rate of 20 a second. */
+/** Patches in two seconds at the shipped rate of 20 a second. */
 const TWO_SECONDS = 40;
 
-test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other pod waiting`, async (t) => {
+test(`${REFUSED} refused pods and ${QUIET + 1} broken connections do not delay a new pod`, async (t) => {
   const quiet = Array.from({ length: QUIET }, (_, index) => [`quiet-${index}`, 1] as const);
   const server = await startStandIn({
     namespaces: new Map([['refusing', REFUSED], ...quiet]),
@@ -32,7 +32,7 @@ test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other 
   writeFileSync(join(folder, 'kubeconfig'), server.kubeconfig);
   const connection = await connect({ kubeconfig: join(folder, 'kubeconfig') });
   assert.ok(connection.ok);
-  const { kube } = connection;
+  const kube = connection.value;
   const warnings: { msg: string }[] = [];
   const log = createLog('warn', { write: (line) => void warnings.push(JSON.parse(line)) });
   let fullPasses = 0;
@@ -43,9 +43,9 @@ test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other 
     kube,
     rules: () => rules,
     metrics: { ...metrics, fullPass: () => void (fullPasses += 1) },
-    complaints: createComplaints(log),
+    failureLog: createFailureLog(log),
     log,
-    pace: createPace(1000),
+    rateLimiter: createRateLimiter(1000),
     excluded: new Set(),
     only: undefined,
     relistMs: 600_000,
@@ -63,11 +63,11 @@ test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other 
 
   await waitFor('a full pass', () => fullPasses > 0, { seconds: 60 });
   await waitFor('every watch', () => server.openWatches() === QUIET + 1, { seconds: 60 });
-  assert.equal(counted('patch pods'), REFUSED, 'each was tried once');
+  assert.equal(counted('patch pods'), REFUSED, 'each was attempted once');
   assert.equal(reconciler.pods().get('refused'), REFUSED);
   assert.deepEqual(
     warnings.map(({ msg }) => msg),
-    ['change refused; the pod is tried again when it changes'],
+    ['pod change refused, retrying when the pod changes'],
   );
 
   const lists = counted('list pods');
@@ -76,12 +76,12 @@ test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other 
   const isDone = Promise.withResolvers<void>();
   server.onPatch = (pod) => pod === 'quiet-7/new' && isDone.resolve();
   await isDone.promise;
-  assert.equal(counted('patch pods'), REFUSED + 1, 'it had the first turn');
+  assert.equal(counted('patch pods'), REFUSED + 1, 'it was the first to be patched');
   await waitFor('every watch again', () => server.openWatches() === QUIET + 1, { seconds: 60 });
-  assert.equal(counted('list pods'), lists, 'watches go on where they were');
-  assert.equal(warnings.length, 1, 'and nobody is told');
+  assert.equal(counted('list pods'), lists, 'watches resume without a list');
+  assert.equal(warnings.length, 1, 'nothing is logged');
 
-  // All refused pods change, so that they are tried again, and in the middle of that a new pod comes.
+  // All refused pods change, so that they are retried. A new pod is created meanwhile.
   server.touchPods('refusing');
   await waitFor('the retries', () => counted('patch pods') > REFUSED + 100, { seconds: 60 });
   const before = counted('patch pods');
@@ -89,6 +89,6 @@ test(`${REFUSED} refused pods and ${QUIET + 1} broken connections keep no other 
   server.onPatch = (pod) => pod === 'quiet-8/new' && again.resolve(counted('patch pods'));
   server.createPod('quiet-8', 'new');
   const turns = (await again.promise) - before;
-  assert.ok(turns <= TWO_SECONDS, `${turns} turns`);
+  assert.ok(turns <= TWO_SECONDS, `${turns} patches before it`);
   assert.ok(before < REFUSED * 2 - TWO_SECONDS, 'others were waiting');
 });

@@ -202,7 +202,7 @@ for (const version of ['1.37', '1.35'] as const) {
         for (const pod of [...kinds, marked]) assert.equal((await annotationsOf(pod))?.[SCRAPE], 'true');
         assert.equal((await annotationsOf(kinds[3] ?? ''))?.[PATH], '/"\\');
         await cluster.kubectl(['label', 'namespace', 'program', 'autoscrape.io/inject-']);
-        assert.match(await run('uninject'), /4 taken back/);
+        assert.match(await run('uninject'), /4 uninjected/);
         assert.deepEqual(await Promise.all(kinds.map(annotationsOf)), before);
       });
 

@@ -38,9 +38,9 @@ function kubeconfig(name: string, server: string): string {
   );
 }
 
-// Nothing listens on port 1, so the API server is away.
+// Nothing listens on port 1.
 const away = kubeconfig('away', 'https://127.0.0.1:1');
-const wrongRules = file('rules.yaml', 'rulez: []\n');
+const invalidRules = file('rules.yaml', 'rulez: []\n');
 
 const once: ReconcileOptions = {
   once: true,
@@ -55,26 +55,22 @@ const undo: UninjectOptions = { allNamespaces: false, dryRun: false, output: 'te
 
 // In this process, because loading the Kubernetes client takes longer than everything else in these tests.
 const failures: readonly [what: string, run: () => Promise<number>, message: RegExp][] = [
-  ['a kubeconfig that is not there', () => reconcile({ ...once, kubeconfig: '/nowhere' }), /Cannot read \/nowhere/],
-  ['a context that is not there', () => reconcile({ ...once, kubeconfig: away, context: 'y' }), /No context "y"/],
+  ['a kubeconfig that does not exist', () => reconcile({ ...once, kubeconfig: '/nowhere' }), /Cannot read \/nowhere/],
+  ['a context that does not exist', () => reconcile({ ...once, kubeconfig: away, context: 'y' }), /No context "y"/],
   [
-    'an API server that is away',
+    'an unreachable API server',
     () => reconcile({ ...once, kubeconfig: away }),
     /namespaces can't be read: no answer from https:\/\/127\.0\.0\.1:1: /,
   ],
+  ['invalid rules', () => reconcile({ ...once, kubeconfig: away, rules: invalidRules }), /rules\.yaml:1:1.*rulez/s],
   [
-    'rules that are wrong',
-    () => reconcile({ ...once, kubeconfig: away, rules: wrongRules }),
-    /rules\.yaml:1:1.*rulez/s,
-  ],
-  [
-    'an API server that is away, for uninject',
+    'an unreachable API server, for uninject',
     () => uninject({ ...undo, kubeconfig: away }),
     /namespaces can't be read/,
   ],
 ];
 for (const [what, run, message] of failures) {
-  test(`${what}: an error for the user that says so`, async () => {
+  test(`${what} is an error with a message for the user`, async () => {
     await assert.rejects(run, (error) => {
       assert.ok(error instanceof UserError);
       assert.match(error.message, message);
@@ -101,7 +97,7 @@ const pods = ['a', 'b', 'c'].map((name) => ({
   spec: { containers: [{ name: 'c', ports: [{ name: 'metrics', containerPort: 9464 }] }] },
 }));
 
-/** The kubeconfig of a cluster with some namespaces, and three pods in each; what to answer to a patch is the caller's. */
+/** Starts a cluster with three pods in each namespace, and returns its kubeconfig. `onPatch` responds to patches. */
 async function startCluster(t: TestContext, onPatch: (response: ServerResponse) => void): Promise<string> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '', 'http://here');
@@ -138,7 +134,7 @@ test('an opt-in label that means neither yes nor no is named, with what to write
   );
 });
 
-/** Runs a pass, and sends it signals once it has sent its first patch, whose answer `answer` gives. */
+/** Runs `reconcile --once`, and sends it signals once it has sent its first patch, to which `answer` responds. */
 async function interrupt(
   t: TestContext,
   signals: readonly NodeJS.Signals[],
@@ -157,7 +153,7 @@ async function interrupt(
   return { code, stdout, stderr };
 }
 
-test('a signal ends a pass after the pod in hand, with a report of what was done and what was not', async (t) => {
+test('a signal ends reconcile --once after the patch in flight, with a report of what was done and what was not', async (t) => {
   const { code, stdout } = await interrupt(t, ['SIGTERM'], (response) => setTimeout(() => response.end('{}'), 500));
   assert.match(
     stdout,
@@ -172,12 +168,12 @@ test('a second signal ends it at once', { timeout: 9000 }, async (t) => {
 });
 
 for (const [command, namespace, want] of [
-  ['uninject', 'kube-system', 'The namespace kube-system is never worked on.\n'],
+  ['uninject', 'kube-system', 'The namespace kube-system is always skipped.\n'],
   ['uninject', 'leaving', 'The namespace leaving is being deleted.\n'],
   ['reconcile --once', 'leaving', 'The namespace leaving is being deleted.\n'],
 ] as const) {
   test(`${command} of ${namespace} says why it does nothing`, async (t) => {
-    const config = await startCluster(t, () => assert.fail('nothing is to be changed'));
+    const config = await startCluster(t, () => assert.fail('nothing must be changed'));
     const run = await runAutoscrape([...command.split(' '), '-n', namespace, `--kubeconfig=${config}`]);
     assert.deepEqual(run, { code: 0, stdout: '0 pods in 0 namespaces.\n', stderr: want });
   });

@@ -16,7 +16,7 @@ import { readPod } from '../../../src/core/pod/pod.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { didYouMean } from '../../../src/core/suggest.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
-import { annotatePlanner } from '../../../src/reconcile/plan.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 const rules = defaultRules();
@@ -142,7 +142,7 @@ test('a pod on which a decision would spend too many steps is left alone by all 
   assert.ok(decision.outcome === 'skip' && decision.reason === 'too_complex');
   assert.match(decision.warnings[0] ?? '', /too much in this pod/);
   const plan = annotatePlanner(rules, false)(pod);
-  assert.ok(plan?.action === 'leave' && plan.reason === 'too_complex');
+  assert.ok(plan?.action === 'skip' && plan.reason === 'too_complex');
   assert.deepEqual(explain(pod, rules), { decision, candidates: [], notes: [] });
 });
 

@@ -14,10 +14,10 @@ interface Served {
   readonly kube: Kube;
   /** Connections that were made so far. */
   readonly connections: () => number;
-  readonly answers: string[];
+  readonly responses: string[];
 }
 
-/** A server of the test's own and a client that is told by a kubeconfig where it is. */
+/** Starts a server and returns a client whose kubeconfig names it. */
 async function serve(t: TestContext, listener: RequestListener): Promise<Served> {
   const server = createServer(listener);
   let connections = 0;
@@ -28,7 +28,7 @@ async function serve(t: TestContext, listener: RequestListener): Promise<Served>
   await once(server, 'listening');
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
-  const answers: string[] = [];
+  const responses: string[] = [];
   const kubeconfig = writeKubeconfig(t, {
     clusters: [
       { name: 'c', cluster: { server: `http://127.0.0.1:${address.port}`, 'insecure-skip-tls-verify': true } },
@@ -37,14 +37,21 @@ async function serve(t: TestContext, listener: RequestListener): Promise<Served>
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
     'current-context': 'x',
   });
-  const connection = await connect({ kubeconfig, onAnswer: (method, status) => answers.push(`${method} ${status}`) });
+  const connection = await connect({
+    kubeconfig,
+    onResponse: (method, status) => responses.push(`${method} ${status}`),
+  });
   assert.ok(connection.ok);
   t.after(async () => {
-    await connection.kube.close();
+    await connection.value.close();
     server.closeAllConnections();
     server.close();
   });
-  return { kube: connection.kube, connections: () => connections, answers };
+  return { kube: connection.value, connections: () => connections, responses };
+}
+
+function messageOf(result: Awaited<ReturnType<Kube['request']>>): string {
+  return result.ok ? '' : result.error.message;
 }
 
 async function readAll(lines: AsyncIterable<unknown>): Promise<unknown[]> {
@@ -64,22 +71,22 @@ function writeKubeconfig(t: TestContext, config: object | string): string {
   return path;
 }
 
-test('calls share their connections', async (t) => {
+test('requests share their connections', async (t) => {
   const { kube, connections } = await serve(t, (request, response) => {
     response.end(JSON.stringify({ url: request.url, token: request.headers.authorization }));
   });
-  for (let call = 0; call < 100; call += 1) await kube.call({ method: 'GET', path: '/version' });
-  const answer = await kube.call({ method: 'GET', path: '/api/v1/pods', query: { limit: '5', continue: 'a b' } });
-  assert.deepEqual(answer.body, { url: '/api/v1/pods?limit=5&continue=a+b', token: 'Bearer secret' });
-  // Two at most: the second is made when a call begins before the one before it has quite left its connection.
-  assert.ok(connections() <= 2, `${connections()} connections for 101 calls`);
+  for (let call = 0; call < 100; call += 1) await kube.request({ method: 'GET', path: '/version' });
+  const result = await kube.request({ method: 'GET', path: '/api/v1/pods', query: { limit: '5', continue: 'a b' } });
+  assert.deepEqual(result.ok && result.value, { url: '/api/v1/pods?limit=5&continue=a+b', token: 'Bearer secret' });
+  // Two at most: the second one opens when a request begins before the previous one has left its connection.
+  assert.ok(connections() <= 2, `${connections()} connections for 101 requests`);
   assert.equal(kube.namespace, 'shop');
 });
 
-test('after five minutes the connections are made anew, so that a renewed certificate is taken up', async (t) => {
+test('connections are opened again after five minutes, so that a renewed certificate is used', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   const { kube, connections } = await serve(t, (_, response) => response.end('{}'));
-  const call = () => kube.call({ method: 'GET', path: '/' });
+  const call = () => kube.request({ method: 'GET', path: '/' });
   await call();
   t.mock.timers.tick(299_000);
   await call();
@@ -89,7 +96,7 @@ test('after five minutes the connections are made anew, so that a renewed certif
   assert.equal(connections(), before + 1);
 });
 
-test('a body is sent as JSON of the type that is asked for', async (t) => {
+test('a body is sent as JSON with the given content type', async (t) => {
   const { kube } = await serve(t, (request, response) => {
     request.setEncoding('utf8').once('data', (body) => {
       response.end(JSON.stringify({ method: request.method, type: request.headers['content-type'], body }));
@@ -97,37 +104,43 @@ test('a body is sent as JSON of the type that is asked for', async (t) => {
   });
   const patch = [{ op: 'remove', path: '/a' }];
   const contentType = 'application/json-patch+json';
-  const answer = await kube.call({ method: 'PATCH', path: '/', body: patch, contentType });
-  assert.deepEqual(answer.body, { method: 'PATCH', type: contentType, body: JSON.stringify(patch) });
+  const result = await kube.request({ method: 'PATCH', path: '/', body: patch, contentType });
+  assert.deepEqual(result.ok && result.value, { method: 'PATCH', type: contentType, body: JSON.stringify(patch) });
 });
 
-test('any status is an answer, with the time that the server asks for', async (t) => {
-  const { kube, answers } = await serve(t, (_, response) => {
-    response.writeHead(429, { 'retry-after': '7' }).end('<html>too much</html>');
+test('a status that is not 2xx is a failure, with the message of its body and Retry-After', async (t) => {
+  const { kube, responses } = await serve(t, (request, response) => {
+    response.writeHead(429, { 'retry-after': '7' });
+    response.end(request.url === '/html' ? '<html>too much</html>' : '{"message":"too many requests"}');
   });
-  const answer = await kube.call({ method: 'GET', path: '/' });
-  assert.deepEqual(answer, { status: 429, body: '<html>too much</html>', retryAfter: 7 });
-  assert.deepEqual(answers, ['GET 429']);
+  for (const [path, message] of [
+    ['/html', 'HTTP status 429'],
+    ['/json', 'too many requests'],
+  ] as const) {
+    const result = await kube.request({ method: 'GET', path });
+    assert.deepEqual(result, { ok: false, error: { status: 429, message, retryAfterMs: 7000 } });
+  }
+  assert.deepEqual(responses, ['GET 429', 'GET 429']);
 });
 
-test('a server that never answers, or never ends its answer, is given up in time', async (t) => {
-  const { kube, answers } = await serve(t, (request, response) => {
+test('a request times out when the server never responds or never finishes its response', async (t) => {
+  const { kube, responses } = await serve(t, (request, response) => {
     if (request.url === '/half') response.write('{');
   });
-  await assert.rejects(
-    kube.call({ method: 'GET', path: '/', timeoutMs: 50 }),
-    /no answer from http:.*nothing came for 0\.05 s/,
-  );
-  await assert.rejects(kube.call({ method: 'GET', path: '/half', timeoutMs: 100 }));
-  assert.deepEqual(answers, ['GET 0', 'GET 200']);
+  const silent = await kube.request({ method: 'GET', path: '/', timeoutMs: 50 });
+  assert.match(messageOf(silent), /no answer from http:.*nothing came for 0\.05 s/);
+  const half = await kube.request({ method: 'GET', path: '/half', timeoutMs: 100 });
+  assert.equal(half.ok, false);
+  assert.deepEqual(responses, ['GET 0', 'GET 200']);
 });
 
-test('a server that is not there is told by its address and the reason', async (t) => {
+test('a connection failure names the server and the cause', async (t) => {
   const { kube } = await serve(t, (_, response) => response.destroy());
-  await assert.rejects(kube.call({ method: 'GET', path: '/' }), /no answer from http:\/\/127\.0\.0\.1:\d+: /);
+  const result = await kube.request({ method: 'GET', path: '/' });
+  assert.match(messageOf(result), /no answer from http:\/\/127\.0\.0\.1:\d+: /);
 });
 
-test("a list's items come one by one, and what is left is the list without them", async (t) => {
+test("onItem gets a list's items one by one, and the value is the list without them", async (t) => {
   const pods = [{ name: 'a' }, { name: 'b', note: '],[{"' }];
   const { kube } = await serve(t, (request, response) => {
     if (request.url === '/no') response.writeHead(403);
@@ -135,14 +148,14 @@ test("a list's items come one by one, and what is left is the list without them"
   });
   const items: unknown[] = [];
   const onItem = (item: unknown) => items.push(item);
-  const answer = await kube.call({ method: 'GET', path: '/', onItem });
-  assert.deepEqual(answer.body, { kind: 'PodList', metadata: { continue: 'x' }, items: [] });
+  const result = await kube.request({ method: 'GET', path: '/', onItem });
+  assert.deepEqual(result.ok && result.value, { kind: 'PodList', metadata: { continue: 'x' }, items: [] });
   assert.deepEqual(items, pods);
-  await kube.call({ method: 'GET', path: '/no', onItem });
-  assert.equal(items.length, 2, 'what comes with another status is no list');
+  await kube.request({ method: 'GET', path: '/no', onItem });
+  assert.equal(items.length, 2, 'the body of another status is not a list');
 });
 
-test('a watch gives each line as it comes, also one that comes in pieces, and drops the half line of a broken one', async (t) => {
+test('a watch yields each line, joins lines that come in pieces, and drops the half line of a broken connection', async (t) => {
   const { kube } = await serve(t, (_, response) => {
     response.write('{"a":"ä"}\n{"b":');
     setTimeout(() => response.write('2}\n{"c"'), 20);
@@ -153,7 +166,7 @@ test('a watch gives each line as it comes, also one that comes in pieces, and dr
   assert.deepEqual(await readAll(stream.lines), [{ a: 'ä' }, { b: 2 }]);
 });
 
-test('a watch on which nothing comes is given up, and one that talks is not', async (t) => {
+test('a silent watch times out, and one with lines does not', async (t) => {
   const { kube } = await serve(t, (request, response) => {
     response.write('{}\n');
     if (request.url?.startsWith('/talks') === true) {
@@ -174,16 +187,16 @@ test('a watch on which nothing comes is given up, and one that talks is not', as
   assert.equal(lines, 8);
 });
 
-test('the signal ends calls and watches', async (t) => {
+test('the signal aborts requests and watches', async (t) => {
   const { kube } = await serve(t, (request, response) => {
     if (request.url?.startsWith('/watch') === true) response.write('{}\n');
   });
   const stop = new AbortController();
-  const call = kube.call({ method: 'GET', path: '/', signal: stop.signal });
+  const request = kube.request({ method: 'GET', path: '/', signal: stop.signal });
   const { lines } = await kube.watch('/watch', {}, 5000, stop.signal);
   const reading = readAll(lines);
   stop.abort();
-  await assert.rejects(call);
+  assert.equal((await request).ok, false);
   await assert.rejects(reading);
 });
 
@@ -191,18 +204,18 @@ const cluster = { name: 'c', cluster: { server: 'https://127.0.0.1:6443' } };
 const contexts = ['one', 'two'].map((name) => ({ name, context: { cluster: 'c', user: 'u' } }));
 const users = [{ name: 'u', user: {} }];
 
-const wrong: readonly [what: string, config: object | string, context: string | undefined, message: RegExp][] = [
-  ['text that is no YAML', '{', undefined, /^Cannot read .*config: /],
+const invalid: readonly [what: string, config: object | string, context: string | undefined, message: RegExp][] = [
+  ['a string that is not YAML', '{', undefined, /^Cannot read .*config: /],
   ['an empty file', '', undefined, /^Cannot read .*config: /],
   ['no current context', { clusters: [cluster], users, contexts }, undefined, /--context: one, two/],
   [
-    'a context that is not there',
+    'a context that does not exist',
     { clusters: [cluster], users, contexts },
     'three',
     /^No context "three" .* It has: one, two\./,
   ],
   [
-    'a context whose cluster is not there',
+    'a context whose cluster does not exist',
     { clusters: [], users, contexts, 'current-context': 'one' },
     undefined,
     /names the cluster "c", which is not there/,
@@ -214,26 +227,26 @@ const wrong: readonly [what: string, config: object | string, context: string | 
     /plain http: give an https address/,
   ],
   [
-    'a server that is no URL',
+    'a server that is not a URL',
     { clusters: [{ name: 'c', cluster: { server: 'nope' } }], users, contexts },
     'two',
     /is not a URL/,
   ],
 ];
-for (const [what, config, context, message] of wrong) {
-  test(`a kubeconfig with ${what} is told in words`, async (t) => {
+for (const [what, config, context, message] of invalid) {
+  test(`a kubeconfig with ${what} is an error with a message`, async (t) => {
     const connection = await connect({ kubeconfig: writeKubeconfig(t, config), context });
     assert.equal(connection.ok, false);
-    assert.match(connection.message, message);
+    assert.match(connection.error, message);
   });
 }
 
-test('a kubeconfig that is not there is told by its name', async () => {
+test('the error names a kubeconfig that does not exist', async () => {
   const connection = await connect({ kubeconfig: '/nowhere/config' });
-  assert.equal(!connection.ok && connection.message.includes('/nowhere/config'), true);
+  assert.equal(!connection.ok && connection.error.includes('/nowhere/config'), true);
 });
 
-test('a context that is asked for is used', async (t) => {
+test('the given context is used', async (t) => {
   const other = { name: 'd', cluster: { server: 'https://example.com:1/' } };
   const kubeconfig = writeKubeconfig(t, {
     clusters: [cluster, other],
@@ -242,7 +255,7 @@ test('a context that is asked for is used', async (t) => {
     'current-context': 'one',
   });
   const connection = await connect({ kubeconfig, context: 'third' });
-  assert.deepEqual(connection.ok && [connection.kube.server, connection.kube.namespace], [
+  assert.deepEqual(connection.ok && [connection.value.server, connection.value.namespace], [
     'https://example.com:1',
     'default',
   ]);

@@ -1,43 +1,50 @@
-import type { Answer, Call, Kube, WatchStream } from '../../../src/kube/client.ts';
+import { toResult } from '../../../src/kube/client.ts';
+import type { ApiRequest, ApiResponse, Kube, WatchStream } from '../../../src/kube/client.ts';
 
-/** A cluster that answers calls as it is told, and opens watches on which nothing happens unless told otherwise. */
+/** Returns a cluster that responds as `respond` says. Nothing happens on its watches unless `watch` says otherwise. */
 export function fakeKube(
-  answer: (call: Call) => Answer | Promise<Answer>,
+  respond: (request: ApiRequest) => ApiResponse | Promise<ApiResponse>,
   watch: (path: string, signal: AbortSignal) => WatchStream = (_, signal) => ({ status: 200, lines: silence(signal) }),
 ): Kube {
   return {
     server: 'https://fake',
     namespace: 'default',
     inCluster: false,
-    call: async (call) => answer(call),
+    async request(request) {
+      try {
+        return toResult(await respond(request));
+      } catch (error) {
+        return { ok: false, error: { status: 0, message: error instanceof Error ? error.message : String(error) } };
+      }
+    },
     watch: async (path, _query, _silenceMs, signal) => watch(path, signal),
     close: () => Promise.resolve(),
   };
 }
 
-/** The answer to a list: the items have been handed over. */
-export function listOf(call: Call, items: readonly unknown[]): Answer {
-  for (const item of items) call.onItem?.(item);
+/** Calls the request's `onItem` with the items, and returns the response to a list. */
+export function listOf(request: ApiRequest, items: readonly unknown[]): ApiResponse {
+  for (const item of items) request.onItem?.(item);
   return { status: 200, body: { metadata: { resourceVersion: '1000' } } };
 }
 
-/** What an admission plugin says that forbids something. */
-export const FORBIDDEN: Answer = { status: 403, body: { message: 'pods is forbidden: not this one' } };
+/** The response when an admission plugin forbids a change. */
+export const FORBIDDEN: ApiResponse = { status: 403, body: { message: 'pods is forbidden: not this one' } };
 
-/** What the API server says to one who lacks the right. */
-export const RIGHT_IS_MISSING: Answer = {
+/** The response when a right is missing. */
+export const RIGHT_IS_MISSING: ApiResponse = {
   status: 403,
   body: {
     message: 'pods "a" is forbidden: User "x" cannot patch resource "pods" in API group "" in the namespace "shop"',
   },
 };
 
-/** A namespace that is opted in, or one whose label says something else. */
+/** Returns a namespace that is opted in, or whose label has another value. */
 export function optedIn(name: string, value = 'enabled'): object {
   return { metadata: { name, labels: { 'autoscrape.io/inject': value } } };
 }
 
-/** A pod with a metrics port. */
+/** Returns a pod with a metrics port. */
 export function podNamed(name: string, metadata: object = {}): object {
   return {
     metadata: { namespace: 'shop', name, uid: `uid-${name}`, resourceVersion: '1', ...metadata },
@@ -45,8 +52,8 @@ export function podNamed(name: string, metadata: object = {}): object {
   };
 }
 
-/** Never an answer, until the signal. */
-export function hang({ signal, timeoutMs = 60_000 }: Call): Promise<never> {
+/** Never responds; rejects at the request's timeout or when its signal aborts. */
+export function hang({ signal, timeoutMs = 60_000 }: ApiRequest): Promise<never> {
   return new Promise((_, reject) => {
     const timer = setTimeout(() => reject(new Error('nothing came')), timeoutMs);
     signal?.addEventListener('abort', () => {
@@ -56,7 +63,7 @@ export function hang({ signal, timeoutMs = 60_000 }: Call): Promise<never> {
   });
 }
 
-/** The lines of a watch on which nothing happens until the signal. */
+/** Yields the lines of a watch on which nothing happens until the signal aborts. */
 export async function* silence(signal: AbortSignal): AsyncGenerator<unknown, void> {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
   yield* [];

@@ -1,58 +1,69 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import { lead } from '../../../src/kube/leader-election.ts';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { runAsLeader } from '../../../src/kube/leader-election.ts';
 import { fakeKube, hang, listOf } from './fake-kube.ts';
+import { useVirtualClock } from './virtual-clock.ts';
 
-/** How long a lease of these tests holds, in milliseconds. */
-const DURATION = 1500;
+/** How long a lease of these tests is valid, in milliseconds. */
+const DURATION_MS = 1500;
 
-/** How long after the last renewal was sent the term ends, when what is sent afterwards is not answered but by `later`. */
-async function termEndsAfter(renewalMs: number, later: 'hang' | 'fail then hang'): Promise<number> {
+/**
+ * Returns how long after the last successful renewal was sent the term ends, in milliseconds of a
+ * virtual clock. The response to that renewal takes `responseMs`; `later` happens to the next ones.
+ */
+async function termLength(t: TestContext, responseMs: number, later: 'hang' | 'fail then hang'): Promise<number> {
+  const clock = useVirtualClock(t);
   const lease = { metadata: { resourceVersion: '2' }, spec: { holderIdentity: 'me' } };
   const stop = new AbortController();
   let writes = 0;
   let renewedAt = 0;
-  const kube = fakeKube(async (call) => {
-    if (call.method === 'GET') return listOf(call, []);
-    if (stop.signal.aborted) return { status: 200, body: lease }; // given back
+  let endedAt: number | undefined;
+  const kube = fakeKube(async (request) => {
+    if (request.method === 'GET') return listOf(request, []);
+    if (stop.signal.aborted) return { status: 200, body: lease }; // released
     writes += 1;
     if (writes === 1) {
-      renewedAt = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, renewalMs));
+      renewedAt = clock.now();
+      await new Promise((resolve) => setTimeout(resolve, responseMs));
       return { status: 201, body: lease };
     }
-    return later === 'fail then hang' && performance.now() - renewedAt < DURATION / 2
+    return later === 'fail then hang' && clock.now() - renewedAt < DURATION_MS / 2
       ? { status: 500, body: {} }
-      : hang(call);
+      : hang(request);
   });
-  let endedAt = 0;
-  await lead(
+  const running = runAsLeader(
     {
       kube,
       namespace: 'autoscrape',
       name: 'lease',
       identity: 'me',
-      durationMs: DURATION,
+      durationMs: DURATION_MS,
       signal: stop.signal,
       onLeader: () => undefined,
       onFailure: () => undefined,
+      now: () => clock.now(),
     },
     async (signal) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      endedAt = performance.now();
+      endedAt = clock.now();
       stop.abort();
     },
   );
-  return endedAt - renewedAt;
+  await clock.runUntil(() => endedAt !== undefined, 3 * DURATION_MS);
+  stop.abort();
+  await running;
+  return (endedAt ?? Infinity) - renewedAt;
 }
 
-for (const [what, renewalMs, later] of [
-  ['a renewal is not answered', 0, 'hang'],
-  ['renewals fail, and then one is not answered', 0, 'fail then hang'],
-  ['the answer to the last good one had taken long', 400, 'hang'],
+for (const [what, responseMs, later] of [
+  ['a renewal gets no response', 0, 'hang'],
+  ['renewals fail, and then one gets no response', 0, 'fail then hang'],
+  ['the response to the last successful renewal took long', 400, 'hang'],
 ] as const) {
-  test(`${what}: the term ends before the lease does`, async () => {
-    const milliseconds = await termEndsAfter(renewalMs, later);
-    assert.ok(milliseconds > DURATION / 2 && milliseconds < DURATION, `after ${milliseconds} ms`);
+  test(`${what}: the term ends when two thirds of the lease are over`, async (t) => {
+    const milliseconds = await termLength(t, responseMs, later);
+    // The clock moves in steps of 10 ms.
+    assert.ok(milliseconds > 990 && milliseconds < 1050, `after ${milliseconds} ms`);
   });
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Kube, WatchStream } from '../../../src/kube/client.ts';
-import { follow } from '../../../src/kube/list-watch.ts';
+import { listWatch } from '../../../src/kube/list-watch.ts';
 import { fakeKube, listOf } from './fake-kube.ts';
 
-/** What one watch does: the status of its start, its lines, and whether its connection breaks at the end. */
+/** What happens on one watch: the status of its start, its lines, and whether its connection breaks at the end. */
 interface Watch {
   readonly status?: number;
   readonly lines?: readonly object[];
@@ -18,16 +18,16 @@ function event(resourceVersion: string): object {
   return { type: 'BOOKMARK', object: { metadata: { resourceVersion } } };
 }
 
-/** Follows a collection through these watches, and returns what was asked for and which failures were reported. */
+/** Runs a list-watch through these watches, and returns the requests and the reported failures. */
 async function through(watches: readonly Watch[]): Promise<{ calls: string[]; failures: number[]; at: number[] }> {
   const calls: string[] = [];
   const failures: number[] = [];
   const at: number[] = [];
   const stop = new AbortController();
   let index = 0;
-  const lister = fakeKube((call) => {
+  const lister = fakeKube((request) => {
     calls.push('list');
-    return listOf(call, []);
+    return listOf(request, []);
   });
   const kube: Kube = {
     ...lister,
@@ -42,13 +42,13 @@ async function through(watches: readonly Watch[]): Promise<{ calls: string[]; fa
       return { status, lines: stream(lines, breaks), ...(retryAfter === undefined ? {} : { retryAfter }) };
     },
   };
-  const follower = {
-    list: () => ({ object: () => undefined, done: () => undefined }),
+  const handler = {
+    beginList: () => ({ add: () => undefined, finish: () => undefined }),
     changed: () => undefined,
     deleted: () => undefined,
     failed: (_: string, { status }: { status: number }) => failures.push(status),
   };
-  await follow(kube, { path: '/pods' }, follower, { signal: stop.signal, relistMs: 600_000 });
+  await listWatch(kube, { path: '/pods' }, handler, { signal: stop.signal, relistMs: 600_000 });
   return { calls, failures, at };
 }
 
@@ -63,16 +63,26 @@ const cases: readonly [
   calls: readonly string[],
   failures: readonly number[],
 ][] = [
-  ['a watch that ends goes on', [{ lines: [event('7')] }], ['list', 'watch 1000', 'watch 7'], []],
-  ['a broken connection goes on, and is not reported', [{ breaks: true }], ['list', 'watch 1000', 'watch 1000'], []],
   [
-    'connections that break after something came go on each time',
+    'a watch that ended continues from the last version',
+    [{ lines: [event('7')] }],
+    ['list', 'watch 1000', 'watch 7'],
+    [],
+  ],
+  [
+    'a broken connection resumes the watch without a report',
+    [{ breaks: true }],
+    ['list', 'watch 1000', 'watch 1000'],
+    [],
+  ],
+  [
+    'connections that break after an event resume each time',
     ['7', '8', '9'].map((version) => ({ lines: [event(version)], breaks: true })),
     ['list', 'watch 1000', 'watch 7', 'watch 8', 'watch 9'],
     [],
   ],
   [
-    'an API server that is away is waited for without a list, and reported',
+    'an unreachable API server is reported, and retried without a list',
     [{ breaks: true }, { away: true }, { status: 429 }],
     ['list', 'watch 1000', 'watch 1000', 'watch 1000', 'watch 1000'],
     [0, 429],
@@ -84,12 +94,12 @@ const cases: readonly [
     [504],
   ],
   [
-    'an expired version is followed by a list and not reported',
+    'an expired version is followed by a list without a report',
     [{ lines: [{ type: 'ERROR', object: { code: 410 } }] }],
     ['list', 'watch 1000', 'list', 'watch 1000'],
     [],
   ],
-  ['a refusal is reported at once', [{ status: 403 }], ['list', 'watch 1000', 'list', 'watch 1000'], [403]],
+  ['a refused watch is reported at once', [{ status: 403 }], ['list', 'watch 1000', 'list', 'watch 1000'], [403]],
 ];
 
 suite('a list-watch', { concurrency: true }, () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createBell } from '../../../src/kube/wake-up.ts';
-import { createPace } from '../../../src/kube/rate-limiter.ts';
+import { createWakeUp } from '../../../src/kube/wake-up.ts';
+import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { createBackoff } from '../../../src/kube/backoff.ts';
 import { createSemaphore } from '../../../src/kube/semaphore.ts';
 import { createWorkQueue } from '../../../src/kube/work-queue.ts';
@@ -20,7 +20,7 @@ function add(queue: WorkQueue, group: string, names: readonly string[], isRetry 
   for (const name of names) queue.add({ group, name, isRetry });
 }
 
-test('each item is given once, and the groups take turns', () => {
+test('each item is taken once, and groups take turns', () => {
   const queue = createWorkQueue();
   add(queue, 'a', ['1', '2', '3', '2']);
   add(queue, 'b', ['1']);
@@ -30,7 +30,7 @@ test('each item is given once, and the groups take turns', () => {
   assert.deepEqual(takeAll(queue), ['a/1']);
 });
 
-test('a first try waits for no more turns than there are groups with first tries, whatever else waits', () => {
+test('a first attempt waits for at most one item of each group with first attempts, however many retries wait', () => {
   const queue = createWorkQueue();
   const many = Array.from({ length: 1000 }, (_, index) => String(index));
   add(queue, 'refused', many, true);
@@ -43,19 +43,19 @@ test('a first try waits for no more turns than there are groups with first tries
   assert.ok(taken.slice(501).every((item) => item.startsWith('refused/')));
 });
 
-test('an item is not added a second time as a retry, or as a first try', () => {
+test('an item is not added a second time, neither as a retry nor as a first attempt', () => {
   const queue = createWorkQueue();
   add(queue, 'a', ['1']);
   add(queue, 'a', ['1'], true);
-  assert.equal(queue.hasFirstTries(), true);
+  assert.equal(queue.hasFirstAttempts(), true);
   assert.deepEqual(takeAll(queue), ['a/1']);
   add(queue, 'a', ['1'], true);
   add(queue, 'a', ['1']);
-  assert.equal(queue.hasFirstTries(), false);
+  assert.equal(queue.hasFirstAttempts(), false);
   assert.deepEqual(takeAll(queue), ['a/1']);
 });
 
-test('an item that is to be added later keeps its time, whatever happens to it meanwhile', (t) => {
+test('an item with a delay keeps its time when it is added again', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const queue = createWorkQueue();
   queue.addLater('a', 'late', 30);
@@ -68,14 +68,14 @@ test('an item that is to be added later keeps its time, whatever happens to it m
   assert.deepEqual(queue.take(), { group: 'a', name: 'late', isRetry: true });
 });
 
-test('a paused group keeps its items while the others go on', async (t) => {
+test('a paused group keeps its items back, and others go on', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const queue = createWorkQueue();
   add(queue, 'a', ['1', '2']);
   add(queue, 'b', ['1']);
   queue.pause('a', 50);
   assert.deepEqual(takeAll(queue), ['b/1']);
-  assert.equal(queue.hasFirstTries(), true);
+  assert.equal(queue.hasFirstAttempts(), true);
   let isReady = false;
   const waiting = queue.wait(signal).then(() => {
     isReady = true;
@@ -87,7 +87,7 @@ test('a paused group keeps its items while the others go on', async (t) => {
   assert.deepEqual(takeAll(queue), ['a/1', 'a/2']);
 });
 
-test('a dropped group leaves nothing behind', (t) => {
+test('a dropped group has no items, delays or pauses left', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const queue = createWorkQueue();
   add(queue, 'a', ['1']);
@@ -96,19 +96,19 @@ test('a dropped group leaves nothing behind', (t) => {
   queue.pause('a', 60_000);
   queue.drop('a');
   t.mock.timers.tick(10);
-  assert.deepEqual([takeAll(queue), queue.hasFirstTries()], [[], false]);
+  assert.deepEqual([takeAll(queue), queue.hasFirstAttempts()], [[], false]);
   add(queue, 'a', ['4']);
   assert.deepEqual(takeAll(queue), ['a/4']);
 });
 
-test('who waits at an empty queue is released by the signal', async () => {
+test('the signal ends a wait on an empty queue', async () => {
   const stop = new AbortController();
   const waiting = createWorkQueue().wait(stop.signal);
   stop.abort();
   await waiting;
 });
 
-test('a semaphore lets so many run at a time, in their order, also after failures', async () => {
+test('a semaphore limits how many run at a time, in order, also after failures', async () => {
   const semaphore = createSemaphore(2);
   const ends: (() => void)[] = [];
   const started: number[] = [];
@@ -131,24 +131,24 @@ test('a semaphore lets so many run at a time, in their order, also after failure
   assert.deepEqual(started, [0, 1, 2, 3]);
 });
 
-test('a bell that rang while nobody waited lets the next one through at once', async () => {
-  const bell = createBell();
-  bell.ring();
-  await bell.wait(60_000, signal);
+test('a wake-up before the wait ends the next wait at once', async () => {
+  const wakeUp = createWakeUp();
+  wakeUp.wake();
+  await wakeUp.wait(60_000, signal);
   let isOver = false;
-  const waiting = bell.wait(60_000, signal).then(() => {
+  const waiting = wakeUp.wait(60_000, signal).then(() => {
     isOver = true;
   });
   await Promise.resolve();
-  assert.equal(isOver, false, 'one ring is for one wait');
-  bell.ring();
+  assert.equal(isOver, false, 'one wake-up ends one wait');
+  wakeUp.wake();
   await waiting;
 });
 
-test('turns are spaced evenly, and unused ones are not saved up', async () => {
+test('a rate limiter spaces requests evenly, does not save up unused turns, and pauses', async () => {
   let now = 0;
   const waits: number[] = [];
-  const pace = createPace(
+  const limiter = createRateLimiter(
     10,
     () => now,
     async (milliseconds) => {
@@ -156,15 +156,15 @@ test('turns are spaced evenly, and unused ones are not saved up', async () => {
       now += milliseconds;
     },
   );
-  for (let turn = 0; turn < 3; turn += 1) await pace.turn(signal);
+  for (let turn = 0; turn < 3; turn += 1) await limiter.wait(signal);
   now += 10_000;
-  for (let turn = 0; turn < 2; turn += 1) await pace.turn(signal);
-  pace.hold(5000);
-  await pace.turn(signal);
+  for (let turn = 0; turn < 2; turn += 1) await limiter.wait(signal);
+  limiter.pauseFor(5000);
+  await limiter.wait(signal);
   assert.deepEqual(waits, [100, 100, 100, 5000]);
 });
 
-test('waiting times double, up to the longest, a third shorter at most, and begin anew after a success', () => {
+test('backoff delays double up to the longest, are up to a third shorter, and start again after a reset', () => {
   const backoff = createBackoff(100, 1000);
   for (const whole of [100, 200, 400, 800, 1000, 1000]) {
     const time = backoff.next();

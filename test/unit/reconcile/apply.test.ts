@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Answer, Call, Kube } from '../../../src/kube/client.ts';
+import { toResult } from '../../../src/kube/client.ts';
+import type { ApiRequest, ApiResponse, Kube } from '../../../src/kube/client.ts';
 import { apply } from '../../../src/reconcile/apply.ts';
-import type { ApplyOptions, ChangePlan } from '../../../src/reconcile/apply.ts';
-import { createPace } from '../../../src/kube/rate-limiter.ts';
-import type { Pace } from '../../../src/kube/rate-limiter.ts';
-import { applyAll } from '../../../src/reconcile/apply-all.ts';
-import { annotatePlanner } from '../../../src/reconcile/plan.ts';
+import type { ApplyOptions } from '../../../src/reconcile/apply.ts';
+import type { ChangePlan } from '../../../src/reconcile/plan.ts';
+import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
+import type { RateLimiter } from '../../../src/kube/rate-limiter.ts';
+import { applyAll } from '../../../src/reconcile/bulk.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 
 const planner = annotatePlanner(defaultRules(), false);
@@ -21,150 +23,155 @@ function pod(resourceVersion: string, metadata: object = {}): object {
 
 function planned(object: object): ChangePlan {
   const plan = planner(object);
-  assert.ok(plan !== undefined && plan.action !== 'leave');
+  assert.ok(plan !== undefined && plan.action !== 'skip');
   return plan;
 }
 
-/** A cluster that gives the answers one after another, and the calls that it got. */
-function answering(answers: readonly Answer[]): { kube: Kube; calls: Call[] } {
-  const calls: Call[] = [];
+/** Returns a cluster that sends these responses one after another, and the requests that it got. */
+function responding(responses: readonly ApiResponse[]): { kube: Kube; requests: ApiRequest[] } {
+  const requests: ApiRequest[] = [];
   const kube: Kube = {
     server: 'https://fake',
     namespace: 'default',
     inCluster: false,
-    async call(call) {
-      const answer = answers[calls.length];
-      calls.push(call);
-      if (answer === undefined) throw new Error('no answer');
-      return answer;
+    async request(request) {
+      const response = responses[requests.length];
+      requests.push(request);
+      return response === undefined ? { ok: false, error: { status: 0, message: 'no answer' } } : toResult(response);
     },
     watch: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
   };
-  return { kube, calls };
+  return { kube, requests };
 }
 
-/** How to carry out a change there, without haste being held back. */
+/** Returns options with a rate limit that does not slow the test. */
 function options(kube: Kube, others: Partial<ApplyOptions> = {}): ApplyOptions {
-  return { kube, planner, pace: createPace(1000), isWanted: () => true, signal, ...others };
+  return { kube, planner, rateLimiter: createRateLimiter(1000), isWanted: () => true, signal, ...others };
 }
 
-const refusal: Answer = { status: 422, body: { message: 'the test failed' } };
+const refusal: ApiResponse = { status: 422, body: { message: 'the test failed' } };
 const RIGHT_IS_MISSING =
   'pods "cart" is forbidden: User "x" cannot patch resource "pods" in API group "" in the namespace "shop"';
 const CART = { namespace: 'shop', name: 'cart' };
 const annotated = { annotations: { 'prometheus.io/scrape': 'false' } };
 
-const cases: readonly [what: string, answers: readonly Answer[], result: string, methods: readonly string[]][] = [
-  ['it applies', [{ status: 200, body: pod('2') }], 'done', ['PATCH']],
-  ['the pod is gone', [{ status: 404, body: {} }], 'gone', ['PATCH']],
+const cases: readonly [what: string, responses: readonly ApiResponse[], result: string, methods: readonly string[]][] =
   [
-    'the pod has changed',
-    [refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }],
-    'done',
-    ['PATCH', 'GET', 'PATCH'],
-  ],
-  [
-    'it lost a race inside the API server',
+    ['it applies', [{ status: 200, body: pod('2') }], 'done', ['PATCH']],
+    ['the pod is gone', [{ status: 404, body: {} }], 'gone', ['PATCH']],
     [
-      { ...refusal, status: 409 },
-      { status: 200, body: pod('1') },
-      { status: 200, body: pod('3') },
+      'the pod has changed',
+      [refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }],
+      'done',
+      ['PATCH', 'GET', 'PATCH'],
     ],
-    'done',
-    ['PATCH', 'GET', 'PATCH'],
-  ],
-  [
-    'the pod has changed, and now says no',
-    [refusal, { status: 200, body: pod('2', annotated) }],
-    'superseded',
-    ['PATCH', 'GET'],
-  ],
-  ['the pod has changed and is gone', [refusal, { status: 404, body: {} }], 'gone', ['PATCH', 'GET']],
-  ['another pod has its name', [refusal, { status: 200, body: pod('9', { uid: 'other' }) }], 'gone', ['PATCH', 'GET']],
-  ['the very version is refused', [refusal, { status: 200, body: pod('1') }], 'refused', ['PATCH', 'GET']],
-  ['a right is missing', [{ status: 403, body: { message: RIGHT_IS_MISSING } }], 'failed', ['PATCH']],
-  ['admission forbids it', [{ status: 403, body: { message: 'pods "a" is forbidden: no' } }], 'refused', ['PATCH']],
-  ['the request is refused as such', [{ status: 400, body: {} }], 'refused', ['PATCH']],
-  ['rights to look again are missing', [refusal, { status: 403, body: {} }], 'failed', ['PATCH', 'GET']],
-  ['nobody answers', [], 'failed', ['PATCH']],
-  [
-    'the pod changes each time',
-    [2, 3, 4, 5].flatMap((version) => [refusal, { status: 200, body: pod(String(version)) }]),
-    'failed',
-    ['PATCH', 'GET', 'PATCH', 'GET', 'PATCH', 'GET', 'PATCH'],
-  ],
-];
-for (const [what, answers, result, methods] of cases) {
+    [
+      'it lost a race inside the API server',
+      [
+        { ...refusal, status: 409 },
+        { status: 200, body: pod('1') },
+        { status: 200, body: pod('3') },
+      ],
+      'done',
+      ['PATCH', 'GET', 'PATCH'],
+    ],
+    [
+      'the pod has changed, and now declines',
+      [refusal, { status: 200, body: pod('2', annotated) }],
+      'superseded',
+      ['PATCH', 'GET'],
+    ],
+    ['the pod has changed and is gone', [refusal, { status: 404, body: {} }], 'gone', ['PATCH', 'GET']],
+    [
+      'another pod has its name',
+      [refusal, { status: 200, body: pod('9', { uid: 'other' }) }],
+      'gone',
+      ['PATCH', 'GET'],
+    ],
+    ['the very version is refused', [refusal, { status: 200, body: pod('1') }], 'refused', ['PATCH', 'GET']],
+    ['a right is missing', [{ status: 403, body: { message: RIGHT_IS_MISSING } }], 'failed', ['PATCH']],
+    ['admission forbids it', [{ status: 403, body: { message: 'pods "a" is forbidden: no' } }], 'refused', ['PATCH']],
+    ['the request is invalid', [{ status: 400, body: {} }], 'refused', ['PATCH']],
+    ['rights to look again are missing', [refusal, { status: 403, body: {} }], 'failed', ['PATCH', 'GET']],
+    ['there is no response', [], 'failed', ['PATCH']],
+    [
+      'the pod changes each time',
+      [2, 3, 4, 5].flatMap((version) => [refusal, { status: 200, body: pod(String(version)) }]),
+      'failed',
+      ['PATCH', 'GET', 'PATCH', 'GET', 'PATCH', 'GET', 'PATCH'],
+    ],
+  ];
+for (const [what, responses, result, methods] of cases) {
   test(`${what}: ${result}`, async () => {
-    const { kube, calls } = answering(answers);
+    const { kube, requests } = responding(responses);
     assert.equal((await apply(CART, options(kube), planned(pod('1')))).result, result);
     assert.deepEqual(
-      calls.map(({ method }) => method),
+      requests.map(({ method }) => method),
       methods,
     );
   });
 }
 
-test('without a plan the pod is read first, and the patch is held to the version that was read', async () => {
-  const { kube, calls } = answering([
+test('without a plan the pod is read first, and the patch tests the version that was read', async () => {
+  const { kube, requests } = responding([
     { status: 200, body: pod('7') },
     { status: 200, body: pod('8') },
   ]);
   assert.equal((await apply(CART, options(kube))).result, 'done');
-  const [read, patch] = calls;
+  const [read, patch] = requests;
   assert.deepEqual([read?.method, patch?.method], ['GET', 'PATCH']);
   assert.ok(Array.isArray(patch?.body));
   assert.deepEqual(patch.body[0], { op: 'test', path: '/metadata/resourceVersion', value: '7' });
 });
 
-test('without a plan: a pod that is gone is gone, and one that has nothing to be done is left', async () => {
+test('without a plan a missing pod is gone, and a pod that needs no change is superseded', async () => {
   for (const [answer, want] of [
     [{ status: 404, body: {} }, 'gone'],
     [{ status: 200, body: pod('2', annotated) }, 'superseded'],
   ] as const) {
-    assert.equal((await apply(CART, options(answering([answer]).kube))).result, want);
+    assert.equal((await apply(CART, options(responding([answer]).kube))).result, want);
   }
 });
 
-test('what is planned again is held to the version that was read', async () => {
-  const { kube, calls } = answering([refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }]);
+test('a second patch tests the version that was read again', async () => {
+  const { kube, requests } = responding([refusal, { status: 200, body: pod('2') }, { status: 200, body: pod('3') }]);
   await apply(CART, options(kube), planned(pod('1')));
-  const versions = calls.flatMap(({ body }) => (Array.isArray(body) ? [body[0]] : []));
+  const versions = requests.flatMap(({ body }) => (Array.isArray(body) ? [body[0]] : []));
   assert.deepEqual(
     versions,
     ['1', '2'].map((value) => ({ op: 'test', path: '/metadata/resourceVersion', value })),
   );
-  assert.deepEqual(calls[0]?.query, { fieldManager: 'autoscrape' });
+  assert.deepEqual(requests[0]?.query, { fieldManager: 'autoscrape' });
 });
 
-test('each further patch of a pod takes a turn of its own, and none when the namespace is no longer wanted', async () => {
+test('each further patch waits for the rate limiter, and is not sent when the namespace is no longer wanted', async () => {
   const changing = [2, 3, 4, 5].flatMap((version) => [refusal, { status: 200, body: pod(String(version)) }]);
   for (const [isWanted, want] of [
     [true, { result: 'failed', turns: 3, calls: 7 }],
     [false, { result: 'unwanted', turns: 1, calls: 2 }],
   ] as const) {
-    const { kube, calls } = answering(changing);
+    const { kube, requests } = responding(changing);
     let turns = 0;
-    const pace: Pace = {
-      async turn() {
+    const rateLimiter: RateLimiter = {
+      async wait() {
         turns += 1;
       },
-      hold: () => undefined,
+      pauseFor: () => undefined,
     };
-    const { result } = await apply(CART, options(kube, { pace, isWanted: () => isWanted }), planned(pod('1')));
-    assert.deepEqual({ result, turns, calls: calls.length }, want);
+    const { result } = await apply(CART, options(kube, { rateLimiter, isWanted: () => isWanted }), planned(pod('1')));
+    assert.deepEqual({ result, turns, calls: requests.length }, want);
   }
 });
 
-test('a pass comes again when the API server says when, and not without end', async () => {
-  const busy: Answer = { status: 429, body: {}, retryAfter: 0.001 };
-  const passOver = async (answers: readonly Answer[]) => {
-    const { kube, calls } = answering(answers);
+test('a change is retried when the API server says when, at most three times', async () => {
+  const busy: ApiResponse = { status: 429, body: {}, retryAfter: 0.001 };
+  const runOver = async (responses: readonly ApiResponse[]) => {
+    const { kube, requests } = responding(responses);
     const results: string[] = [];
     for await (const { applied } of applyAll([planned(pod('1'))], options(kube))) results.push(applied.result);
-    return [results, calls.length];
+    return [results, requests.length];
   };
-  assert.deepEqual(await passOver([busy, busy, { status: 200, body: pod('2') }]), [['done'], 3]);
-  assert.deepEqual(await passOver(Array.from({ length: 9 }, () => busy)), [['failed'], 4]);
+  assert.deepEqual(await runOver([busy, busy, { status: 200, body: pod('2') }]), [['done'], 3]);
+  assert.deepEqual(await runOver(Array.from({ length: 9 }, () => busy)), [['failed'], 4]);
 });

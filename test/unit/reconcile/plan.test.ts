@@ -5,14 +5,15 @@ import jsonPatch from 'fast-json-patch';
 import { decide } from '../../../src/core/decide.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
-import { annotatePlanner, takeBackPlanner } from '../../../src/reconcile/plan.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
+import { uninjectPlanner } from '../../../src/reconcile/plan-uninject.ts';
 import type { PodPlan } from '../../../src/reconcile/plan.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 const rules = defaultRules();
 const annotate = annotatePlanner(rules, false);
 const annotateInMesh = annotatePlanner(rules, true);
-const takeBack = takeBackPlanner(rules);
+const uninject = uninjectPlanner(rules);
 
 const ADDED = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464', 'prometheus.io/path': '/metrics' };
 const INJECTED = { ...ADDED, [MARKER_KEY]: JSON.stringify({ rule: 'metrics-port', added: ADDED }) };
@@ -50,7 +51,7 @@ const MERGED = {
   'prometheus.io/path': '/stats/prometheus',
 };
 
-suite('what is to be done with a pod that exists', () => {
+suite('the plan to annotate a live pod', () => {
   const rows: readonly [what: string, object: object, want: string][] = [
     ['a pod with a metrics port', pod(), 'annotate'],
     ['a pending one', pod({ status: { phase: 'Pending' } }), 'annotate'],
@@ -88,21 +89,21 @@ suite('what is to be done with a pod that exists', () => {
     test(`${what}: ${want}`, () => assert.equal(verdict(annotate(object)), want));
   }
 
-  test('an object without a name, a UID or a version is none of our business', () => {
+  test('an object without a namespace, a name, a UID or a version has no plan', () => {
     for (const key of ['name', 'namespace', 'uid', 'resourceVersion']) {
       assert.equal(annotate(pod({ metadata: { [key]: undefined } })), undefined);
-      assert.equal(takeBack(pod({ metadata: { [key]: undefined } })), undefined);
+      assert.equal(uninject(pod({ metadata: { [key]: undefined } })), undefined);
     }
   });
 
-  test('the patch is held to the version that was seen', () => {
+  test('the patch applies only to the version that was planned on', () => {
     const plan = annotate(pod());
     assert.deepEqual(patchOf(plan)[0], { op: 'test', path: '/metadata/resourceVersion', value: '42' });
     const other = pod({ metadata: { resourceVersion: '43' } });
     assert.throws(() => applied(other, plan));
   });
 
-  test('in a mesh no scheme is ever written, whatever the pod speaks', () => {
+  test('in a mesh https endpoints are skipped', () => {
     const https = parseRules(
       'https: true\nrules: [{ name: tls, when: { portName: metrics }, scrape: { scheme: https } }]',
       readShipped(),
@@ -114,32 +115,32 @@ suite('what is to be done with a pod that exists', () => {
     assert.equal(verdict(annotatePlanner(https.rules, false)(pod({ sidecars: [PROXY] }))), 'mesh_https');
   });
 
-  test("in a mesh a pod's own port is written, never one of Istio's", () => {
+  test("in a mesh the pod's own port is written, never one of Istio's", () => {
     const plan = annotateInMesh(pod({ sidecars: [PROXY] }));
     assert.equal(plan?.action === 'annotate' && plan.annotations['prometheus.io/port'], '9464');
   });
 });
 
-suite('what is to be taken back', () => {
+suite('the plan to uninject a pod', () => {
   const rows: readonly [what: string, object: object, want: readonly string[] | string][] = [
     ['everything that was added', pod(annotations(INJECTED)), Object.keys(INJECTED)],
     [
-      'only what nobody changed',
+      'only values that nobody changed',
       pod(annotations({ ...INJECTED, 'prometheus.io/port': '1' })),
       keysWithout('prometheus.io/port'),
     ],
     [
-      'only what is still there',
+      'only keys that still exist',
       pod(annotations(without(INJECTED, 'prometheus.io/path'))),
       keysWithout('prometheus.io/path'),
     ],
     [
-      'nothing behind a marker that was copied: what the user has written stays, and the webhook adds nothing to it',
+      'nothing by a copied marker: what the user wrote stays, and the webhook adds nothing to it',
       pod(annotations({ 'prometheus.io/path': '/metrics', [MARKER_KEY]: INJECTED[MARKER_KEY] })),
       'changed_since',
     ],
     [
-      'what is left of what was added, when somebody has removed a part of it',
+      'the rest of what was added, when somebody removed a part of it',
       pod(annotations(without(INJECTED, 'prometheus.io/scrape'))),
       keysWithout('prometheus.io/scrape'),
     ],
@@ -179,13 +180,13 @@ suite('what is to be taken back', () => {
   ];
   for (const [what, object, want] of rows) {
     test(what, () => {
-      const plan = takeBack(object);
-      assert.deepEqual(plan?.action === 'take_back' ? Object.keys(plan.annotations) : verdict(plan), want);
+      const plan = uninject(object);
+      assert.deepEqual(plan?.action === 'uninject' ? Object.keys(plan.annotations) : verdict(plan), want);
     });
   }
 });
 
-suite('promises, for pods with any annotations', () => {
+suite('properties of plans, for pods with any annotations', () => {
   const key = fc.oneof(
     fc.constantFrom(...Object.keys(INJECTED), 'prometheus.io/scheme', 'a~b/c', '__proto__', 'constructor'),
     fc.string({ maxLength: 8 }),
@@ -196,7 +197,7 @@ suite('promises, for pods with any annotations', () => {
     .tuple(existing, fc.boolean())
     .map(([found, meshed]) => pod({ metadata: { annotations: found }, sidecars: meshed ? [PROXY] : [] }));
 
-  test('annotating applies, adds only our keys, and changes or removes none', () => {
+  test('the patch applies, adds only our keys, and changes or removes none', () => {
     fc.assert(
       fc.property(pods, fc.boolean(), (object, mesh) => {
         const plan = (mesh ? annotateInMesh : annotate)(object);
@@ -208,29 +209,29 @@ suite('promises, for pods with any annotations', () => {
     );
   });
 
-  test('annotating twice does nothing the second time', () => {
+  test('an annotated pod is skipped', () => {
     fc.assert(
       fc.property(pods, (object) => {
         const plan = annotate(object);
-        if (plan?.action === 'annotate') assert.equal(annotate(applied(object, plan))?.action, 'leave');
+        if (plan?.action === 'annotate') assert.equal(annotate(applied(object, plan))?.action, 'skip');
       }),
     );
   });
 
-  test("a rule is only named where it has the form of a rule's name: anybody may write a marker", () => {
+  test("a rule is printed only where it has the form of a rule's name, because anyone can write a marker", () => {
     for (const [rule, want] of [
       ['metrics-port', 'metrics-port'],
       ['secret text\n of a user', 'unknown'],
       ['x'.repeat(64), 'unknown'],
     ] as const) {
       const marker = JSON.stringify({ rule, added: ADDED });
-      const plan = takeBack(pod(annotations({ ...ADDED, [MARKER_KEY]: marker })));
-      assert.ok(plan?.action === 'take_back');
+      const plan = uninject(pod(annotations({ ...ADDED, [MARKER_KEY]: marker })));
+      assert.ok(plan?.action === 'uninject');
       assert.equal(plan.rule, want);
     }
   });
 
-  test('what a pod brought along is not taken back after the webhook has added to it, whatever marker came with it', () => {
+  test('annotations that a pod had before the webhook annotated it are not removed, whatever marker it had', () => {
     const copied = fc.tuple(fc.subarray(Object.entries(INJECTED)), fc.dictionary(key, value)).map(([part, others]) => ({
       ...others,
       ...Object.fromEntries(part),
@@ -239,8 +240,8 @@ suite('promises, for pods with any annotations', () => {
       fc.property(copied, (found) => {
         const decision = decide(pod(annotations(found)), rules);
         if (decision.outcome === 'skip') return;
-        const back = takeBack(pod(annotations({ ...found, ...decision.annotations })));
-        if (back?.action !== 'take_back') return;
+        const back = uninject(pod(annotations({ ...found, ...decision.annotations })));
+        if (back?.action !== 'uninject') return;
         for (const taken of Object.keys(back.annotations)) {
           assert.ok(taken === MARKER_KEY || !Object.hasOwn(found, taken), taken);
         }
@@ -248,15 +249,15 @@ suite('promises, for pods with any annotations', () => {
     );
   });
 
-  test('what was added and is taken back leaves the annotations as they were', () => {
+  test('annotating and uninjecting restores the annotations', () => {
     fc.assert(
       fc.property(pods, (object) => {
         const there = annotate(object);
-        // A marker that was there before is the user's text, and nothing was ever taken back by it.
+        // A marker that was there before is the user's, and nothing is removed because of it.
         if (there?.action !== 'annotate' || !Object.hasOwn(there.annotations, MARKER_KEY)) return;
         const annotated = applied(object, there);
-        const back = takeBack(annotated);
-        assert.equal(back?.action, 'take_back');
+        const back = uninject(annotated);
+        assert.equal(back?.action, 'uninject');
         assert.deepEqual(annotationsOf(applied(annotated, back)), annotationsOf(object));
       }),
     );
@@ -264,11 +265,11 @@ suite('promises, for pods with any annotations', () => {
 });
 
 function verdict(plan: PodPlan | undefined): string | undefined {
-  return plan?.action === 'leave' ? plan.reason : plan?.action;
+  return plan?.action === 'skip' ? plan.reason : plan?.action;
 }
 
 function patchOf(plan: PodPlan | undefined) {
-  return plan === undefined || plan.action === 'leave' ? [] : [...plan.patch];
+  return plan === undefined || plan.action === 'skip' ? [] : [...plan.patch];
 }
 
 /** The pod with the plan's patch applied, as strictly as the API server does it. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { annotatePlanner } from '../../../src/reconcile/plan.ts';
+import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { createPodStore } from '../../../src/reconcile/pod-store.ts';
-import type { Waiting } from '../../../src/reconcile/pod-store.ts';
+import type { PendingPod } from '../../../src/reconcile/pod-store.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 
 const rules = defaultRules();
@@ -15,7 +15,7 @@ function pod(name: string, resourceVersion: string, annotations = {}, uid = `uid
 }
 
 function setUp() {
-  const seen: Waiting[] = [];
+  const seen: PendingPod[] = [];
   const pods = createPodStore(annotatePlanner(rules, false), (one) => seen.push(one));
   const counts = () => {
     const into = new Map<string, number>();
@@ -25,7 +25,7 @@ function setUp() {
   return { pods, seen, counts };
 }
 
-test('a pod is new once, and again after its end', () => {
+test('a pod is new once, and again after it was deleted', () => {
   const { pods, seen } = setUp();
   pods.upsert(pod('a', '1'));
   pods.upsert(pod('a', '2'));
@@ -37,48 +37,48 @@ test('a pod is new once, and again after its end', () => {
   );
 });
 
-test('what is older than what is known changes nothing: our own answer overtakes events', () => {
+test('an older version changes nothing, because the response to a patch overtakes events', () => {
   const { pods, seen } = setUp();
   const declined = { 'prometheus.io/scrape': 'false' };
   pods.upsert(pod('a', '100', declined));
   pods.upsert(pod('a', '99'));
   pods.upsert(pod('a', '100'));
   assert.equal(seen.length, 0);
-  assert.equal(pods.isWaiting('a'), false);
+  assert.equal(pods.isPending('a'), false);
   pods.upsert(pod('a', '101'));
-  assert.deepEqual([pods.isWaiting('a'), pods.version('a')], [true, '101']);
+  assert.deepEqual([pods.isPending('a'), pods.version('a')], [true, '101']);
 });
 
-test('a list forgets the pods that it does not hold, and only at its end', () => {
+test('a list removes the pods that it does not hold, at its end', () => {
   const { pods, counts } = setUp();
   for (const name of ['a', 'b']) pods.upsert(pod(name, '1'));
-  const list = pods.list();
-  list.object(pod('b', '1'));
-  list.object(pod('c', '5', { 'prometheus.io/scrape': 'false' }));
+  const list = pods.beginList();
+  list.add(pod('b', '1'));
+  list.add(pod('c', '5', { 'prometheus.io/scrape': 'false' }));
   assert.deepEqual(counts(), { annotate: 2, declined: 1 });
-  list.done();
+  list.finish();
   assert.deepEqual(counts(), { annotate: 1, declined: 1 });
 });
 
-test('a list is the truth even where its versions are lower: a restored etcd counts them anew', () => {
+test('a list replaces a higher version, because a restored etcd counts versions from the start', () => {
   const { pods } = setUp();
   pods.upsert(pod('a', '900', { 'prometheus.io/scrape': 'false' }));
-  const list = pods.list();
-  list.object(pod('a', '700'));
-  list.done();
-  assert.deepEqual([pods.isWaiting('a'), pods.version('a')], [true, '700']);
+  const list = pods.beginList();
+  list.add(pod('a', '700'));
+  list.finish();
+  assert.deepEqual([pods.isPending('a'), pods.version('a')], [true, '700']);
   pods.upsert(pod('a', '701', { 'prometheus.io/scrape': 'false' }));
-  assert.equal(pods.isWaiting('a'), false);
+  assert.equal(pods.isPending('a'), false);
 });
 
-test('a list does not take back what has become known since it began', () => {
+test('a list does not replace versions that became known after it began', () => {
   const { pods, seen } = setUp();
   pods.upsert(pod('a', '5'));
-  const list = pods.list();
+  const list = pods.beginList();
   pods.upsert(pod('a', '6', { 'prometheus.io/scrape': 'false' }));
-  list.object(pod('a', '5'));
-  list.done();
-  assert.equal(pods.isWaiting('a'), false);
+  list.add(pod('a', '5'));
+  list.finish();
+  assert.equal(pods.isPending('a'), false);
   assert.equal(seen.length, 1);
 });
 
@@ -86,29 +86,29 @@ test('the deletion of a pod does not remove a later one that has its name', () =
   const { pods } = setUp();
   pods.upsert(pod('a', '9', {}, 'new'));
   pods.delete(pod('a', '8', {}, 'old'));
-  assert.equal(pods.isWaiting('a'), true);
+  assert.equal(pods.isPending('a'), true);
   pods.delete(pod('a', '10', {}, 'new'));
-  assert.equal(pods.isWaiting('a'), false);
+  assert.equal(pods.isPending('a'), false);
 });
 
 test('a refused pod waits until its version changes', () => {
   const { pods, seen, counts } = setUp();
   pods.upsert(pod('a', '1'));
   pods.refuse('a', '2'); // read again by its turn, and the watch is late
-  assert.deepEqual([pods.isWaiting('a'), pods.refused(), counts()], [false, 1, { refused: 1 }]);
+  assert.deepEqual([pods.isPending('a'), pods.refused(), counts()], [false, 1, { refused: 1 }]);
   pods.upsert(pod('a', '2'));
-  assert.equal(pods.isWaiting('a'), false);
-  const list = pods.list();
-  list.object(pod('a', '2'));
-  list.done();
-  assert.equal(pods.isWaiting('a'), false);
+  assert.equal(pods.isPending('a'), false);
+  const list = pods.beginList();
+  list.add(pod('a', '2'));
+  list.finish();
+  assert.equal(pods.isPending('a'), false);
   pods.upsert(pod('a', '3'));
-  assert.deepEqual([pods.isWaiting('a'), pods.refused(), seen.at(-1)?.wasRefused], [true, 0, true]);
+  assert.deepEqual([pods.isPending('a'), pods.refused(), seen.at(-1)?.wasRefused], [true, 0, true]);
   pods.refuse('a', '2');
-  assert.equal(pods.isWaiting('a'), true, 'what was refused is no longer the version that is known');
+  assert.equal(pods.isPending('a'), true, 'the refused version is older than the known one');
 });
 
-test('refused pods are released one after another, or all at once, and forgotten with their pod', () => {
+test('refused pods are released one by one or all at once, and removed with their pod', () => {
   const { pods } = setUp();
   for (const name of ['a', 'b', 'c', 'd']) {
     pods.upsert(pod(name, '1'));
@@ -119,18 +119,18 @@ test('refused pods are released one after another, or all at once, and forgotten
   assert.deepEqual(pods.release('one'), ['b']);
   pods.delete(pod('c', '2'));
   assert.deepEqual(pods.release('all'), ['d', 'a']);
-  assert.deepEqual([pods.refused(), pods.isWaiting('a'), pods.isWaiting('c')], [0, true, false]);
+  assert.deepEqual([pods.refused(), pods.isPending('a'), pods.isPending('c')], [0, true, false]);
 });
 
-test('tries are counted for as long as there is a pod of that name', () => {
+test('attempts are counted while there is a pod of that name', () => {
   const { pods, seen } = setUp();
   pods.upsert(pod('a', '1'));
-  assert.equal(pods.countTry('a'), 1);
+  assert.equal(pods.recordAttempt('a'), 1);
   pods.upsert(pod('a', '2'));
   pods.delete(pod('a', '3'));
   pods.upsert(pod('a', '4'));
   assert.deepEqual(
-    seen.map(({ tries }) => tries),
+    seen.map(({ attempts }) => attempts),
     [0, 1, 0],
   );
 });

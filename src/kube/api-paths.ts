@@ -1,0 +1,27 @@
+/** The collection of all namespaces. */
+export const NAMESPACES_PATH = '/api/v1/namespaces';
+
+/** Returns the path of a namespace. */
+export function namespacePath(name: string): string {
+  return `${NAMESPACES_PATH}/${encodeURIComponent(name)}`;
+}
+
+/** Returns the path of the collection of a namespace's pods. */
+export function podsPath(namespace: string): string {
+  return `${namespacePath(namespace)}/pods`;
+}
+
+/** Returns the path of a pod. */
+export function podPath(namespace: string, name: string): string {
+  return `${podsPath(namespace)}/${encodeURIComponent(name)}`;
+}
+
+/** Returns the path of the collection of a namespace's Leases. */
+export function leasesPath(namespace: string): string {
+  return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+}
+
+/** Returns the path of a Lease. */
+export function leasePath(namespace: string, name: string): string {
+  return `${leasesPath(namespace)}/${encodeURIComponent(name)}`;
+}
