@@ -23,8 +23,8 @@ const COMMANDS = {
     async () => (await import('./commands/explain.ts')).command,
   ],
   check: ['find what is wrong with a rules file', async () => (await import('./commands/check.ts')).command],
-  reconcile: ['annotate the pods that were there first', async () => (await import('./commands/reconcile.ts')).command],
-  uninject: ['take back what was added to pods', async () => (await import('./commands/uninject.ts')).command],
+  reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
+  uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
   sample: ['run a small app with metrics', async () => (await import('./commands/sample.ts')).command],
   verify: [
     'show that new pods in a namespace come out annotated',
