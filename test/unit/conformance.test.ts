@@ -13,7 +13,7 @@ import { reviewOf } from '../harness/autoscrape/admission-review.ts';
 import { post } from '../harness/autoscrape/client.ts';
 import { applyPatch, verifyAnswer } from '../harness/autoscrape/verify-answer.ts';
 
-// One truth, three ways to ask for it: whoever reads `explain` must be able to rely on the webhook doing just that.
+// Three ways to ask for one decision, with one answer: a reader of `explain` relies on the webhook to do the same.
 
 const fixtures = readFixtures();
 assert.ok(fixtures.length > 0);

@@ -39,7 +39,7 @@ test('only exactly one target at the endpoint that was decided is right', () => 
   assert.equal(outcomeOf(sample, IP, [right, `http://${IP}:8080/metrics`]), 'wrong');
 });
 
-test('plain http in place of https is told apart', () => {
+test('plain http in place of https is a result of its own', () => {
   const proxy = named('kube-rbac-proxy-with-https');
   assert.equal(outcomeOf(proxy, IP, [`https://${IP}:8443/metrics`]), 'one');
   assert.equal(outcomeOf(proxy, IP, [`http://${IP}:8443/metrics`]), 'plain');

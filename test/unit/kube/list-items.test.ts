@@ -3,7 +3,7 @@ import test from 'node:test';
 import * as fc from 'fast-check';
 import { createItemReader } from '../../../src/kube/list-items.ts';
 
-/** What a reader makes of a text that comes in pieces of so many bytes. */
+/** Returns what a reader makes of a string that comes in pieces of `size` bytes. */
 function read(text: string, size: number): { list: unknown; items: unknown[] } {
   const items: unknown[] = [];
   const reader = createItemReader((item) => items.push(item));

@@ -44,7 +44,7 @@ function line(index: number): string {
   return `${String(index).padStart(999, '.')}\n`;
 }
 
-test('a reader that stalls costs bounded memory, gets what waited for it, and is told how much was lost', async (t) => {
+test('a reader that stalls costs bounded memory, gets the lines that waited, and one that says how many were lost', async (t) => {
   const pipe = await openPipe(t);
   const log = logDestination(pipe.writer, 100_000);
   for (let index = 0; index < 1000; index++) log.write(line(index));
