@@ -5,7 +5,9 @@ export interface Progress {
   end(): void;
 }
 
-/** Returns a progress line such as `120 of 5000 pods changed`, written at most ten times a second. */
+/**
+ * Returns a progress line such as `120 of 5000 pods changed`, written at most ten times a second.
+ */
 export function showProgress(what: string): Progress {
   const isShown = process.stderr.isTTY;
   let shownAt = 0;

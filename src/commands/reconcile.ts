@@ -90,7 +90,10 @@ export const command = flags.action(async (options) => {
 /** The flags of `autoscrape reconcile`. */
 export type ReconcileOptions = OptionsOf<typeof flags>;
 
-/** Time between two lists of the same collection: 10 pages for 5,000 pods, so that a missed event does not last. */
+/**
+ * Time between two lists of the same collection: 10 pages for 5,000 pods, so that a missed event
+ * does not last.
+ */
 const RELIST_MS = 30 * 60_000;
 
 /** How long a leader keeps the lease without renewing it: client-go's default. */

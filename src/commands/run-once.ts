@@ -24,15 +24,15 @@ export interface RunOnceOptions {
 export interface Task extends Pick<BulkOptions, 'plannerFor' | 'isWanted'> {
   readonly selection: NamespaceSelection;
   /**
-   * Called before anything is changed, with the namespaces to work on and all that were found. Writes
-   * to stderr what the user should know about them.
+   * Called before anything is changed, with the namespaces to work on and all that were found.
+   * Writes to stderr what the user should know about them.
    */
   onNamespaces(namespaces: readonly Namespace[], found: readonly Namespace[]): void;
 }
 
 /**
- * Runs the task once, prints the report, and returns the exit code: 0 when there was nothing to do or
- * everything is done (or planned), 1 when something failed or a signal ended it before. Throws a
+ * Runs the task once, prints the report, and returns the exit code: 0 when there was nothing to do
+ * or everything is done (or planned), 1 when something failed or a signal ended it before. Throws a
  * UserError where there is no cluster, or its namespaces can't be read.
  */
 export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => Task): Promise<number> {

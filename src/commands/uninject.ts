@@ -49,7 +49,10 @@ export const command = flags.action(async (options) => {
 /** The flags of `autoscrape uninject`. */
 export type UninjectOptions = OptionsOf<typeof flags>;
 
-/** Removes from pods what autoscrape added. Returns the exit code: 0 when there was nothing to do or everything is done, 1 when something failed. */
+/**
+ * Removes from pods what autoscrape added. Returns the exit code: 0 when there was nothing to do or
+ * everything is done, 1 when something failed.
+ */
 export async function uninject(options: UninjectOptions): Promise<number> {
   const { namespace, allNamespaces } = options;
   const rules = await loadRules(options.rules);

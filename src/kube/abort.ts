@@ -21,7 +21,10 @@ export interface Deadline {
   clear(): void;
 }
 
-/** Returns a deadline in milliseconds from now. Its signal aborts with the parent too, on which nothing is left once it is cleared. */
+/**
+ * Returns a deadline in milliseconds from now. Its signal aborts with the parent too, on which
+ * nothing is left once it is cleared.
+ */
 export function createDeadline(milliseconds: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController();
   const stop = () => controller.abort(parent?.reason);

@@ -19,9 +19,9 @@ export interface Backoff {
 }
 
 /**
- * Returns a backoff from `firstMs` to `longestMs`: each delay is twice as long as the one before, and
- * up to a third shorter at random. When the API server comes back, fifty watches must not all return
- * at the same moment.
+ * Returns a backoff from `firstMs` to `longestMs`: each delay is twice as long as the one before,
+ * and up to a third shorter at random. When the API server comes back, fifty watches must not all
+ * return at the same moment.
  */
 export function createBackoff(firstMs = 1000, longestMs = 30_000): Backoff {
   let attempts = 0;

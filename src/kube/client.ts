@@ -5,7 +5,10 @@ import type { Deadline } from './abort.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 import { createItemReader } from './list-items.ts';
 
-/** Longest time for one request, in milliseconds: the library has none. A page of a list may take three times as long. */
+/**
+ * Longest time for one request, in milliseconds: the library has none. A page of a list may take
+ * three times as long.
+ */
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /** One request to the API server. */
@@ -19,8 +22,8 @@ export interface ApiRequest {
   readonly contentType?: string;
   readonly timeoutMs?: number;
   /**
-   * Called with each item of a list as it comes, so that only one of them at a time is in memory. The
-   * response's body has no items then.
+   * Called with each item of a list as it comes, so that only one of them at a time is in memory.
+   * The response's body has no items then.
    */
   readonly onItem?: (item: unknown) => void;
   readonly signal?: AbortSignal;
@@ -43,7 +46,10 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
-/** Returns whether it failed for everybody: no response, too many requests, or a fault of the API server's. */
+/**
+ * Returns whether it failed for everybody: no response, too many requests, or a fault of the API
+ * server's.
+ */
 export function isOutage({ status }: Failure): boolean {
   return status === 0 || status === 429 || status >= 500;
 }
@@ -63,13 +69,13 @@ export interface Kube {
   readonly namespace: string;
   readonly inCluster: boolean;
   /**
-   * Returns the response's JSON, or why there is none: no connection, no response in time, any status
-   * outside 200 to 299. Never rejects.
+   * Returns the response's JSON, or why there is none: no connection, no response in time, any
+   * status outside 200 to 299. Never rejects.
    */
   request(request: ApiRequest): Promise<Result<unknown, Failure>>;
   /**
-   * Opens a watch. It ends by itself, when the signal aborts, or when nothing comes for `silenceMs`.
-   * Rejects when there is no response.
+   * Opens a watch. It ends by itself, when the signal aborts, or when nothing comes for
+   * `silenceMs`. Rejects when there is no response.
    */
   watch(
     path: string,
@@ -87,9 +93,9 @@ export interface ConnectOptions extends KubeconfigChoice {
 }
 
 /**
- * Returns a client of the cluster, or the message that says what is missing. Nothing is sent yet. The
- * Kubernetes library is loaded here and not before: it costs 340 ms and 70 MB, which the webhook must
- * never pay.
+ * Returns a client of the cluster, or the message that says what is missing. Nothing is sent yet.
+ * The Kubernetes library is loaded here and not before: it costs 340 ms and 70 MB, which the
+ * webhook must never pay.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Result<Kube, string>> {
   const { loadKubeconfig } = await import('./kubeconfig.ts');
@@ -177,7 +183,10 @@ export function toResult({ status, body, retryAfter }: ApiResponse): Result<unkn
   return { ok: false, error: readFailure(body, status, retryAfter) };
 }
 
-/** Returns the failure that a Kubernetes Status describes, or what can be said without one. `retryAfter` is in seconds. */
+/**
+ * Returns the failure that a Kubernetes Status describes, or what can be said without one.
+ * `retryAfter` is in seconds.
+ */
 export function readFailure(body: unknown, status: number, retryAfter?: number): Failure {
   const message = member(body, 'message');
   return {
@@ -217,8 +226,8 @@ async function eachChunk(stream: Bytes, onChunk: (chunk: Uint8Array) => void): P
 
 /**
  * Yields one value for each line. A half line at the end is dropped: the connection broke, and the
- * next list brings it. The stream is read by hand, because leaving a `for await` over it would first
- * wait for the stream to be cancelled, and only then abort the request.
+ * next list brings it. The stream is read by hand, because leaving a `for await` over it would
+ * first wait for the stream to be cancelled, and only then abort the request.
  */
 async function* jsonLines(stream: Bytes, deadline: Deadline): AsyncGenerator<unknown, void> {
   const reader = stream?.getReader();
@@ -247,7 +256,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Returns the message of the first cause: fetch says "fetch failed" and keeps the reason in its causes. */
+/**
+ * Returns the message of the first cause: fetch says "fetch failed" and keeps the reason in its
+ * causes.
+ */
 function innermostMessage(error: unknown): string {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error && current.cause !== undefined; depth += 1)

@@ -2,14 +2,17 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestContext } from '@kubernetes/client-node';
 import type { Result } from '../core/result.ts';
 
-/** How long one set of connections is used before the CA and the client certificate are read again. */
+/**
+ * How long one set of connections is used before the CA and the client certificate are read again.
+ */
 const REFRESH_MS = 300_000;
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 /**
- * A kubeconfig whose requests share their connections. The library builds a new TLS connection for every request
- * (`createDispatcher` in its config.js) and leaves it open: 200 lists are 200 connections, at 8 times the CPU.
+ * A kubeconfig whose requests share their connections. The library builds a new TLS connection for
+ * every request (`createDispatcher` in its config.js) and leaves it open: 200 lists are 200
+ * connections, at 8 times the CPU.
  */
 class ReusingKubeConfig extends KubeConfig {
   #dispatcher: Dispatcher | undefined;

@@ -32,10 +32,11 @@ type Options = Required<LeaderElectionOptions>;
 
 /**
  * Runs `work` whenever this process holds the lease, until the signal aborts; resolves then. `work`
- * must stop as soon as its own signal aborts: the lease is lost, or was not renewed in time. The rules
- * are those of client-go's leader election. Another's lease is timed by our own clock since we last saw
- * it change, so that clocks need not agree. A replica that is not the leader watches the lease and
- * sends no other request. At the end the lease is released, so that another replica takes over at once.
+ * must stop as soon as its own signal aborts: the lease is lost, or was not renewed in time. The
+ * rules are those of client-go's leader election. Another's lease is timed by our own clock since
+ * we last saw it change, so that clocks need not agree. A replica that is not the leader watches
+ * the lease and sends no other request. At the end the lease is released, so that another replica
+ * takes over at once.
  */
 export async function runAsLeader(
   { now = () => performance.now(), ...others }: LeaderElectionOptions,
@@ -111,7 +112,10 @@ async function acquire(options: Options): Promise<HeldLease | undefined> {
   }
 }
 
-/** Writes us into the Lease and returns it, or undefined when another replica was quicker or the request failed. */
+/**
+ * Writes us into the Lease and returns it, or undefined when another replica was quicker or the
+ * request failed.
+ */
 async function tryAcquire(options: Options, lease: JsonObject | undefined): Promise<HeldLease | undefined> {
   const { identity, durationMs, namespace, name, signal, now } = options;
   const holding = { holder: identity, durationMs, acquired: true };
@@ -129,8 +133,8 @@ async function tryAcquire(options: Options, lease: JsonObject | undefined): Prom
 }
 
 /**
- * Works and renews the lease until either ends, and then releases the lease. Work is stopped, also in
- * the middle of a request, when two thirds of the duration have passed since the last successful
+ * Works and renews the lease until either ends, and then releases the lease. Work is stopped, also
+ * in the middle of a request, when two thirds of the duration have passed since the last successful
  * renewal was sent: the last third is the time to stop in before another replica may begin.
  */
 async function workAndRenew(
@@ -169,7 +173,8 @@ async function workAndRenew(
     delayMs = Math.min(1000, durationMs / 10);
     if (written.error.status === 404) stop.abort();
     if (written.error.status === 409) {
-      // Our own write whose response was lost, or somebody's annotation; otherwise another replica holds it now.
+      // Our own write whose response was lost, or somebody's annotation; otherwise another replica
+      // holds it now.
       const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, leftMs());
       const read = await kube.request({ method: 'GET', path, timeoutMs, signal: stop.signal });
       if (read.ok && isObject(read.value) && holderOf(read.value) === identity) lease = read.value;

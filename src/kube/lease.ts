@@ -40,7 +40,10 @@ export function holderOf(lease: JsonObject): string {
   return typeof holder === 'string' ? holder : '';
 }
 
-/** Returns how long the lease is valid after its last renewal, in milliseconds, or undefined where it does not say. */
+/**
+ * Returns how long the lease is valid after its last renewal, in milliseconds, or undefined where
+ * it does not say.
+ */
 export function durationOf(lease: JsonObject): number | undefined {
   const seconds = own(objectAt(lease, 'spec'), 'leaseDurationSeconds');
   return typeof seconds === 'number' ? seconds * 1000 : undefined;
@@ -57,7 +60,9 @@ function objectAt(object: JsonObject, key: string): JsonObject {
   return isObject(value) ? value : {};
 }
 
-/** Returns the time as Kubernetes' MicroTime: exactly six digits, or its decoder refuses the object. */
+/**
+ * Returns the time as Kubernetes' MicroTime: exactly six digits, or its decoder refuses the object.
+ */
 function microTime(): string {
   return new Date().toISOString().replace('Z', '000Z');
 }

@@ -5,7 +5,9 @@ import type { JsonObject } from '../core/json.ts';
 export interface ItemReader {
   /** Reads the next bytes. They may end anywhere. */
   push(bytes: Uint8Array): void;
-  /** Returns the list without its items. Throws a SyntaxError when it was not a whole JSON object. */
+  /**
+   * Returns the list without its items. Throws a SyntaxError when it was not a whole JSON object.
+   */
   end(): JsonObject;
 }
 
@@ -17,9 +19,9 @@ const ITEMS_DEPTH = 2;
 
 /**
  * Returns a reader of a Kubernetes list, whose only array at the top is `items`. Only one item at a
- * time is in memory: 500 pods of 10 KB are 5 MB of JSON and three times as much when parsed, for each
- * of fifty namespaces at the same moment. Bytes are enough to find where items end, because in UTF-8
- * no part of another character looks like a quote or a bracket.
+ * time is in memory: 500 pods of 10 KB are 5 MB of JSON and three times as much when parsed, for
+ * each of fifty namespaces at the same moment. Bytes are enough to find where items end, because in
+ * UTF-8 no part of another character looks like a quote or a bracket.
  */
 export function createItemReader(onItem: (item: unknown) => void): ItemReader {
   const rest = new TextCollector();

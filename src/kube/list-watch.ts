@@ -45,11 +45,11 @@ const WATCH_WORKS_MS = 5000;
 
 /**
  * Lists a collection and watches it from there, and keeps the handler up to date until the signal
- * aborts; resolves then. A watch that ends or breaks continues from the last version that was seen, as
- * client-go's reflector does: hundreds of watches break at once whenever a load balancer or an API
- * server restarts, and as many lists would be the heaviest requests of all. It lists again on a timer,
- * when that version has expired (410), and when the second watch in a row fails. A handler that missed
- * an event gets the state with the next list.
+ * aborts; resolves then. A watch that ends or breaks continues from the last version that was seen,
+ * as client-go's reflector does: hundreds of watches break at once whenever a load balancer or an
+ * API server restarts, and as many lists would be the heaviest requests of all. It lists again on a
+ * timer, when that version has expired (410), and when the second watch in a row fails. A handler
+ * that missed an event gets the state with the next list.
  */
 export async function listWatch(
   kube: Kube,
@@ -98,7 +98,8 @@ export async function listWatch(
       const { status, retryAfterMs = 0 } = end.failure;
       failures += 1;
       const canResume = isOutage(end.failure) && (failures === 1 || isAway(end));
-      // A failure that the next attempt recovers from is not reported, nor is an expired version: it is normal after a long break.
+      // A failure that the next attempt recovers from is not reported, nor is an expired version:
+      // it is normal after a long break.
       if (status !== 410 && !(canResume && failures === 1)) handler.failed('watch', end.failure);
       await sleep(Math.max(backoff.next(), retryAfterMs), signal);
       if (!canResume) break;
@@ -106,7 +107,10 @@ export async function listWatch(
   }
 }
 
-/** Returns whether the API server is unreachable or overloaded: a list would fail too, and waiting loses no change. */
+/**
+ * Returns whether the API server is unreachable or overloaded: a list would fail too, and waiting
+ * loses no change.
+ */
 function isAway({ isOpen, failure }: WatchEnd): boolean {
   return !isOpen && (failure?.status === 0 || failure?.status === 429);
 }
@@ -161,7 +165,10 @@ async function watchOnce(
   }
 }
 
-/** Returns the failure that a Kubernetes Status in a watch describes; its own code comes before the stream's status. */
+/**
+ * Returns the failure that a Kubernetes Status in a watch describes; its own code comes before the
+ * stream's status.
+ */
 function readStatus(body: unknown, status: number, retryAfter?: number): Failure {
   const code = member(body, 'code');
   return readFailure(body, typeof code === 'number' ? code : status, retryAfter);

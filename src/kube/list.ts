@@ -15,9 +15,9 @@ const PAGE_SIZE = 500;
 const PAGE_TIMEOUT_MS = 30_000;
 
 /**
- * Calls `onObject` with every object of a collection, page by page, so that the caller can keep what
- * it needs and drop the rest. Returns the resource version to watch from, or why the list failed; it
- * may have called `onObject` with some of the objects by then.
+ * Calls `onObject` with every object of a collection, page by page, so that the caller can keep
+ * what it needs and drop the rest. Returns the resource version to watch from, or why the list
+ * failed; it may have called `onObject` with some of the objects by then.
  */
 export async function listAll(
   kube: Kube,

@@ -8,7 +8,10 @@ export interface RateLimiter {
   pauseFor(milliseconds: number): void;
 }
 
-/** Returns a limiter of at most `perSecond` requests, evenly spaced. Turns that nobody used are not saved up. */
+/**
+ * Returns a limiter of at most `perSecond` requests, evenly spaced. Turns that nobody used are not
+ * saved up.
+ */
 export function createRateLimiter(
   perSecond: number,
   now: () => number = () => performance.now(),
@@ -21,7 +24,8 @@ export function createRateLimiter(
       const askedAt = now();
       const at = Math.max(askedAt, freeAt);
       freeAt = at + gapMs;
-      // The clock is read once: between two readings the turn may come, and Node warns of a negative timeout.
+      // The clock is read once: between two readings the turn may come, and Node warns of a
+      // negative timeout.
       if (at > askedAt) await wait(at - askedAt, signal);
     },
     pauseFor(milliseconds) {

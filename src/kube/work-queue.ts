@@ -10,9 +10,9 @@ export interface WorkItem {
 }
 
 /**
- * A work queue for one worker. First attempts come before retries, and groups take turns within both,
- * so that neither failures nor a large group keep others waiting. An item that waits already is not
- * added a second time.
+ * A work queue for one worker. First attempts come before retries, and groups take turns within
+ * both, so that neither failures nor a large group keep others waiting. An item that waits already
+ * is not added a second time.
  */
 export interface WorkQueue {
   add(item: WorkItem): void;
@@ -31,7 +31,10 @@ export interface WorkQueue {
   clear(): void;
 }
 
-/** The items of one group. The iterator is kept: a new one would step over all items that were taken before. */
+/**
+ * The items of one group. The iterator is kept: a new one would step over all items that were taken
+ * before.
+ */
 interface Items {
   readonly names: Set<string>;
   readonly order: SetIterator<string>;

@@ -32,8 +32,8 @@ export interface ApplyOptions {
 const ATTEMPTS = 4;
 
 /**
- * Changes a pod, by a plan or else by what a fresh read says, and returns the result. The caller has
- * waited for the rate limiter; each further patch waits for it here. The patch tests the
+ * Changes a pod, by a plan or else by what a fresh read says, and returns the result. The caller
+ * has waited for the rate limiter; each further patch waits for it here. The patch tests the
  * resourceVersion, so it applies to the version that was planned on or not at all. When the pod has
  * changed, it is read and planned again.
  */
@@ -79,7 +79,8 @@ export async function apply(
     if (patched.ok) return { result: 'done', rule: next.rule, pod: patched.value };
     const failure = patched.error;
     if (failure.status === 404) return { result: 'gone' };
-    // A failed `test` is 422, an update that lost a race inside the API server 409; 422 is also a refusal.
+    // A failed `test` is 422, an update that lost a race inside the API server 409; 422 is also a
+    // refusal.
     const mayHaveChanged = failure.status === 409 || failure.status === 422;
     if (!mayHaveChanged && scopeOf(failure) === 'pod') {
       return { result: 'refused', resourceVersion: next.resourceVersion, failure };

@@ -10,7 +10,9 @@ import { readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import type { ChangePlan, Planner, PodPlan } from './plan.ts';
 
-/** The plan for one pod and its result: none in a dry run, `stopped` when the signal aborted before. */
+/**
+ * The plan for one pod and its result: none in a dry run, `stopped` when the signal aborted before.
+ */
 export interface PodOutcome {
   readonly plan: PodPlan;
   readonly applied?: Applied | { readonly result: 'stopped' };
@@ -46,7 +48,10 @@ const NAMESPACE_AGE_MS = 5000;
 /** A request in flight is never aborted: its result would be unknown. */
 const NEVER = new AbortController().signal;
 
-/** Lists the pods of all namespaces and plans them, then applies the plans unless it is a dry run. Returns the report. */
+/**
+ * Lists the pods of all namespaces and plans them, then applies the plans unless it is a dry run.
+ * Returns the report.
+ */
 export async function runBulk(options: BulkOptions): Promise<BulkReport> {
   const { kube, namespaces, plannerFor, isWanted, rateLimiter, dryRun, onProgress, signal } = options;
   const problems: string[] = [];
@@ -106,7 +111,10 @@ async function planNamespace(
 /** How often a change is attempted when the API server says when to retry (429, 503). */
 const ATTEMPTS = 4;
 
-/** Yields the result of each change, in order: `unwanted` from when the namespace must not be changed any more. */
+/**
+ * Yields the result of each change, in order: `unwanted` from when the namespace must not be
+ * changed any more.
+ */
 export async function* applyAll(
   changes: readonly ChangePlan[],
   options: ApplyOptions,

@@ -2,17 +2,28 @@ import type { Logger } from 'pino';
 import { stripControls } from '../core/control-characters.ts';
 import type { Failure } from '../kube/client.ts';
 
-/** Logs failures once when they begin and once when they end, however often they happen in between. */
+/**
+ * Logs failures once when they begin and once when they end, however often they happen in between.
+ */
 export interface FailureLog {
-  /** Logs the failure of a subject (the field `what`), unless it already failed with the same status. */
+  /**
+   * Logs the failure of a subject (the field `what`), unless it already failed with the same
+   * status.
+   */
   report(what: string, failure: Failure, fields?: Readonly<Record<string, string>>): void;
   /** Logs that the subject has recovered, if it was failing. */
   resolve(what: string): void;
-  /** Forgets the subject: no request is sent for it any more, so whether it works is unknown. Its next failure is a new one. */
+  /**
+   * Forgets the subject: no request is sent for it any more, so whether it works is unknown. Its
+   * next failure is a new one.
+   */
   forget(what: string): void;
 }
 
-/** The subjects of reading namespaces. A list that works says nothing about the watch, so each has its own. */
+/**
+ * The subjects of reading namespaces. A list that works says nothing about the watch, so each has
+ * its own.
+ */
 export const NAMESPACES_SUBJECTS = { list: 'namespaces', watch: 'watch of namespaces' } as const;
 
 /** Returns the subjects of reading a namespace's pods. */
@@ -47,7 +58,9 @@ export function createFailureLog(log: Logger): FailureLog {
 /** Longest message that is shown, in characters. */
 const LONGEST_MESSAGE = 256;
 
-/** Returns the first line of a message, without control characters and shortened to 256 characters. */
+/**
+ * Returns the first line of a message, without control characters and shortened to 256 characters.
+ */
 export function firstLine(message: string): string {
   const [first = ''] = message.trimStart().split(/[\r\n]/, 1);
   const line = stripControls(first).trimEnd();
@@ -55,8 +68,8 @@ export function firstLine(message: string): string {
 }
 
 /**
- * Returns the failure's message for the log: its first line, without the details of validation (422,
- * `… is invalid: …`), which quote the pod's values.
+ * Returns the failure's message for the log: its first line, without the details of validation
+ * (422, `… is invalid: …`), which quote the pod's values.
  */
 export function loggableMessage({ status, message }: Failure): string {
   const line = firstLine(message);

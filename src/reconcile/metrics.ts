@@ -25,9 +25,9 @@ export interface ReconcileState {
 const OPERATIONS = ['list namespaces', 'watch namespaces', 'list pods', 'watch pods', 'patch pods', 'lease'] as const;
 
 /**
- * The statuses of requests that fail: no response, no rights, not found, conflict, gone, invalid, too
- * many, a fault or an outage. A series that appears with its first failure hides that failure from
- * increase(), so these begin at 0.
+ * The statuses of requests that fail: no response, no rights, not found, conflict, gone, invalid,
+ * too many, a fault or an outage. A series that appears with its first failure hides that failure
+ * from increase(), so these begin at 0.
  */
 const LIKELY_CODES = ['0', '401', '403', '404', '409', '410', '422', '429', '500', '502', '503', '504'] as const;
 

@@ -6,17 +6,26 @@ import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
 import { isRetryable, retry } from '../kube/retry.ts';
 
-/** The selector of namespaces to read: all that have the label, so that a value which means neither yes nor no can be logged. */
+/**
+ * The selector of namespaces to read: all that have the label, so that a value which means neither
+ * yes nor no can be logged.
+ */
 export const HAS_OPT_IN_LABEL = OPT_IN_LABEL;
 
-/** Namespaces of the cluster's own machinery, skipped whatever their labels, as in the webhook's selector. */
+/**
+ * Namespaces of the cluster's own machinery, skipped whatever their labels, as in the webhook's
+ * selector.
+ */
 export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
 
 /** What is read of a namespace. */
 export interface Namespace {
   readonly name: string;
   readonly optedIn: boolean;
-  /** The opt-in label's value, where it means neither yes nor no. The namespace is then not opted in. */
+  /**
+   * The opt-in label's value, where it means neither yes nor no. The namespace is then not opted
+   * in.
+   */
   readonly unknownOptIn?: string;
   /** Istio injects its proxy into the pods here. */
   readonly mesh: boolean;

@@ -7,9 +7,9 @@ import { readEnd, readRef, testVersion } from './plan.ts';
 import type { Planner } from './plan.ts';
 
 /**
- * Returns a planner that annotates pods as the webhook would have. It skips pods that are terminating
- * or finished, and pods whose annotations by autoscrape somebody has changed since. It only adds
- * annotations.
+ * Returns a planner that annotates pods as the webhook would have. It skips pods that are
+ * terminating or finished, and pods whose annotations by autoscrape somebody has changed since. It
+ * only adds annotations.
  */
 export function annotatePlanner(rules: Rules, mesh: boolean): Planner {
   return (object) => {

@@ -9,9 +9,9 @@ import { readEnd, readRef, testVersion } from './plan.ts';
 import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
 
 /**
- * Returns a planner that removes what autoscrape added, by the webhook too: exactly the keys that the
- * marker names and whose values nobody has changed, and the marker. Finished and opted-out pods are
- * uninjected too.
+ * Returns a planner that removes what autoscrape added, by the webhook too: exactly the keys that
+ * the marker names and whose values nobody has changed, and the marker. Finished and opted-out pods
+ * are uninjected too.
  */
 export function uninjectPlanner(rules: Rules): Planner {
   const ours = new Set(Object.values(rules.annotationKeys));
@@ -40,7 +40,8 @@ export function uninjectPlanner(rules: Rules): Planner {
     return {
       ...ref,
       action: 'uninject',
-      // Anyone who creates a pod can write a marker, and this is printed: it must have the form of a name.
+      // Anyone who creates a pod can write a marker, and this is printed: it must have the form of
+      // a name.
       rule: RULE_NAME.test(marker.rule) ? marker.rule : 'unknown',
       annotations: Object.fromEntries([...unchanged, [MARKER_KEY, value]]),
       patch: [testVersion(ref), ...removals],
@@ -58,7 +59,10 @@ function statesTarget({ annotations }: Pod, rules: Rules): boolean {
   return scrape !== undefined || slow !== undefined || port !== undefined;
 }
 
-/** Returns whether Istio's injector has taken over the scrape annotations: then Prometheus needs even those with our values. */
+/**
+ * Returns whether Istio's injector has taken over the scrape annotations: then Prometheus needs
+ * even those with our values.
+ */
 function isMerged(pod: Pod, rules: Rules): boolean {
   const hasProxy = [...pod.containers, ...pod.sidecars].some(({ name }) => name === 'istio-proxy');
   return hasProxy && pod.annotations.get(rules.annotationKeys.port) === ISTIO_MERGED_PORT;

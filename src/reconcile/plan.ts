@@ -3,7 +3,10 @@ import type { AddOperation } from '../core/patch.ts';
 import { REASONS } from '../core/reason.ts';
 import type { SkipReason } from '../core/reason.ts';
 
-/** Why a live pod is skipped: the reasons that a pod being created has too, and those that only live pods have. */
+/**
+ * Why a live pod is skipped: the reasons that a pod being created has too, and those that only live
+ * pods have.
+ */
 export const LIVE_POD_SKIP_REASONS = {
   ...REASONS,
   terminating: 'The pod is being deleted.',
@@ -17,7 +20,10 @@ export const LIVE_POD_SKIP_REASONS = {
 /** A key of {@link LIVE_POD_SKIP_REASONS}: metric label, and the reason in a printed plan. */
 export type LivePodSkipReason = SkipReason | keyof typeof LIVE_POD_SKIP_REASONS;
 
-/** One operation of a JSON Patch (RFC 6902) for a live pod: the test ties the patch to the version that was planned on. */
+/**
+ * One operation of a JSON Patch (RFC 6902) for a live pod: the test ties the patch to the version
+ * that was planned on.
+ */
 export type Operation =
   | AddOperation
   | { readonly op: 'test'; readonly path: '/metadata/resourceVersion'; readonly value: string }
@@ -49,7 +55,10 @@ export interface SkipPlan extends PodRef {
 /** What to do with one pod. */
 export type PodPlan = ChangePlan | SkipPlan;
 
-/** Returns the plan for a pod as it is on the API server, or undefined where the object is not a pod with a name. */
+/**
+ * Returns the plan for a pod as it is on the API server, or undefined where the object is not a pod
+ * with a name.
+ */
 export type Planner = (object: unknown) => PodPlan | undefined;
 
 /** Returns which pod the object is, or undefined where it does not say so. */

@@ -2,13 +2,17 @@ import type { ListReceiver } from '../kube/list-watch.ts';
 import { readRef } from './plan.ts';
 import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
 
-/** What is planned for a known pod. `refused`: to be annotated, but the API server refuses to change this version. */
+/**
+ * What is planned for a known pod. `refused`: to be annotated, but the API server refuses to change
+ * this version.
+ */
 export type PodState = LivePodSkipReason | 'annotate' | 'refused';
 
 /**
  * All that is kept of a pod, changed in place: a cluster may have 150,000. What to write is planned
- * again from a fresh read when the pod is reconciled. The UID is not kept: versions of all pods can be
- * compared (KEP-5504), so a higher one is newer, also where it is another pod with the same name.
+ * again from a fresh read when the pod is reconciled. The UID is not kept: versions of all pods can
+ * be compared (KEP-5504), so a higher one is newer, also where it is another pod with the same
+ * name.
  */
 interface PodRecord {
   version: string;
@@ -44,23 +48,33 @@ export interface PodStore {
   deleteVersion(name: string, version: string | undefined): void;
   /** Counts an attempt to change the pod, and returns how many there have been. */
   recordAttempt(name: string): number;
-  /** Records that the API server refuses to change this version: the pod is not pending until it changes or is released. */
+  /**
+   * Records that the API server refuses to change this version: the pod is not pending until it
+   * changes or is released.
+   */
   refuse(name: string, version: string): void;
   /** Returns the number of refused pods. */
   refused(): number;
-  /** Makes refused pods pending again, all of them or the one that was refused longest ago; returns their names. */
+  /**
+   * Makes refused pods pending again, all of them or the one that was refused longest ago; returns
+   * their names.
+   */
   release(which: 'one' | 'all'): string[];
   /**
-   * Returns the receiver of a list that begins now. A list is the truth: at its end, pods that it does
-   * not hold are removed. Its version of a pod that has not changed since it began is stored even when
-   * it is lower than the known one, because a restored etcd counts its versions from the start.
+   * Returns the receiver of a list that begins now. A list is the truth: at its end, pods that it
+   * does not hold are removed. Its version of a pod that has not changed since it began is stored
+   * even when it is lower than the known one, because a restored etcd counts its versions from the
+   * start.
    */
   beginList(): ListReceiver;
   /** Adds the number of pods in each state to `counts`. */
   count(counts: Map<string, number>): void;
 }
 
-/** Returns an empty store. It plans pods as they come, and calls `onPending` for each new or changed one to annotate. */
+/**
+ * Returns an empty store. It plans pods as they come, and calls `onPending` for each new or changed
+ * one to annotate.
+ */
 export function createPodStore(planner: Planner, onPending: (pod: PendingPod) => void): PodStore {
   const pods = new Map<string, PodRecord>();
   const refused = new Set<string>();

@@ -33,13 +33,16 @@ export interface ReconcilerOptions {
 
 /** The reconciler of one leader's term. */
 export interface Reconciler {
-  /** Keeps the pods of every opted-in namespace annotated until the signal aborts; resolves then. */
+  /**
+   * Keeps the pods of every opted-in namespace annotated until the signal aborts; resolves then.
+   */
   run(): Promise<void>;
   /** Lists all pods again: the rules have changed. */
   reload(): void;
   /**
-   * Returns whether the opted-in namespaces are known. A namespace that can't be listed, or was just
-   * opted in, does not make the reconciler unready for all others: its failure is logged and counted.
+   * Returns whether the opted-in namespaces are known. A namespace that can't be listed, or was
+   * just opted in, does not make the reconciler unready for all others: its failure is logged and
+   * counted.
    */
   hasStarted(): boolean;
   /** Returns the number of tracked namespaces. */
@@ -49,9 +52,9 @@ export interface Reconciler {
 }
 
 /**
- * Returns a reconciler, which starts from nothing but the API server's state: watch (tracked-namespaces,
- * watch-pods) → store (pod-store) → queue (work-queue) → reconcile (here, and apply) → requeue (requeue,
- * refused-pods).
+ * Returns a reconciler, which starts from nothing but the API server's state: watch
+ * (tracked-namespaces, watch-pods) → store (pod-store) → queue (work-queue) → reconcile (here, and
+ * apply) → requeue (requeue, refused-pods).
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { kube, rules, metrics, failureLog, log, rateLimiter, signal } = options;
@@ -80,7 +83,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  /** Takes the next item that is still pending: the pod may be gone or annotated by now, or its namespace untracked. */
+  /**
+   * Takes the next item that is still pending: the pod may be gone or annotated by now, or its
+   * namespace untracked.
+   */
   function takePending(): WorkItem | undefined {
     for (;;) {
       const item = queue.take();
@@ -110,7 +116,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     else refusedPods.accepted(item, namespace, applied.result === 'done');
   }
 
-  /** A full pass: every opted-in namespace has been listed, and every pod that was found has been attempted. */
+  /**
+   * A full pass: every opted-in namespace has been listed, and every pod that was found has been
+   * attempted.
+   */
   function noteFullPass(): void {
     const listedAt = namespaces.listedAt();
     if (listedAt !== undefined && !queue.hasFirstAttempts()) metrics.fullPass(listedAt / 1000);
@@ -134,7 +143,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   };
 }
 
-/** Stores what a change that did not fail has shown of the pod. `version` was known before the change. */
+/**
+ * Stores what a change that did not fail has shown of the pod. `version` was known before the
+ * change.
+ */
 function store(
   pods: PodStore,
   name: string,

@@ -16,9 +16,9 @@ interface Refusals {
 }
 
 /**
- * Pods that admission or validation refuses to change. They are retried when they change or the rules
- * change. Nobody tells us when the policy that refuses them changes, so one of them is retried from
- * time to time, and all of them when that one is accepted.
+ * Pods that admission or validation refuses to change. They are retried when they change or the
+ * rules change. Nobody tells us when the policy that refuses them changes, so one of them is
+ * retried from time to time, and all of them when that one is accepted.
  */
 export interface RefusedPods {
   /** Logs each kind of refusal once for each namespace, however many pods are refused. */

@@ -16,7 +16,10 @@ export function hasFailed({ pods, problems }: BulkReport): boolean {
   );
 }
 
-/** Returns the report as text (one line a pod, and a summary with the reasons) or as one JSON or YAML value. Ends with a newline. */
+/**
+ * Returns the report as text (one line a pod, and a summary with the reasons) or as one JSON or
+ * YAML value. Ends with a newline.
+ */
 export function renderReport(report: BulkReport, format: ReportFormat): string {
   if (format === 'text') return renderText(report);
   const value = toValue(report);

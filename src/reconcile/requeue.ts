@@ -11,15 +11,23 @@ import type { PendingPod } from './pod-store.ts';
 import type { TrackedNamespace } from './tracked-namespaces.ts';
 import { LABEL_LAG_MS } from './watch-pods.ts';
 
-/** Longest delay of a retry while something keeps changing the pod or removing our annotations, in milliseconds. */
+/**
+ * Longest delay of a retry while something keeps changing the pod or removing our annotations, in
+ * milliseconds.
+ */
 const LONGEST_DELAY_MS = 60_000;
 
-/** The same for a pod that the API server refused to change: only a new version of it is attempted at all. */
+/**
+ * The same for a pod that the API server refused to change: only a new version of it is attempted
+ * at all.
+ */
 const LONGEST_REFUSED_DELAY_MS = 30 * 60_000;
 
 /** Decides when a pod is reconciled: when it is seen, and again after a failure. */
 export interface Requeue {
-  /** Queues a pod that is to be annotated: now at first, after a delay when it was attempted before. */
+  /**
+   * Queues a pod that is to be annotated: now at first, after a delay when it was attempted before.
+   */
   pending(namespace: string, pod: PendingPod): void;
   /** Queues a pod again after a failure, and pauses everything that the failure concerns. */
   failed(item: WorkItem, namespace: TrackedNamespace, failure: Failure): void;
@@ -64,7 +72,8 @@ export function createRequeue({ queue, rateLimiter, metrics, failureLog }: Reque
           backoffs.set(tracked, backoff);
           queue.pause(namespace, Math.max(backoff.next(), retryAfterMs));
           if (!isLabelLag(failure) || performance.now() - trackedSince > LABEL_LAG_MS) report(patchSubject(namespace));
-          // Without the right the pod itself was not attempted. After a 500 the others of its namespace come first.
+          // Without the right the pod itself was not attempted. After a 500 the others of its
+          // namespace come first.
           return queue.add({ ...item, isRetry: item.isRetry || failure.status >= 500 });
         }
         case 'pod':
@@ -83,7 +92,10 @@ export function createRequeue({ queue, rateLimiter, metrics, failureLog }: Reque
   };
 }
 
-/** Returns the delay before the next attempt, in milliseconds. It grows, so that we never fight another controller. */
+/**
+ * Returns the delay before the next attempt, in milliseconds. It grows, so that we never fight
+ * another controller.
+ */
 function retryDelayMs(attempts: number, longestMs: number): number {
   return Math.min(longestMs, 1000 * 2 ** (attempts - 1));
 }

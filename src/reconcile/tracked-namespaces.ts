@@ -35,8 +35,8 @@ export interface TrackedNamespaces {
   /** Returns whether the namespaces have been listed. */
   isListed(): boolean;
   /**
-   * Returns the Unix time in milliseconds since which namespaces and the pods of each have been listed,
-   * or undefined while a list is missing.
+   * Returns the Unix time in milliseconds since which namespaces and the pods of each have been
+   * listed, or undefined while a list is missing.
    */
   listedAt(): number | undefined;
 }
@@ -60,7 +60,10 @@ export interface TrackedNamespacesOptions {
   readonly onStopped: (namespace: string) => void;
 }
 
-/** Lists that run at the same time: hundreds of namespaces are listed at the start, at a takeover and when rules change. */
+/**
+ * Lists that run at the same time: hundreds of namespaces are listed at the start, at a takeover
+ * and when rules change.
+ */
 const LISTS = 8;
 
 /** Returns the tracked namespaces, none before `run`. */

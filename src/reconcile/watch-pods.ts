@@ -8,13 +8,18 @@ import { annotatePlanner } from './plan-annotate.ts';
 import { createPodStore } from './pod-store.ts';
 import type { PendingPod, PodStore } from './pod-store.ts';
 
-/** The API server's view of a namespace's label lags by seconds: pods created in that time do not count as missed. */
+/**
+ * The API server's view of a namespace's label lags by seconds: pods created in that time do not
+ * count as missed.
+ */
 export const LABEL_LAG_MS = 10_000;
 
 /** The list-watch of one namespace's pods. */
 export interface PodWatch {
   readonly pods: PodStore;
-  /** Returns the Unix time of the last complete list, in milliseconds; undefined before the first. */
+  /**
+   * Returns the Unix time of the last complete list, in milliseconds; undefined before the first.
+   */
   listedAt(): number | undefined;
   stop(): void;
 }
@@ -27,14 +32,20 @@ export interface PodWatchOptions {
   readonly relistMs: number;
   readonly lists: Semaphore;
   readonly signal: AbortSignal;
-  /** A pod is to be annotated. It is missed when it was created while we watched: the webhook should have annotated it. */
+  /**
+   * A pod is to be annotated. It is missed when it was created while we watched: the webhook should
+   * have annotated it.
+   */
   readonly onPending: (pod: PendingPod, isMissed: boolean) => void;
   readonly onListed: () => void;
   readonly onWatchWorks: () => void;
   readonly onFailure: (verb: 'list' | 'watch', failure: Failure) => void;
 }
 
-/** Keeps a store of the namespace's pods up to date until it is stopped or the signal aborts, and returns it. */
+/**
+ * Keeps a store of the namespace's pods up to date until it is stopped or the signal aborts, and
+ * returns it.
+ */
 export function watchPods(options: PodWatchOptions): PodWatch {
   const { kube, namespace, mesh, rules, relistMs, lists, onPending, onListed, onWatchWorks, onFailure } = options;
   const stop = childController(options.signal);

@@ -78,7 +78,8 @@ test('requests share their connections', async (t) => {
   for (let call = 0; call < 100; call += 1) await kube.request({ method: 'GET', path: '/version' });
   const result = await kube.request({ method: 'GET', path: '/api/v1/pods', query: { limit: '5', continue: 'a b' } });
   assert.deepEqual(result.ok && result.value, { url: '/api/v1/pods?limit=5&continue=a+b', token: 'Bearer secret' });
-  // Two at most: the second one opens when a request begins before the previous one has left its connection.
+  // Two at most: the second one opens when a request begins before the previous one has left its
+  // connection.
   assert.ok(connections() <= 2, `${connections()} connections for 101 requests`);
   assert.equal(kube.namespace, 'shop');
 });

@@ -1,7 +1,10 @@
 import { toResult } from '../../../src/kube/client.ts';
 import type { ApiRequest, ApiResponse, Kube, WatchStream } from '../../../src/kube/client.ts';
 
-/** Returns a cluster that responds as `respond` says. Nothing happens on its watches unless `watch` says otherwise. */
+/**
+ * Returns a cluster that responds as `respond` says. Nothing happens on its watches unless `watch`
+ * says otherwise.
+ */
 export function fakeKube(
   respond: (request: ApiRequest) => ApiResponse | Promise<ApiResponse>,
   watch: (path: string, signal: AbortSignal) => WatchStream = (_, signal) => ({ status: 200, lines: silence(signal) }),

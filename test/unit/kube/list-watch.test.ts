@@ -4,7 +4,10 @@ import type { Kube, WatchStream } from '../../../src/kube/client.ts';
 import { listWatch } from '../../../src/kube/list-watch.ts';
 import { fakeKube, listOf } from './fake-kube.ts';
 
-/** What happens on one watch: the status of its start, its lines, and whether its connection breaks at the end. */
+/**
+ * What happens on one watch: the status of its start, its lines, and whether its connection breaks
+ * at the end.
+ */
 interface Watch {
   readonly status?: number;
   readonly lines?: readonly object[];

@@ -1,6 +1,9 @@
 import type { TestContext } from 'node:test';
 
-/** Time that a test moves: `setTimeout` fires by it, so that no assertion depends on how busy the machine is. */
+/**
+ * Time that a test moves: `setTimeout` fires by it, so that no assertion depends on how busy the
+ * machine is.
+ */
 export interface VirtualClock {
   /** Returns milliseconds since the clock was made. */
   now(): number;
@@ -10,7 +13,10 @@ export interface VirtualClock {
 
 const STEP_MS = 10;
 
-/** Promises settled in a step that lead to another timer: more than any chain in the code that is tested. */
+/**
+ * Promises settled in a step that lead to another timer: more than any chain in the code that is
+ * tested.
+ */
 const ROUNDS = 5;
 
 /** Mocks `setTimeout` until the test ends, and returns the clock that it follows. */

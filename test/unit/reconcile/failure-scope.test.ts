@@ -16,7 +16,8 @@ test("the messages of the chart's policy are the ones that the reconciler looks 
   const messages = guardMessages();
   assert.ok(messages.length >= 15, `${messages.length} messages`);
   assert.equal(messages.filter((message) => message.endsWith(NOT_OPTED_IN)).length, 1);
-  // Spec, labels, generateName, finalizers, owners and annotations: whatever a mutating policy can change.
+  // Spec, labels, generateName, finalizers, owners and annotations: whatever a mutating policy can
+  // change.
   assert.equal(messages.filter((message) => message.endsWith(OR_ANOTHER)).length, 8);
   for (const message of messages) {
     const refusal = failure(422, denied(message));

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
-/** Returns the messages of the chart's policy for the reconciler (chart/templates/reconciler/guard.yaml). */
+/**
+ * Returns the messages of the chart's policy for the reconciler
+ * (chart/templates/reconciler/guard.yaml).
+ */
 export function guardMessages(): readonly string[] {
   const template = readFileSync(new URL('../../../chart/templates/reconciler/guard.yaml', import.meta.url), 'utf8');
   const orAnother = /\$orAnother := "(.*?)"/.exec(template)?.[1] ?? assert.fail('guard.yaml has no $orAnother');

@@ -332,7 +332,9 @@ async function* changes(...namespaces: readonly (readonly [string, string])[]): 
   for (const [name, value] of namespaces) yield { type: 'MODIFIED', object: optedIn(name, value) };
 }
 
-/** Yields events in which the namespace loses its label, once `isGone` resolves, and gets it again. */
+/**
+ * Yields events in which the namespace loses its label, once `isGone` resolves, and gets it again.
+ */
 async function* loseAndRegainLabel(isGone: Promise<void>, signal: AbortSignal): AsyncGenerator<unknown, void> {
   await isGone;
   yield { type: 'DELETED', object: optedIn('shop') };
