@@ -22,7 +22,7 @@ names:
 rendered offline, and then nobody can tell. */}}
 {{- define "autoscrape.requireCertManager" -}}
 {{- if and (lookup "v1" "Namespace" "" "kube-system") (not (.Capabilities.APIVersions.Has "cert-manager.io/v1")) -}}
-{{- fail (printf "\n\ncertificates.mode is %q, and this cluster has no cert-manager: the API cert-manager.io/v1 isn't there.\nEither install cert-manager first (https://cert-manager.io/docs/installation/helm/),\nor let Helm make the certificate: --set certificates.mode=helm\nor bring your own: --set certificates.mode=existingSecret (see the chart's README)." .Values.certificates.mode) -}}
+{{- fail (printf "\n\ncertificates.mode is %q, and this cluster has no cert-manager: it lacks the API cert-manager.io/v1.\nEither install cert-manager first (https://cert-manager.io/docs/installation/helm/),\nor let Helm make the certificate: --set certificates.mode=helm\nor bring your own: --set certificates.mode=existingSecret (see the chart's README)." .Values.certificates.mode) -}}
 {{- end -}}
 {{- end -}}
 

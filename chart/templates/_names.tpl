@@ -7,7 +7,7 @@ server calls webhooks in the order of their configurations' names, and ours has 
 {{- $name = ternary $release (printf "autoscrape-%s" $release) (hasPrefix "autoscrape" $release) -}}
 {{- end -}}
 {{- if gt (len $name) 51 -}}
-{{- fail (printf "\n\nThe name %q has %d characters, and objects are called that with endings of up to 12, such as -webhook-tls.\nThis chart keeps to the 63 characters that every kind of object may have.\nChoose a shorter release name, or set fullnameOverride to at most 51 characters that begin with \"autoscrape\"." $name (len $name)) -}}
+{{- fail (printf "\n\nThe name %q has %d characters, and the chart appends up to 12, as in -webhook-tls.\nA name must not have more than 63 characters.\nChoose a shorter release name, or set fullnameOverride to at most 51 characters that begin with \"autoscrape\"." $name (len $name)) -}}
 {{- end -}}
 {{- $name -}}
 {{- end -}}

@@ -30,24 +30,24 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
   [
     'two annotation keys that are one to Prometheus',
     ['--set', 'rules.annotations.scrape=a/b.c,rules.annotations.port=a/b-c'],
-    /"a\/b-c".*"a\/b\.c".*one key to Prometheus/s,
+    /"a\/b-c".*"a\/b\.c".*the same key to Prometheus/s,
   ],
   [
     "an annotation key that is another's default",
     ['--set', 'rules.annotations.scrape=prometheus.io/path'],
-    /"prometheus\.io\/path".*one key to Prometheus/s,
+    /"prometheus\.io\/path".*the same key to Prometheus/s,
   ],
   [
     "autoscrape's marker as an annotation key",
     ['--set', 'rules.annotations.path=autoscrape.io/injected'],
-    /"autoscrape\.io\/injected".*one key to Prometheus/s,
+    /"autoscrape\.io\/injected".*the same key to Prometheus/s,
   ],
   [
     "the slow job's annotation key",
     ['--set', 'rules.annotations.path=prometheus.io/scrape-slow'],
-    /"prometheus\.io\/scrape-slow".*one key to Prometheus/s,
+    /"prometheus\.io\/scrape-slow".*the same key to Prometheus/s,
   ],
-  ['a shipped rule to disable that there is none of', rules({ disabled: ['nosuch'] }), /disabled.*spring-boot/s],
+  ['a shipped rule to disable that does not exist', rules({ disabled: ['nosuch'] }), /disabled.*spring-boot/s],
   ...[
     { when: {} },
     { when: { portName: 'x' }, unless: {} },
@@ -67,13 +67,13 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     /images.*0/s,
   ],
   ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
-  ['a port that is none', ['--set', 'webhook.port=70000'], /webhook.*port/s],
+  ['an invalid port', ['--set', 'webhook.port=70000'], /webhook.*port/s],
   ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],
   ['a value taken away with null', ['--set', 'webhook.resources=null'], /webhook.*resources/s],
   [
     'failurePolicy Fail without the words',
     ['--set', 'webhook.failurePolicy=Fail'],
-    /able to stop workloads.*failurePolicyMeans="pods of opted-in namespaces cannot be created while autoscrape is down"/s,
+    /can stop workloads.*failurePolicyMeans="pods of opted-in namespaces cannot be created while autoscrape is down"/s,
   ],
   [
     "the kubelet's port on the node's network",
@@ -118,17 +118,17 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
   [
     "the sample in autoscrape's own namespace",
     ['--set', 'sample.enabled=true,sample.namespace=autoscrape'],
-    /never handles pods there/,
+    /never annotates pods there/,
   ],
   [
     'the sample in a namespace that is excluded',
     ['--set', 'sample.enabled=true,sample.namespace=vault,webhook.excludedNamespaces={vault}'],
-    /never handles pods there/,
+    /never annotates pods there/,
   ],
   [
-    'the sample in the namespace that `helm test` makes and deletes',
+    'the sample in the namespace that `helm test` creates and deletes',
     ['--set', 'sample.enabled=true,sample.namespace=autoscrape-verify'],
-    /sample\.namespace.*`helm test` makes and deletes/s,
+    /sample\.namespace.*`helm test` creates and deletes/s,
   ],
   [
     'two monitors, which would scrape every pod twice',
@@ -147,7 +147,7 @@ for (const helm of HELMS) {
     test('a release name that makes names too long', async () => {
       assert.match(
         await refusal([], helm, 'r'.repeat(41)),
-        /52 characters.*keeps to the 63.*shorter release name.*fullnameOverride.*51 characters/s,
+        /52 characters.*more than 63.*shorter release name.*fullnameOverride.*51 characters/s,
       );
     });
 
