@@ -2,35 +2,36 @@
 import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
 import { Command } from './commands/options.ts';
-import { examples, help, refuseMisuse } from './commands/usage.ts';
+import { checkUsage, examples, help } from './commands/usage.ts';
 import { endUntilHandled } from './process/shutdown.ts';
 import { UserError } from './process/user-error.ts';
 import { VERSION } from './process/version.ts';
 
-// A command's file holds its flags, its examples and what it does. It sets the exit code: 0 fine, 1 a finding or an error that
-// it has reported. What is wrong with the command line itself is reported here: exit code 2.
+// Each command's file has its flags, its examples and what it does. It sets the exit code: 0 for
+// success, 1 for a finding or an error that it has reported. Usage errors are reported here and exit
+// with 2.
 
-// Node keeps what it has compiled of the modules that commands import, for the next start: a third of an explain's time.
+// Caches the compiled code of imported modules for the next start: it saves a third of explain's time.
 enableCompileCache();
 
 endUntilHandled();
 
-/** Of each command its summary, and its module, of which only the one asked for is loaded: `serve` has no use for a client. */
+/** The summary of each command, and how to load it. Only the requested one is loaded: `serve` needs no Kubernetes client. */
 const COMMANDS = {
   serve: ['run the admission webhook', async () => (await import('./commands/serve.ts')).command],
   explain: [
-    'say what would be done with a workload, and why',
+    'explain whether a workload would be annotated, how, and why',
     async () => (await import('./commands/explain.ts')).command,
   ],
-  check: ['find what is wrong with a rules file', async () => (await import('./commands/check.ts')).command],
+  check: ['check a rules file', async () => (await import('./commands/check.ts')).command],
   reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
   uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
   sample: ['run a small app with metrics', async () => (await import('./commands/sample.ts')).command],
   verify: [
-    'show that new pods in a namespace come out annotated',
+    'check that new pods in a namespace are annotated',
     async () => (await import('./commands/verify.ts')).command,
   ],
-  help: ['show what a command takes', async () => help],
+  help: ['print the help of a command', async () => help],
 } as const;
 
 async function main(args: readonly string[]): Promise<void> {
@@ -39,37 +40,37 @@ async function main(args: readonly string[]): Promise<void> {
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
     .showSuggestionAfterError()
-    .showHelpAfterError('(add --help to see what it takes)')
+    .showHelpAfterError('(add --help for usage)')
     .exitOverride()
     .helpCommand(false)
     .allowExcessArguments()
-    .hook('preAction', (_program, command) => refuseMisuse(command))
+    .hook('preAction', (_program, command) => checkUsage(command))
     .addHelpText(
       'after',
       examples(
-        ['Why would this workload be annotated, or not?', 'autoscrape explain -f deployment.yaml'],
-        ['Is my rules file right?', 'autoscrape check rules.yaml'],
+        ['Would this workload be annotated, and why?', 'autoscrape explain -f deployment.yaml'],
+        ['Is my rules file valid?', 'autoscrape check rules.yaml'],
         ['Run the admission webhook', 'autoscrape serve --cert-dir /tls'],
       ),
     );
   for (const [name, [summary, load]] of Object.entries(COMMANDS)) {
-    // `autoscrape serve …` and `autoscrape help serve`: of the others only the name is needed.
+    // `autoscrape serve …` or `autoscrape help serve` loads serve. The help needs only the names of the others.
     const command = args.slice(0, 2).includes(name) ? await load() : new Command(name);
     program.addCommand(command.summary(summary).copyInheritedSettings(program));
   }
   await program.parseAsync(args, { from: 'user' });
 }
 
-/** The exit code for whatever a command threw, after telling the user: 2 usage, 1 a user's error or a bug. */
-function report(error: unknown): number {
-  // commander has printed its own message already; help and version are no errors.
+/** Prints what a command threw, and returns the exit code: 2 for a usage error, 1 for a UserError or a bug. */
+function reportError(error: unknown): number {
+  // commander has printed its message already; it also throws after --help and --version, with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UserError) console.error(`autoscrape: ${error.message}`);
   else console.error(error);
   return 1;
 }
 
-// `autoscrape explain … | head` closes the pipe early: that is the reader's choice and no failure.
+// `autoscrape explain … | head` closes the pipe early, which is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
@@ -78,7 +79,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = reportError(error);
 }
-// Pipes are written asynchronously on some systems; exit only when everything before this empty write is out.
+// Some systems write to pipes asynchronously: exit after this empty write, when all before it is written.
 process.stdout.write('', () => process.exit());

@@ -4,25 +4,24 @@ import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import { effectiveRules, renderEffective } from './effective-rules.ts';
 import type { Effective } from './effective-rules.ts';
 import { readShipped } from '../rules/shipped.ts';
+import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { Command, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('check')
-  .description('Checks a rules file and lists everything that is wrong with it, each with its line and the way out.')
+  .description('Checks a rules file and lists all its errors, each with its line and what to write instead.')
   .argument('[file]', 'rules file, or - for standard input')
-  .addOption(new Option('-f, --filename <file>', 'the same, as kubectl would have it').argParser(nonEmpty))
-  .addOption(new Option('--print', 'show the rules that hold, in their order: yours, then the shipped ones'))
-  .addOption(
-    new Option('-o, --output <format>', 'text for people; json for machines').choices(['text', 'json']).default('text'),
-  )
+  .addOption(new Option('-f, --filename <file>', 'rules file, like the argument').argParser(nonEmpty))
+  .addOption(new Option('--print', 'print the effective rules in their order: yours, then the shipped ones'))
+  .addOption(new Option('-o, --output <format>', 'text, or json: one object').choices(['text', 'json']).default('text'))
   .addHelpText(
     'after',
     examples(
-      ['Is it right?', 'autoscrape check rules.yaml'],
-      ['Which rules hold, and in which order?', 'autoscrape check rules.yaml --print'],
-      ['What is shipped?', "echo 'extends: default' | autoscrape check - --print"],
+      ['Is it valid?', 'autoscrape check rules.yaml'],
+      ['Which rules apply, and in which order?', 'autoscrape check rules.yaml --print'],
+      ['Which rules are shipped?', "echo 'extends: default' | autoscrape check - --print"],
     ),
   );
 
@@ -35,12 +34,12 @@ export const command = flags.action(async (argument, options, self) => {
   process.exitCode = await check(file, options);
 });
 
-/** What `autoscrape check` is told. */
+/** The options of `autoscrape check`. */
 export type CheckOptions = OptionsOf<typeof flags>;
 
-/** The exit code after checking a rules file: 1 where something is wrong with it, else 0. */
+/** Checks a rules file and returns the exit code: 0 where it is valid, else 1. */
 export async function check(file: string, { print, output }: CheckOptions): Promise<number> {
-  const name = file === '-' ? 'standard input' : file;
+  const name = nameOf(file);
   const shipped = readShipped();
   const parsed = parseRules(await read(file), shipped);
   const problems = parsed.ok ? parsed.remarks : parsed.problems;
@@ -51,16 +50,19 @@ export async function check(file: string, { print, output }: CheckOptions): Prom
   }
   const effective = effectiveRules(parsed.rules, shipped);
   if (output === 'json') writeJson(print ? effective.file : { file: name, ok: true, problems: [] });
-  else process.stdout.write(print ? renderEffective(effective) : `${name} is right. ${inWords(effective)}\n`);
+  else process.stdout.write(print ? renderEffective(effective) : `${name} is valid. ${summarize(effective)}\n`);
   return 0;
+}
+
+function nameOf(file: string): string {
+  return file === '-' ? 'standard input' : file;
 }
 
 async function read(file: string): Promise<string> {
   try {
     return await (file === '-' ? text(process.stdin) : readFile(file, 'utf8'));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });
+    throw new UserError(readErrorMessage(nameOf(file), error), { cause: error });
   }
 }
 
@@ -68,7 +70,7 @@ function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-function inWords({ own, shipped, file }: Effective): string {
-  const https = file['https'] === true ? 'annotated, too' : 'left alone';
+function summarize({ own, shipped, file }: Effective): string {
+  const https = file['https'] === true ? 'annotated too' : 'left alone';
   return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.`;
 }

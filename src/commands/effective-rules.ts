@@ -1,17 +1,17 @@
 import { Document, isMap, isNode, isSeq } from 'yaml';
 import type { Rules, Shipped } from '../core/rules/parse.ts';
 
-/** The rules that hold, and whose they are. */
+/** The effective rules, and how many of them are the user's. */
 export interface Effective {
-  /** A rules file that says all of it by itself, except for the shipped catalogue of images, which is always there. */
+  /** A rules file with all of them. It leaves out the shipped catalogue of images, which always applies. */
   readonly file: Readonly<Record<string, unknown>>;
-  /** How many of the rules, which come first, are the user's own. */
+  /** How many of the rules are the user's. They come first. */
   readonly own: number;
   /** How many are shipped. */
   readonly shipped: number;
 }
 
-/** Returns what a rules file comes to: its rules in their order, and behind them the shipped ones that it leaves on. */
+/** Returns the effective rules of a rules file: its own in their order, then the shipped ones that it doesn't disable. */
 export function effectiveRules({ effective }: Rules, { defaults, images }: Shipped): Effective {
   const shipped = effective.rules.filter((rule) => defaults.rules.includes(rule)).length;
   return {
@@ -29,7 +29,7 @@ export function effectiveRules({ effective }: Rules, { defaults, images }: Shipp
   };
 }
 
-/** Returns the same as YAML, with a comment where the shipped rules begin. */
+/** Returns the effective rules as YAML, with a comment where the shipped ones begin. */
 export function renderEffective({ file, own, shipped }: Effective): string {
   const document = new Document(file);
   const comment = (path: readonly (string | number)[], text: string): void => {
@@ -38,7 +38,7 @@ export function renderEffective({ file, own, shipped }: Effective): string {
   };
   comment(['rules', 0], own > 0 ? 'Yours:' : 'Shipped:');
   if (own > 0 && shipped > 0) comment(['rules', own], 'Shipped:');
-  // A blank line between rules, and one line for what is short: as a person would write it.
+  // A blank line between rules, and no wrapped lines.
   const rules: unknown = document.get('rules', true);
   for (const rule of isSeq(rules) ? rules.items.slice(1) : []) if (isMap(rule)) rule.spaceBefore = true;
   return document.toString({ lineWidth: 0 });

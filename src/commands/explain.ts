@@ -12,28 +12,30 @@ import { readWorkloads } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples, needed } from './usage.ts';
+import { examples, mandatory } from './usage.ts';
 
 const flags = new Command('explain')
   .description(
-    'Says for each workload in the files what the webhook would do with its pods, and why. Needs no cluster.',
+    'Explains for each workload in the files whether its pods would be annotated, how, and why. Needs no cluster.',
   )
   .addOption(
-    needed(
-      new Option(
-        '-f, --filename <file>',
-        'file, folder or - for standard input; YAML or JSON; can be given several times',
-      ).argParser(several),
+    mandatory(
+      new Option('-f, --filename <file>', 'YAML or JSON file, folder, or - for standard input; repeatable').argParser(
+        several,
+      ),
     ),
   )
-  .addOption(new Option('-R, --recursive', 'look in the folders below a folder, too'))
+  .addOption(new Option('-R, --recursive', 'also read the folders inside a folder'))
   .addOption(
-    new Option('-o, --output <format>', 'text for people; json: one object a line; yaml: one document each')
+    new Option(
+      '-o, --output <format>',
+      'text, or one record per workload: json (one line each) or yaml (one document each)',
+    )
       .choices(['text', 'json', 'yaml'])
       .default('text'),
   )
-  .addOption(option('--rules <file>', 'rules file; without it the shipped rules apply').argParser(nonEmpty))
-  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects its proxy'))
+  .addOption(option('--rules <file>', 'rules file; defaults to the shipped rules').argParser(nonEmpty))
+  .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects sidecars'))
   .addHelpText(
     'after',
     examples(
@@ -48,35 +50,35 @@ export const command = flags.action(async (options) => {
   process.exitCode = await explain(options);
 });
 
-/** What `autoscrape explain` is told. */
+/** The options of `autoscrape explain`. */
 export type ExplainOptions = OptionsOf<typeof flags>;
 
-/** The exit code after explaining each workload in the files: 1 where a file or a document could not be read, else 0. */
+/** Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, else 0. */
 export async function explain(options: ExplainOptions): Promise<number> {
   const { filename, output, rules: file, mesh = false, recursive = false } = options;
   const rules = await loadRules(file);
-  const seen = { annotated: 0, leftAlone: 0, others: new Map<string, number>() };
+  const counts = { annotated: 0, leftAlone: 0, others: new Map<string, number>() };
   let exitCode = 0;
-  const complain = (message: string): void => {
+  const reportError = (message: string): void => {
     exitCode = 1;
     process.stderr.write(`${message}\n`);
   };
 
   for await (const source of readSources(filename, { recursive, stdin: process.stdin })) {
     if ('fault' in source) {
-      complain(`${source.name}: ${source.fault}`);
+      reportError(`${source.name}: ${source.fault}`);
       continue;
     }
     const { values, problems } = parseManifest(source.text);
-    if (problems.length > 0) complain(renderProblems(source.name, problems));
+    if (problems.length > 0) reportError(renderProblems(source.name, problems));
     const { workloads, others, unknownOptIns } = readWorkloads(values);
     for (const { name, value } of unknownOptIns) {
       process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${unknownOptIn(value)}\n`);
     }
-    for (const [kind, number] of others) seen.others.set(kind, (seen.others.get(kind) ?? 0) + number);
+    for (const [kind, number] of others) counts.others.set(kind, (counts.others.get(kind) ?? 0) + number);
     for (const workload of workloads) {
       const explanation = explainPod(workload.pod, rules, { mesh });
-      seen[explanation.decision.outcome === 'annotate' ? 'annotated' : 'leftAlone'] += 1;
+      counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'leftAlone'] += 1;
       process.stdout.write(
         output === 'text'
           ? `${renderExplanation(workload, explanation, rules)}\n`
@@ -84,9 +86,9 @@ export async function explain(options: ExplainOptions): Promise<number> {
       );
     }
   }
-  // Where nothing could be read, nothing is known of what is in it.
-  const sawNothing = seen.annotated + seen.leftAlone + seen.others.size === 0;
-  if (output === 'text' && !(sawNothing && exitCode !== 0)) process.stdout.write(`${renderSummary(seen)}\n`);
+  // No summary where nothing could be read: it would say that there are no workloads.
+  const isEmpty = counts.annotated + counts.leftAlone + counts.others.size === 0;
+  if (output === 'text' && !(isEmpty && exitCode !== 0)) process.stdout.write(`${renderSummary(counts)}\n`);
   return exitCode;
 }
 

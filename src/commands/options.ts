@@ -2,21 +2,21 @@ import * as commander from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type * as typed from '@commander-js/extra-typings';
 
-// What the flags of every command are made of, and the flags that several commands take.
+// The parsers of flags, and the flags that several commands have.
 
 /**
- * commander's own classes, with the types of its companion package: what a command is told is inferred from its flags.
- * That package is types only, so it isn't loaded.
+ * commander's own classes with the types of @commander-js/extra-typings, which infer a command's options
+ * from its flags. That package is types only, so it is never loaded.
  */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its index.js is `export * from 'commander'`
 export const { Command, Option } = commander as unknown as typeof typed;
 
-/** What a command is told by its flags and the environment. */
+/** The options of a command, from flags and environment. */
 export type OptionsOf<C extends { opts(): unknown }> = ReturnType<C['opts']>;
 
 /**
- * A flag of the command line that can also be given as an environment variable: `--cert-dir` as `AUTOSCRAPE_CERT_DIR`.
- * The flag wins. Nothing else in the program reads the environment.
+ * Returns a flag that can also be set by an environment variable: `--cert-dir` by
+ * `AUTOSCRAPE_CERT_DIR`. The flag wins. Nothing else in the program reads the environment.
  */
 export function option<Flags extends string>(flags: Flags, description: string) {
   const made = new Option(flags, description);
@@ -24,47 +24,50 @@ export function option<Flags extends string>(flags: Flags, description: string) 
 }
 
 /**
- * A switch, off unless given. `--observe` alone means true; the optional value is there for the environment, where
- * `AUTOSCRAPE_OBSERVE=false` must not switch it on, as commander's own boolean options would.
+ * Returns a switch that is off by default. `--observe` alone means true. The optional value is for the
+ * environment: `AUTOSCRAPE_OBSERVE=false` must not switch it on, as it does with commander's own
+ * boolean options.
  */
 export function toggle<Name extends string>(name: Name, description: string) {
   return option(`${name} [true|false]`, description).preset('true').argParser(boolean).default(false);
 }
 
 /** The address that a command listens on. */
-export const hostOption = option(
-  '--host <address>',
-  'address to listen on; without it every address, IPv6 and IPv4',
-).argParser(nonEmpty);
+export const hostOption = option('--host <address>', 'address to listen on; defaults to all, IPv6 and IPv4').argParser(
+  nonEmpty,
+);
 
 /** The port of the probes and metrics of `serve` and `reconcile`. */
 export const healthPortOption = option(
   '--health-port <number>',
-  'port for /livez, /readyz and /metrics (HTTP); 0 picks a free one',
+  'port for /livez, /readyz and /metrics (HTTP); 0 chooses a free one',
 )
   .default(8080)
   .argParser(integer(0, 65535));
 
-/** What `serve` and `reconcile` log. */
-export const logLevelOption = option('--log-level <level>', 'least important level to log')
+/** The lowest level that `serve` and `reconcile` log. */
+export const logLevelOption = option('--log-level <level>', 'lowest level to log')
   .choices(['debug', 'info', 'warn', 'error'])
   .default('info');
 
-/** Which cluster, for commands that need one. */
+/** The cluster, for commands that need one. */
 export const kubeconfigOption = new Option(
   '--kubeconfig <file>',
-  'kubeconfig file; without it $KUBECONFIG, ~/.kube/config, or the pod it runs in',
+  'kubeconfig file; defaults to $KUBECONFIG, ~/.kube/config, or the service account of the pod',
 ).argParser(nonEmpty);
 
-/** Which of a kubeconfig's clusters. */
-export const contextOption = new Option('--context <name>', 'context in the kubeconfig').argParser(nonEmpty);
+/** The context of the kubeconfig. */
+export const contextOption = new Option(
+  '--context <name>',
+  'context of the kubeconfig; defaults to its current one',
+).argParser(nonEmpty);
 
-/** The speed of `reconcile` and `uninject`. */
-export const patchesPerSecondOption = option('--patches-per-second <number>', 'most pods to change in a second')
+/** The rate limit of `reconcile` and `uninject`. */
+export const patchesPerSecondOption = option('--patches-per-second <number>', 'most pods to change per second')
   .default(20)
   .argParser(integer(1, 1000));
 
-/** A parser of whole numbers from `minimum` to `maximum`, both included. */
+/** Returns a parser of integers from `minimum` to `maximum`, both inclusive. */
 export function integer(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -73,18 +76,19 @@ export function integer(minimum: number, maximum: number): (text: string) => num
   };
 }
 
-/** The text itself, unless it is empty: what a shell makes of an unset variable. */
+/** Returns the argument, and refuses an empty one: a shell passes it for an unset variable. */
 export function nonEmpty(text: string): string {
   if (text !== '') return text;
   throw new InvalidArgumentError('It is empty.');
 }
 
-/** Labels as `kubectl label` and selectors write them: `team=shop,tier=`. What Kubernetes takes as one, the API server says. */
+/** Parses labels as `kubectl label` writes them: `team=shop,tier=`. The API server validates them. */
 export function labels(text: string): Readonly<Record<string, string>> {
   const pairs = text.split(',').map((label) => /^(?<key>[^=]+)=(?<value>.*)$/.exec(label)?.groups);
   return Object.fromEntries(
     pairs.map((pair) => {
-      if (pair === undefined) throw new InvalidArgumentError('Give labels such as team=shop,tier=web.');
+      if (pair === undefined)
+        throw new InvalidArgumentError('Give comma-separated labels, such as team=shop,tier=web.');
       return [pair['key'], pair['value']];
     }),
   );
@@ -96,12 +100,12 @@ function boolean(text: string): boolean {
   throw new InvalidArgumentError('Give true or false.');
 }
 
-/** The kubelet sets AUTOSCRAPE_PORT=tcp://… in every pod beside a Service named `autoscrape`, unless it is told not to. */
+/** The kubelet sets AUTOSCRAPE_PORT=tcp://… in pods of a namespace with a Service named `autoscrape`, unless enableServiceLinks is false. */
 function serviceLinkHint(text: string): string {
   return text.includes('://') ? ' Is it a Kubernetes service link? Set enableServiceLinks: false in the pod.' : '';
 }
 
-/** A parser of a flag that can be given several times. */
+/** Parses a repeatable flag. */
 export function several(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, nonEmpty(value)];
 }

@@ -129,7 +129,7 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
 /** Runs until a signal ends it. Returns 0 after SIGTERM or SIGINT, 1 after an uncaught error. */
 async function reconcileContinuously(options: ReconcileOptions): Promise<number> {
   const log = createLog(options.logLevel);
-  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'bug: stopping after an uncaught error'));
+  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'uncaught error (a bug), stopping'));
   const stop = new AbortController();
   const stopped = shutdown.requested.then((reason) => {
     log.info({ reason }, 'stopping');

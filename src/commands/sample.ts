@@ -5,24 +5,24 @@ import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('sample')
-  .description('Runs a small app with one metric of its own, the counter count_total, on /metrics.')
+  .description('Runs a small app that exposes the counter count_total on /metrics.')
   .addOption(hostOption)
   .addOption(
-    option('--port <number>', 'port for /metrics (HTTP); 0 picks a free one')
+    option('--port <number>', 'port for /metrics (HTTP); 0 chooses a free one')
       .default(8000)
       .argParser(integer(0, 65535)),
   )
-  .addHelpText('after', examples(['Look at it in a browser', 'autoscrape sample --port 8000']));
+  .addHelpText('after', examples(['Open it in a browser at http://localhost:8000', 'autoscrape sample --port 8000']));
 
 /** `autoscrape sample`. */
 export const command = flags.action(async (options) => {
   process.exitCode = await sample(options);
 });
 
-/** What `autoscrape sample` is told. */
+/** The options of `autoscrape sample`. */
 export type SampleOptions = OptionsOf<typeof flags>;
 
-/** The exit code of a sample app that has run until SIGTERM or SIGINT: 0, or 1 after an uncaught error. */
+/** Runs the sample app until SIGTERM or SIGINT, and returns the exit code: 0, or 1 after an uncaught error. */
 export async function sample({ host, port }: SampleOptions): Promise<number> {
   const shutdown = handleShutdown((error) => console.error(error));
   const app = await startSample({ host, port });

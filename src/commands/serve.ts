@@ -8,29 +8,27 @@ import { handleShutdown } from '../process/shutdown.ts';
 import { watchFiles } from '../process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
-import { CLOSE_MILLISECONDS } from '../webhook/limits.ts';
-import { answer } from '../webhook/handler.ts';
-import { beginDecisions, createWebhookMetrics } from '../webhook/metrics.ts';
+import { CLOSE_MS } from '../webhook/limits.ts';
+import { answerReview } from '../webhook/handler.ts';
+import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
 import { Command, healthPortOption, hostOption, integer, logLevelOption, nonEmpty, option, toggle } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples, needed } from './usage.ts';
+import { examples, mandatory } from './usage.ts';
 
 const flags = new Command('serve')
   .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')
   .addOption(
-    needed(
-      option('--cert-dir <dir>', 'folder with tls.crt and tls.key, reloaded when they change').argParser(nonEmpty),
+    mandatory(
+      option('--cert-dir <dir>', 'folder of tls.crt and tls.key, reloaded when they change').argParser(nonEmpty),
     ),
   )
   .addOption(
-    option('--rules <file>', 'rules file, reloaded when it changes; without it the shipped rules apply').argParser(
-      nonEmpty,
-    ),
+    option('--rules <file>', 'rules file, reloaded when it changes; defaults to the shipped rules').argParser(nonEmpty),
   )
   .addOption(hostOption)
   .addOption(
-    option('--port <number>', 'port for the API server (HTTPS); 0 picks a free one')
+    option('--port <number>', 'port for the API server (HTTPS); 0 chooses a free one')
       .default(10250)
       .argParser(integer(0, 65535)),
   )
@@ -40,7 +38,7 @@ const flags = new Command('serve')
     option('--tls-min-version <version>', 'oldest TLS version to accept').choices(['1.2', '1.3']).default('1.3'),
   )
   .addOption(
-    option('--drain-seconds <number>', 'how long to go on serving after SIGTERM, until no new call comes')
+    option('--drain-seconds <number>', 'seconds to keep serving after SIGTERM, while endpoints are updated')
       .default(10)
       .argParser(integer(0, 300)),
   )
@@ -50,7 +48,7 @@ const flags = new Command('serve')
     examples(
       ['As the chart runs it', 'autoscrape serve --cert-dir /tls --rules /etc/autoscrape/rules.yaml'],
       [
-        'Try rules on a live cluster without touching a pod',
+        'Try rules on a live cluster without changing a pod',
         'autoscrape serve --cert-dir /tls --rules rules.yaml --observe',
       ],
     ),
@@ -61,16 +59,17 @@ export const command = flags.action(async (options) => {
   process.exitCode = await serve(options);
 });
 
-/** What `autoscrape serve` is told. */
+/** The options of `autoscrape serve`. */
 export type ServeOptions = OptionsOf<typeof flags>;
 
 /**
- * The exit code of a webhook that has run until it was told to stop: 0, or 1 after an uncaught error. Throws a
- * UserError when it can't start: no usable certificate, wrong rules, a port that can't be had.
+ * Runs the webhook until a signal, and returns the exit code: 0, or 1 after an uncaught error or a
+ * second signal. Throws a UserError when it can't start: no valid certificate, invalid rules, a port
+ * that is not available.
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const log = createLog(options.logLevel);
-  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'bug: stopping after an uncaught error'));
+  const shutdown = handleShutdown((error) => log.fatal(withoutMessage(error), 'uncaught error (a bug), stopping'));
   const registry = createRegistry();
   const metrics = createWebhookMetrics(registry);
 
@@ -78,23 +77,23 @@ export async function serve(options: ServeOptions): Promise<number> {
     log,
     onReload(result) {
       metrics.rulesReloads.inc({ result });
-      if (result === 'success') beginDecisions(metrics, rules.current());
+      if (result === 'success') initDecisionCounters(metrics, rules.current());
     },
   });
-  beginDecisions(metrics, rules.current());
+  initDecisionCounters(metrics, rules.current());
   const pair = await watchFiles<Pair>({
     folder: options.certDir,
     names: PAIR_FILES,
     load: pairLoader(options.certDir),
     onChange(changed) {
-      webhook.usePair(changed);
+      webhook.setPair(changed);
       metrics.certificateNotAfter.set(changed.notAfter / 1000);
       metrics.certificateReloads.inc({ result: 'success' });
       log.info({ notAfter: new Date(changed.notAfter) }, 'certificate reloaded');
     },
-    onFault(problem, isNews) {
+    onError(error, isNew) {
       metrics.certificateReloads.inc({ result: 'error' });
-      if (isNews) log.error({ problem }, 'certificate not reloaded: the last good one stays in use');
+      if (isNew) log.error({ problem: error }, 'certificate not reloaded: the last valid one stays in use');
     },
   });
   metrics.certificateNotAfter.set(pair.current().notAfter / 1000);
@@ -104,13 +103,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const webhook = createWebhookServer({
     pair: pair.current(),
     tlsMinVersion: options.tlsMinVersion,
-    answer: (call) => answer(handler, call),
+    answer: (call) => answerReview(handler, call),
     isDraining: () => stopping,
     log,
     metrics,
   });
   const port = await webhook.listen(options.host, options.port);
-  const unready = (): string[] =>
+  const unready = (): readonly string[] =>
     [stopping ? 'stopping' : undefined, expiry(pair.current(), Date.now())].filter((reason) => reason !== undefined);
   const health = await startHealth({ unready, registry }, options.host, options.healthPort);
   log.info(
@@ -119,7 +118,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       port,
       healthPort: health.port,
       observe: options.observe,
-      // Since the process began.
+      // Since the process started.
       startMs: Math.round(performance.now()),
     },
     'serving',
@@ -129,10 +128,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   const reason = await shutdown.requested;
   stopping = true;
   log.info({ reason }, 'stopping');
-  // Endpoints take a while to notice; until then calls come, and each answer asks its connection to go elsewhere.
+  // It takes a while until the Service's endpoints leave us out. Until then calls arrive, and each
+  // answer closes its connection, so that the client's next one goes to another replica.
   if (reason !== 'SIGINT')
     await sleep(options.drainSeconds * 1000, undefined, { signal: shutdown.hurry }).catch(() => {});
-  await webhook.close(AbortSignal.any([shutdown.hurry, AbortSignal.timeout(CLOSE_MILLISECONDS)]));
+  await webhook.close(AbortSignal.any([shutdown.hurry, AbortSignal.timeout(CLOSE_MS)]));
   rules.close();
   pair.close();
   await health.close();

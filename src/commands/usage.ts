@@ -1,47 +1,47 @@
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { Command } from './options.ts';
 
-// What the user is told of how a command is used, where commander's own way isn't good enough.
+// Help and usage errors, where commander's own are not good enough.
 
-/** The flags without which a command can't be run. */
-const NEEDED = new Set<unknown>();
+/** The mandatory flags of all commands. */
+const MANDATORY = new Set<unknown>();
 
 /**
- * Returns a flag without which its command can't be run. Commander looks for mandatory flags before it looks for unknown ones,
- * so that a mandatory flag that is mistyped is called missing: {@link refuseMisuse} comes after both.
+ * Makes a flag mandatory and returns it. Commander looks for missing flags before unknown ones, so that
+ * it would report a mistyped mandatory flag as missing: {@link checkUsage} runs after both.
  */
-export function needed<Flags extends string, Preset, Default, Coerced, Choices>(
+export function mandatory<Flags extends string, Preset, Default, Coerced, Choices>(
   flag: Option<Flags, Preset, Default, Coerced, false, Choices>,
 ) {
-  NEEDED.add(flag);
-  const mandatory = flag.makeOptionMandatory();
-  mandatory.mandatory = false;
-  return mandatory;
+  MANDATORY.add(flag);
+  const typed = flag.makeOptionMandatory();
+  typed.mandatory = false;
+  return typed;
 }
 
-/** Ends with a usage error where a needed flag is missing, or, which is often why, where too many arguments are given. */
-export function refuseMisuse(command: CommandUnknownOpts): void {
+/** Ends with a usage error where a mandatory flag is missing, or there are too many arguments. */
+export function checkUsage(command: CommandUnknownOpts): void {
   const missing = command.options.find(
-    (flag) => NEEDED.has(flag) && command.getOptionValue(flag.attributeName()) === undefined,
+    (flag) => MANDATORY.has(flag) && command.getOptionValue(flag.attributeName()) === undefined,
   );
   if (missing !== undefined) command.error(`error: required option '${missing.flags}' not specified`);
   const excess = command.args.slice(command.registeredArguments.length);
   if (excess.length > 0) command.error(`error: '${command.name()}' does not take '${excess.join("', '")}'`);
 }
 
-/** Help text with one command a line, each below what it is good for. */
+/** Returns help text with examples: commands, each below a line that says what it does. */
 export function examples(...lines: readonly (readonly [what: string, command: string])[]): string {
   return ['', 'Examples:', ...lines.map(([what, command]) => `  # ${what}\n  ${command}`)].join('\n');
 }
 
-/** The command `help`, which takes a command's name as its --help does, and knows a mistyped one. */
+/** The command `help`: `autoscrape help serve` prints what `autoscrape serve --help` prints. It suggests a name for a mistyped one. */
 export const help = new Command('help')
-  .description('Shows what a command takes, as its --help does.')
+  .description('Prints the help of a command, as its --help does.')
   .argument('[command]')
   .action(async (name, _options, command) => {
     const program = command.parent;
     if (name === undefined) return program?.help();
     program?.commands.find((other) => other.name() === name)?.help();
-    // Has commander say what it says of any command that doesn't exist.
+    // Makes commander report an unknown command, with its suggestion.
     await program?.parseAsync([name], { from: 'user' });
   });

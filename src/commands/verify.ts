@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
-import { isObject, own } from '../core/json.ts';
+import { isObject, member } from '../core/json.ts';
 import { podsPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
@@ -11,47 +11,47 @@ import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('verify')
-  .description(
-    'Sends a pod to the API server as a dry run and checks that it comes back with annotations: what `helm test` runs.',
-  )
+  .description('Creates a pod as a dry run and checks that the API server returns it annotated. `helm test` runs this.')
   .addOption(
-    new Option('-n, --namespace <name>', 'an opted-in namespace; without it that of the context').argParser(nonEmpty),
+    new Option(
+      '-n, --namespace <name>',
+      'opted-in namespace to test; defaults to the namespace of the context',
+    ).argParser(nonEmpty),
   )
-  .addOption(
-    option('--rules <file>', 'rules file that the webhook has; without it the shipped rules').argParser(nonEmpty),
-  )
+  .addOption(option('--rules <file>', 'rules file of the webhook; defaults to the shipped rules').argParser(nonEmpty))
   .addOption(
     option(
       '--labels <labels>',
-      'labels of the pod, where the webhook is asked about certain ones only; such as tier=web',
+      'comma-separated labels of the pod, such as tier=web, if the webhook selects pods by label',
     )
       .default({}, 'none')
       .argParser(labels),
   )
   .addOption(
-    option('--image <image>', 'image of the pod, which nobody pulls, where policies allow certain ones only')
+    option('--image <image>', 'image of the pod, if a policy allows only some; it is never pulled')
       .default('registry.k8s.io/pause:3.10')
       .argParser(nonEmpty),
   )
-  .addOption(option('--timeout-seconds <number>', 'how long to try').default(30).argParser(integer(1, 600)))
+  .addOption(option('--timeout-seconds <number>', 'seconds to keep trying').default(30).argParser(integer(1, 600)))
   .addOption(kubeconfigOption)
   .addOption(contextOption)
-  .addHelpText('after', examples(['Are new pods annotated here?', 'autoscrape verify -n shop']));
+  .addHelpText('after', examples(['Are new pods in this namespace annotated?', 'autoscrape verify -n shop']));
 
 /** `autoscrape verify`. */
 export const command = flags.action(async (options) => {
   process.exitCode = await verify(options);
 });
 
-/** What `autoscrape verify` is told. */
+/** The options of `autoscrape verify`. */
 export type VerifyOptions = OptionsOf<typeof flags>;
 
 const PAUSE_MS = 1_000;
 
 /**
- * The pod that is sent. Its own label makes every rules file annotate it: what is tested is the installation, not the rules.
- * It keeps to the "restricted" pod security standard and states resources, as admission policies commonly ask, and no user
- * id, which OpenShift takes from each namespace's own range only.
+ * Returns the pod to create. Its autoscrape.io/port label makes every rules file annotate it: verify
+ * tests the installation, not the rules. The pod satisfies the "restricted" Pod Security Standard and
+ * sets resources, as admission policies commonly require. It sets no user id, because OpenShift accepts
+ * only those in the namespace's range.
  */
 function testPod({ labels, image }: VerifyOptions) {
   return {
@@ -75,14 +75,14 @@ function testPod({ labels, image }: VerifyOptions) {
 }
 
 /**
- * Exit code 0 when a pod created in the namespace, as a dry run, comes back from the API server with the annotations that
- * these rules give it; 1, and why, when it doesn't within the time. A namespace made a moment ago has no service account
- * yet, and the API server takes seconds to notice its label: so every failure is tried again.
+ * Creates a pod as a dry run and returns the exit code: 0 when the API server returns it with the
+ * annotations of these rules, 1 when it doesn't within the time. It retries every failure: a new
+ * namespace has no service account yet, and the API server takes seconds to notice its label.
  */
 export async function verify(options: VerifyOptions): Promise<number> {
   const pod = testPod(options);
   const decision = decide(pod, await loadRules(options.rules));
-  if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test's pod: ${decision.reason}`);
+  if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test pod: ${decision.reason}`);
   const connection = await connect(options);
   if (!connection.ok) throw new UserError(connection.error);
   const kube = connection.value;
@@ -90,14 +90,14 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const deadline = performance.now() + options.timeoutSeconds * 1000;
   try {
     for (;;) {
-      const fault = await createPod(kube, namespace, pod, decision.annotations);
-      if (fault === undefined) {
+      const problem = await createPod(kube, namespace, pod, decision.annotations);
+      if (problem === undefined) {
         console.log(`A pod created in namespace ${namespace} gets:`);
         for (const [key, value] of Object.entries(decision.annotations)) console.log(`  ${key}: ${value}`);
         return 0;
       }
       if (performance.now() + PAUSE_MS > deadline) {
-        console.error(`autoscrape: after ${options.timeoutSeconds} s: ${fault}`);
+        console.error(`autoscrape: after ${options.timeoutSeconds} s: ${problem}`);
         return 1;
       }
       await sleep(PAUSE_MS);
@@ -107,7 +107,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
   }
 }
 
-/** What is wrong with a pod that the API server would create, in a sentence; undefined when it is as it should be. */
+/** Creates the pod as a dry run. Returns what is wrong with the result, or undefined. */
 async function createPod(
   kube: Kube,
   namespace: string,
@@ -116,30 +116,30 @@ async function createPod(
 ): Promise<string | undefined> {
   const path = podsPath(namespace);
   const created = await kube.request({ method: 'POST', path, query: { dryRun: 'All' }, body: pod });
-  if (created.ok) return findFault(created.value, expected);
+  if (created.ok) return findProblem(created.value, expected);
   const { status, message } = created.error;
-  return status === 0 ? message : `the API server refuses the pod: ${message}`;
+  return status === 0 ? message : `the API server rejected the pod: ${message}`;
 }
 
-/** What is wrong with the annotations of a pod that came back, in a sentence; undefined when none is missing or differs. */
-export function findFault(pod: unknown, expected: Readonly<Record<string, string>>): string | undefined {
-  const metadata = isObject(pod) ? own(pod, 'metadata') : undefined;
-  const found = isObject(metadata) ? own(metadata, 'annotations') : undefined;
+/** Returns what is wrong with the annotations of the returned pod; or undefined where none is missing and none differs. */
+export function findProblem(pod: unknown, expected: Readonly<Record<string, string>>): string | undefined {
+  const found = member(member(pod, 'metadata'), 'annotations');
   const annotations = isObject(found) ? found : {};
   const wrong = Object.entries(expected).filter(([key, value]) => annotations[key] !== value);
   if (wrong.length === 0) return undefined;
   if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => annotations[key] === undefined)) {
     return [
-      'the pod comes back without annotations, so the API server did not ask the webhook, got no answer, or the webhook only observes.',
-      'See whether its pods are ready (kubectl get pods -l app.kubernetes.io/component=webhook -A), and in',
-      'kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml whether caBundle is filled in,',
-      'whether namespaceSelector takes the namespace (by default by its label autoscrape.io/inject, enabled or true), and whether',
-      "objectSelector and matchConditions take the pod, to which --labels (the chart's test.podLabels) adds labels.",
+      'the pod has no annotations: the API server did not call the webhook, the call failed, or the webhook runs with --observe.',
+      'Check that the webhook is ready: kubectl get pods -l app.kubernetes.io/component=webhook -A',
+      'Check its configuration: kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml',
+      '  - caBundle is set;',
+      '  - namespaceSelector selects the namespace (by default its label autoscrape.io/inject: enabled or true);',
+      "  - objectSelector and matchConditions select the pod (--labels, or the chart's test.podLabels, adds labels to it).",
     ].join('\n');
   }
   const differences = wrong.map(([key, value]) => {
     const actual = annotations[key];
     return `${key} is ${actual === undefined ? 'missing' : JSON.stringify(actual)}, not ${JSON.stringify(value)}`;
   });
-  return `the annotations are not those of these rules: ${differences.join('; ')}`;
+  return `the annotations differ from those of these rules: ${differences.join('; ')}`;
 }

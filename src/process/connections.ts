@@ -4,44 +4,43 @@ import { Server as TlsServer } from 'node:tls';
 import { Counter } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 
-/*
- * Both servers take calls from anybody in the cluster, so somebody may open as many connections as he likes and hold
- * them. When all places are taken a new connection is accepted all the same, and an old one is dropped for it. Node's own
- * `maxConnections` does the opposite: it drops the new one, which may be the API server's or the kubelet's.
- */
+// Every pod in the cluster can connect to our ports, so an attacker can open any number of
+// connections and hold them. At the limit we accept the new connection and drop an old one. Node's
+// own `maxConnections` does the opposite: it drops the new one, which may be the API server's or the
+// kubelet's.
 
-/** Why a connection was dropped: it was one too many, its TLS handshake took too long, or something else did. */
+/** Why a connection was dropped: one too many, a TLS handshake that took too long, or another timeout. */
 export type DropReason = 'limit' | 'handshake' | 'timeout';
 
-/** What a server's connections are allowed. */
+/** The limits of a server's connections. */
 export interface ConnectionLimits {
-  /** Open connections. */
-  readonly limit: number;
-  /** Milliseconds in which a connection must have brought its first valid request. */
-  readonly proofMilliseconds: number;
-  /** Milliseconds for one request, until its answer has been taken. */
-  readonly exchangeMilliseconds: number;
-  /** Milliseconds after which an answer should be the connection's last, give or take a fifth; without it there is no such age. */
-  readonly maxAgeMilliseconds?: number;
-  /** Told of each connection that is dropped. */
-  readonly onDrop: (reason: DropReason) => void;
+  /** Most open connections. */
+  readonly maxConnections: number;
+  /** Milliseconds within which a connection must have brought its first valid request. */
+  readonly firstRequestMs: number;
+  /** Milliseconds from a request's headers until its answer is written. */
+  readonly answerMs: number;
+  /** Milliseconds after which a connection should close with its next answer, plus or minus a random fifth. Default: never. */
+  readonly maxAgeMs?: number;
+  /** Called for each dropped connection. */
+  onDrop(reason: DropReason): void;
 }
 
 /** The open connections of a server. */
 export interface Connections {
-  /** Says that the connection has brought a valid request. */
-  readonly prove: (socket: Socket) => void;
-  /** Whether the answer that is about to be sent should be the connection's last. */
-  readonly isPastItsAge: (socket: Socket) => boolean;
+  /** Records that the connection has brought a valid request. */
+  markValid(socket: Socket): void;
+  /** Returns whether the next answer should close the connection, because of its age. */
+  isPastMaxAge(socket: Socket): boolean;
   /**
-   * Refuses new connections, and resolves when the open ones are gone: idle ones are closed at once, the others after
-   * their answer, or cut off when `cut` is aborted.
+   * Refuses new connections, and resolves when all are closed: idle ones at once, the others after
+   * their answer, or all when `force` is aborted.
    */
-  readonly close: (cut: AbortSignal) => Promise<void>;
+  close(force: AbortSignal): Promise<void>;
 }
 
-/** How far a connection has come, in the order in which connections are dropped. */
-const STAGES = ['handshake', 'unproven', 'proven'] as const;
+/** How far a connection has come. Connections are dropped in this order. */
+const STAGES = ['handshake', 'unvalidated', 'valid'] as const;
 type Stage = (typeof STAGES)[number];
 
 /** In milliseconds of `performance.now()`. */
@@ -49,209 +48,219 @@ type Time = number;
 
 interface Connection {
   readonly address: string;
-  readonly began: Time;
-  /** When it should close. */
-  readonly end: Time;
-  /** The requests whose answer is not out yet, and when their headers were there. */
-  readonly exchanges: Map<IncomingMessage, Time>;
+  readonly openedAt: Time;
+  /** When it should close because of its age. */
+  readonly maxAgeAt: Time;
+  /** The requests that are not answered yet, and when their headers were complete. */
+  readonly requests: Map<IncomingMessage, Time>;
   stage: Stage;
-  /** The TLS socket once there is one. */
+  /** The TLS socket after the handshake. */
   socket: Socket;
 }
 
-/** Connections of one stage, the longest idle first. */
-interface Places {
+/** The connections of one stage. */
+interface StageConnections {
+  /** The longest idle first. */
   readonly connections: Set<Connection>;
-  /** How many each address has. */
+  /** The number of connections from each address. */
   readonly byAddress: Map<string, number>;
 }
 
-/** Milliseconds between the looks for connections that take too long. */
-const SWEEP_MILLISECONDS = 1_000;
+/** Milliseconds between checks for connections that take too long. */
+const CHECK_TIMEOUTS_MS = 1_000;
 
-/** Milliseconds between the looks for idle connections while a server closes. */
-const CLOSE_IDLE_MILLISECONDS = 100;
+/** Milliseconds between checks for idle connections while a server closes. */
+const CLOSE_IDLE_MS = 100;
 
 /**
- * Holds the connections of an HTTP or HTTPS server that doesn't listen yet to the limits, from now on.
+ * Enforces the limits on an HTTP or HTTPS server that doesn't listen yet.
  *
- * When there are too many, the first of these stages goes that has more than a quarter of the places: TLS handshakes, then
- * connections that never brought a valid request, then the others. The quarter is for newcomers: where all others are
- * taken by connections that did bring a request, the API server's next one must still get through its handshake. Of that
- * stage the address with the most connections loses the one that has been idle longest: so a flood drops its own, and
- * not those that came in between. A connection with a request being answered goes only if all have one.
+ * At the limit it drops a connection of the first stage that has more than a quarter of all
+ * connections: TLS handshakes, then connections without a valid request yet, then the others. The
+ * quarter is for new clients: where valid connections take all the rest, the API server's next
+ * connection must still complete its handshake. Within the stage it drops the longest idle
+ * connection of the address with the most: so a flood drops its own connections, and not those that
+ * other clients opened in between. A connection whose request is being answered is dropped only if
+ * all are.
  *
- * Node's closeIdleConnections does not see a connection that never sent a request, and such a one keeps a server from
- * closing (so fastify#7044): hence `close`.
+ * Node's closeIdleConnections ignores a connection that never sent a request, which keeps the server
+ * from closing (fastify#7044): hence our own `close`.
  */
-export function trackConnections(server: HttpServer | TlsServer, limits: ConnectionLimits): Connections {
-  const { limit, proofMilliseconds, exchangeMilliseconds, maxAgeMilliseconds = Infinity, onDrop } = limits;
+export function limitConnections(server: HttpServer | TlsServer, limits: ConnectionLimits): Connections {
+  const { maxConnections, firstRequestMs, answerMs, maxAgeMs = Infinity } = limits;
   const hasTls = server instanceof TlsServer;
-  const places: Readonly<Record<Stage, Places>> = {
+  const stages: Readonly<Record<Stage, StageConnections>> = {
     handshake: { connections: new Set(), byAddress: new Map() },
-    unproven: { connections: new Set(), byAddress: new Map() },
-    proven: { connections: new Set(), byAddress: new Map() },
+    unvalidated: { connections: new Set(), byAddress: new Map() },
+    valid: { connections: new Set(), byAddress: new Map() },
   };
   const bySocket = new WeakMap<Socket, Connection>();
-  // Node doesn't tell which TLS socket belongs to which TCP socket, but both know the ends of their connection.
+  // Node doesn't say which TLS socket belongs to which TCP socket, but both have the same endpoints.
   const handshakes = new Map<string, Connection>();
 
-  function size(): number {
-    return STAGES.reduce((sum, stage) => sum + places[stage].connections.size, 0);
+  function count(): number {
+    return STAGES.reduce((sum, stage) => sum + stages[stage].connections.size, 0);
   }
-  function leave(connection: Connection): void {
-    const { connections, byAddress } = places[connection.stage];
+  function remove(connection: Connection): void {
+    const { connections, byAddress } = stages[connection.stage];
     if (!connections.delete(connection)) return;
-    const left = (byAddress.get(connection.address) ?? 0) - 1;
-    if (left > 0) byAddress.set(connection.address, left);
+    const others = (byAddress.get(connection.address) ?? 0) - 1;
+    if (others > 0) byAddress.set(connection.address, others);
     else byAddress.delete(connection.address);
   }
-  /** Moves the connection to the end of the stage. */
-  function enter(connection: Connection, stage: Stage): void {
-    leave(connection);
+  /** Makes it the most recently used connection of the stage. */
+  function moveTo(connection: Connection, stage: Stage): void {
+    remove(connection);
     connection.stage = stage;
-    const { connections, byAddress } = places[stage];
+    const { connections, byAddress } = stages[stage];
     connections.add(connection);
     byAddress.set(connection.address, (byAddress.get(connection.address) ?? 0) + 1);
   }
   function drop(connection: Connection, reason: DropReason): void {
-    leave(connection);
+    remove(connection);
     connection.socket.destroy();
-    onDrop(reason);
+    limits.onDrop(reason);
   }
-  function makeRoom(): void {
-    const crowded = STAGES.filter((stage) => places[stage].connections.size > limit / 4);
+  function dropOne(): void {
+    const crowded = STAGES.filter((stage) => stages[stage].connections.size > maxConnections / 4);
     for (const stage of [...crowded, ...STAGES]) {
-      const connection = leastMissed(places[stage]);
+      const connection = longestIdle(stages[stage]);
       if (connection !== undefined) return drop(connection, 'limit');
     }
-    const [answering] = places[crowded[0] ?? 'proven'].connections;
-    if (answering !== undefined) drop(answering, 'limit');
+    const [oldest] = stages[crowded[0] ?? 'valid'].connections;
+    if (oldest !== undefined) drop(oldest, 'limit');
   }
 
   server.on('connection', (socket: Socket) => {
-    const ends = endsOf(socket);
-    if (ends === undefined) return void socket.destroy(); // its client has gone already
-    if (size() >= limit) makeRoom();
-    const began = performance.now();
+    const endpoints = endpointsOf(socket);
+    if (endpoints === undefined) return void socket.destroy(); // the client has hung up already
+    if (count() >= maxConnections) dropOne();
+    const openedAt = performance.now();
     const connection: Connection = {
       address: socket.remoteAddress ?? '',
-      began,
-      end: began + maxAgeMilliseconds * (0.8 + 0.4 * Math.random()),
-      exchanges: new Map(),
-      stage: hasTls ? 'handshake' : 'unproven',
+      openedAt,
+      maxAgeAt: openedAt + maxAgeMs * (0.8 + 0.4 * Math.random()),
+      requests: new Map(),
+      stage: hasTls ? 'handshake' : 'unvalidated',
       socket,
     };
-    enter(connection, connection.stage);
+    moveTo(connection, connection.stage);
     bySocket.set(socket, connection);
-    if (hasTls) handshakes.set(ends, connection);
+    if (hasTls) handshakes.set(endpoints, connection);
     socket.once('close', () => {
-      leave(connection);
-      if (handshakes.get(ends) === connection) handshakes.delete(ends);
+      remove(connection);
+      if (handshakes.get(endpoints) === connection) handshakes.delete(endpoints);
     });
   });
   server.on('secureConnection', (socket: Socket) => {
-    const ends = endsOf(socket);
-    const connection = ends === undefined ? undefined : handshakes.get(ends);
-    if (ends === undefined || connection === undefined || connection.socket.destroyed) return void socket.destroy();
-    handshakes.delete(ends);
+    const endpoints = endpointsOf(socket);
+    const connection = endpoints === undefined ? undefined : handshakes.get(endpoints);
+    if (endpoints === undefined || connection === undefined || connection.socket.destroyed)
+      return void socket.destroy();
+    handshakes.delete(endpoints);
     connection.socket = socket;
     bySocket.set(socket, connection);
-    socket.once('close', () => leave(connection));
-    enter(connection, 'unproven');
+    socket.once('close', () => remove(connection));
+    moveTo(connection, 'unvalidated');
   });
   server.prependListener('request', (request, response) => {
     const connection = bySocket.get(request.socket);
     if (connection === undefined) return;
-    connection.exchanges.set(request, performance.now());
-    if (connection.stage === 'proven') enter(connection, 'proven');
-    response.once('close', () => connection.exchanges.delete(request));
+    connection.requests.set(request, performance.now());
+    if (connection.stage === 'valid') moveTo(connection, 'valid');
+    response.once('close', () => connection.requests.delete(request));
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') onDrop('handshake');
+    if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') limits.onDrop('handshake');
   });
-  // By Node's headersTimeout or requestTimeout.
+  // Node's headersTimeout or requestTimeout.
   server.on('clientError', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') onDrop('timeout');
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') limits.onDrop('timeout');
   });
 
-  function sweep(): void {
+  function checkTimeouts(): void {
     const now = performance.now();
-    for (const { connections } of [places.handshake, places.unproven]) {
+    for (const { connections } of [stages.handshake, stages.unvalidated]) {
       for (const connection of connections) {
-        if (now - connection.began > proofMilliseconds && !isBeingAnswered(connection)) drop(connection, 'timeout');
+        if (now - connection.openedAt > firstRequestMs && !isBeingAnswered(connection)) drop(connection, 'timeout');
       }
     }
-    // Node limits the time for a request, but not for whoever doesn't read the answer.
-    for (const { connections } of Object.values(places)) {
+    // Node limits the time for sending a request, but not for reading the answer.
+    for (const { connections } of Object.values(stages)) {
       for (const connection of connections) {
-        const [oldest = now] = connection.exchanges.values();
-        if (now - oldest > exchangeMilliseconds) drop(connection, 'timeout');
+        const [oldest = now] = connection.requests.values();
+        if (now - oldest > answerMs) drop(connection, 'timeout');
       }
     }
   }
-  const sweeping = setInterval(sweep, SWEEP_MILLISECONDS).unref();
+  const timeoutTimer = setInterval(checkTimeouts, CHECK_TIMEOUTS_MS).unref();
 
   function closeIdle(): void {
-    for (const stage of ['unproven', 'proven'] as const) {
-      for (const { exchanges, socket } of places[stage].connections) if (exchanges.size === 0) socket.destroy();
+    for (const stage of ['unvalidated', 'valid'] as const) {
+      for (const { requests, socket } of stages[stage].connections) if (requests.size === 0) socket.destroy();
     }
   }
   function closeAll(): void {
-    for (const { connections } of Object.values(places)) for (const { socket } of connections) socket.destroy();
+    for (const { connections } of Object.values(stages)) for (const { socket } of connections) socket.destroy();
   }
   return {
-    prove(socket) {
+    markValid(socket) {
       const connection = bySocket.get(socket);
-      if (connection !== undefined && !socket.destroyed) enter(connection, 'proven');
+      if (connection !== undefined && !socket.destroyed) moveTo(connection, 'valid');
     },
-    isPastItsAge: (socket) => performance.now() > (bySocket.get(socket)?.end ?? Infinity),
-    async close(cut) {
+    isPastMaxAge: (socket) => performance.now() > (bySocket.get(socket)?.maxAgeAt ?? Infinity),
+    async close(force) {
       const closed = new Promise((resolve) => {
         server.close(resolve);
       });
-      const idle = setInterval(closeIdle, CLOSE_IDLE_MILLISECONDS);
+      const idleTimer = setInterval(closeIdle, CLOSE_IDLE_MS);
       closeIdle();
-      if (cut.aborted) closeAll();
-      cut.addEventListener('abort', closeAll);
+      if (force.aborted) closeAll();
+      force.addEventListener('abort', closeAll);
       await closed;
-      clearInterval(idle);
-      clearInterval(sweeping);
-      cut.removeEventListener('abort', closeAll);
+      clearInterval(idleTimer);
+      clearInterval(timeoutTimer);
+      force.removeEventListener('abort', closeAll);
     },
   };
 }
 
-/** The addresses and ports of both ends, or undefined where there is no connection any more. */
-function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
+/** Returns the connection's endpoints as one key, or undefined where it is closed. */
+function endpointsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
   if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined) return undefined;
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
-/** Of the address with the most connections the one that has been idle longest; undefined where all are being answered. */
-function leastMissed({ connections, byAddress }: Places): Connection | undefined {
-  let crowd = '';
-  for (const [address, count] of byAddress) if (count > (byAddress.get(crowd) ?? 0)) crowd = address;
+/**
+ * Returns the longest idle connection of the address with the most; or of any other address where
+ * all of those are being answered; or undefined where all are.
+ */
+function longestIdle({ connections, byAddress }: StageConnections): Connection | undefined {
+  let busiest = '';
+  for (const [address, count] of byAddress) if (count > (byAddress.get(busiest) ?? 0)) busiest = address;
   let other: Connection | undefined;
   for (const connection of connections) {
     if (isBeingAnswered(connection)) continue;
-    if (connection.address === crowd) return connection;
+    if (connection.address === busiest) return connection;
     other ??= connection;
   }
   return other;
 }
 
-/** Whether a request is complete whose answer is not out yet. One that is still being received may be so for its slowness. */
-function isBeingAnswered({ exchanges }: Connection): boolean {
-  for (const request of exchanges.keys()) if (request.complete) return true;
+/**
+ * Returns whether a complete request waits for its answer. One that is still being received doesn't
+ * count: it may be a slow client on purpose.
+ */
+function isBeingAnswered({ requests }: Connection): boolean {
+  for (const request of requests.keys()) if (request.complete) return true;
   return false;
 }
 
 /**
- * A counter of dropped connections, registered, for the server of that name; all its series begin at 0. It is one metric
- * for all servers of a process.
+ * Returns a function that counts the dropped connections of the named server. Its series begin at 0.
+ * All servers of a process share one metric.
  */
-export function countDrops(
+export function createDropCounter(
   registry: Registry,
   server: 'webhook' | 'health',
   reasons: readonly DropReason[],
@@ -261,7 +270,7 @@ export function countDrops(
     registry.getSingleMetric(name) ??
     new Counter({
       name,
-      help: 'Connections that were dropped, by server and reason (limit, handshake, timeout): to make room for a new one, or because they took too long.',
+      help: 'Connections that were dropped, by server and reason: limit (to make room for a new one), handshake or timeout (too slow).',
       labelNames: ['server', 'reason'],
       registers: [registry],
     });

@@ -2,14 +2,15 @@ import { Counter, Gauge, Registry } from '@prometheus-io/client';
 import { VERSION } from './version.ts';
 
 /**
- * A registry with what every long-running command tells about itself: its build and its process. The library's own
- * default metrics are left out, because `promtool check metrics` finds fault with their names.
+ * Returns a registry with the metrics of every long-running command: its build and its process. It
+ * leaves out the library's default metrics, because `promtool check metrics` complains about their
+ * names.
  */
 export function createRegistry(): Registry {
   const registers: Registry[] = [];
   const build = new Gauge({
     name: 'autoscrape_build_info',
-    help: 'Always 1; the labels say which autoscrape and which Node.js run.',
+    help: 'Always 1; the labels are the versions of autoscrape and Node.js.',
     labelNames: ['version', 'node_version'],
     registers,
   });
@@ -22,7 +23,7 @@ export function createRegistry(): Registry {
   start.set(Date.now() / 1000 - process.uptime());
   const memory = new Gauge({
     name: 'process_resident_memory_bytes',
-    help: 'Memory of the process that is in RAM.',
+    help: 'Resident memory of the process.',
     registers,
     collect() {
       this.set(process.memoryUsage.rss());

@@ -1,40 +1,41 @@
 import { constants } from 'node:os';
 
-/** The process's wish to stop. */
+/** The request to stop this process. */
 export interface Shutdown {
-  /** Resolves when the process is to stop, with the signal that asked for it or `failure` after an uncaught error. */
+  /** Resolves when the process should stop: with the signal, or `failure` after an uncaught error. */
   readonly requested: Promise<StopReason>;
-  /** Aborted when it is to stop at once: by a second signal. */
+  /** Aborted by a second signal: the process should stop at once. */
   readonly hurry: AbortSignal;
 }
 
-/** Why the process stops: the orchestrator asks (SIGTERM), a person does (SIGINT), or a bug made it. */
+/** Why the process stops: the kubelet asked (SIGTERM), a person did (SIGINT), or an error was not caught. */
 export type StopReason = 'SIGTERM' | 'SIGINT' | 'failure';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** Ends the process with the code that a shell gives one that the signal has ended. */
+/** Exits with the code that a shell reports for a process ended by this signal. */
 function endNow(signal: NodeJS.Signals): void {
   process.exit(128 + constants.signals[signal]);
 }
 
 /**
- * Has SIGTERM and SIGINT end the process at once, until `handleShutdown` takes them over. It is what they do anyway, but not
- * to process 1 of a container: a signal that came while modules load would be lost, and the kubelet wait until it may kill.
+ * Makes SIGTERM and SIGINT end the process at once, until `handleShutdown` handles them. That is their
+ * default, except for process 1 of a container: there a signal during the start would be lost, and the
+ * kubelet would wait for the whole grace period.
  */
 export function endUntilHandled(): void {
   for (const name of SIGNALS) process.on(name, endNow);
 }
 
-/** A wish to stop, for work that ends by itself. */
+/** A request to stop work that ends by itself. */
 export interface Interruption {
   /** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once. */
   readonly signal: AbortSignal;
-  /** Leaves the signals alone again: the work is over. */
-  readonly end: () => void;
+  /** Restores the default handling of the signals, when the work is done. */
+  end(): void;
 }
 
-/** Takes over SIGTERM and SIGINT, so that work which is better finished than cut off can come to a good end. */
+/** Handles SIGTERM and SIGINT, so that work can finish its current step. */
 export function handleInterruption(): Interruption {
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => (stop.signal.aborted ? endNow(signal) : stop.abort());
@@ -48,26 +49,26 @@ export function handleInterruption(): Interruption {
 }
 
 /**
- * Takes over SIGTERM, SIGINT and uncaught errors, from now on: call it before any await, because process 1 of a
- * container has no default action for a signal. `onFailure` is told of the error.
+ * Handles SIGTERM, SIGINT and uncaught errors from now on, and calls `onFailure` with such an error.
+ * Call it before any await: process 1 of a container has no default action for a signal.
  */
 export function handleShutdown(onFailure: (error: unknown) => void): Shutdown {
   const { promise, resolve } = Promise.withResolvers<StopReason>();
   const hurry = new AbortController();
-  let asked = false;
-  function ask(reason: StopReason): void {
-    if (asked) hurry.abort();
-    asked = true;
+  let isRequested = false;
+  function request(reason: StopReason): void {
+    if (isRequested) hurry.abort();
+    isRequested = true;
     resolve(reason);
   }
   for (const signal of SIGNALS) {
-    process.on(signal, () => ask(signal));
+    process.on(signal, () => request(signal));
     process.off(signal, endNow);
   }
-  // Also the unhandled rejections: Node raises them as uncaught exceptions.
+  // Includes unhandled rejections: Node raises them as uncaught exceptions.
   process.on('uncaughtException', (error) => {
     onFailure(error);
-    asked = true;
+    isRequested = true;
     resolve('failure');
   });
   return { requested: promise, hurry: hurry.signal };

@@ -1,5 +1,5 @@
 /**
- * An error that the user can put right: its message says what is wrong and what to do, and is printed without a stack.
- * Everything else that is thrown is a bug or a failure of the machine, and is printed with its stack.
+ * An error that the user can fix: its message says what is wrong and what to do, and is printed
+ * without a stack. Every other thrown error is a bug or failed I/O, and is printed with its stack.
  */
 export class UserError extends Error {}

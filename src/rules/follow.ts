@@ -32,7 +32,7 @@ export async function followRules(
     load([content = Buffer.alloc(0)]) {
       const parsed = parseRules(content.toString(), shipped);
       if (!parsed.ok) {
-        return { ok: false, problem: `the rules file can't be used:\n${renderProblems(file, parsed.problems)}` };
+        return { ok: false, error: `invalid rules file:\n${renderProblems(file, parsed.problems)}` };
       }
       if (parsed.remarks.length > 0) {
         log.warn(
@@ -46,9 +46,9 @@ export async function followRules(
       log.info({ file }, 'rules reloaded');
       onReload('success');
     },
-    onFault(problem, isNews) {
+    onError(error, isNew) {
       onReload('error');
-      if (isNews) log.error({ problem }, 'rules not reloaded: the last good ones stay in use');
+      if (isNew) log.error({ problem: error }, 'rules not reloaded: the last valid ones stay in use');
     },
   });
 }

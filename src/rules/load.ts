@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import type { Rules } from '../core/rules/parse.ts';
+import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
@@ -14,13 +15,12 @@ export async function loadRules(file: string | undefined): Promise<Rules> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`the rules file can't be read: ${reason}`, { cause: error });
+    throw new UserError(readErrorMessage(file, error), { cause: error });
   }
   const parsed = parseRules(text, readShipped());
   if (parsed.ok) {
     if (parsed.remarks.length > 0) process.stderr.write(`${renderProblems(file, parsed.remarks)}\n`);
     return parsed.rules;
   }
-  throw new UserError(`the rules file is wrong:\n${renderProblems(file, parsed.problems)}`);
+  throw new UserError(`invalid rules file:\n${renderProblems(file, parsed.problems)}`);
 }

@@ -1,4 +1,4 @@
-/** Returns the sample app's front page as HTML: what it is, what its counter says now, and where its metrics are. */
+/** Returns the sample app's front page as HTML, with the value of its counter and a link to its metrics. */
 export function renderPage(count: number): string {
   return `<!doctype html>
 <html lang="en">
@@ -12,8 +12,8 @@ export function renderPage(count: number): string {
 <h1>autoscrape sample</h1>
 <p><output>${count}</output></p>
 <p>This app has one metric of its own, <code>count_total</code>. It grows by 0.1 at random intervals of less than a
-second. <a href="/metrics">/metrics</a> shows it as Prometheus reads it.</p>
-<p>In Prometheus, ask for <code>rate(count_total[1m])</code>: once this pod is a target, it is about 0.2 a second.</p>
+second. <a href="/metrics">/metrics</a> shows it in Prometheus' text format.</p>
+<p>In Prometheus, query <code>rate(count_total[1m])</code>: once this pod is a target, it is about 0.2 per second.</p>
 </html>
 `;
 }

@@ -6,18 +6,18 @@ import { createRegistry } from '../process/metrics.ts';
 import { startCount } from './count.ts';
 import { renderPage } from './page.ts';
 
-/** How long a scrape under way may take to end once the app is told to stop; Prometheus' own limit is 10 s. */
+/** Milliseconds for a scrape in flight to finish when the app stops. Prometheus' own scrape_timeout is 10 s. */
 const STOP_LIMIT_MS = 5_000;
 
-/** A sample app that listens. */
+/** A running sample app. */
 export interface Sample {
-  /** Where it listens: the port that was asked for, or the one that the system chose for port 0. */
+  /** The port that it listens on: the requested one, or a free one for port 0. */
   readonly port: number;
-  /** Lets scrapes under way end, closes every connection and stops the counter. */
-  readonly stop: () => Promise<void>;
+  /** Waits for scrapes in flight, closes all connections and stops the counter. */
+  stop(): Promise<void>;
 }
 
-/** Returns the sample app once it listens; rejects with a UserError where the port can't be had. */
+/** Starts the sample app and returns it. Throws a UserError when the port is not available. */
 export async function startSample(at: { readonly host: string | undefined; readonly port: number }): Promise<Sample> {
   const registry = createRegistry();
   const server = createServer((request, response) => {
@@ -35,7 +35,7 @@ export async function startSample(at: { readonly host: string | undefined; reado
     };
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
-      return send(405, 'text/plain; charset=utf-8', 'This page can only be read.\n');
+      return send(405, 'text/plain; charset=utf-8', 'method not allowed: use GET or HEAD\n');
     }
     switch ((request.url ?? '').replace(/\?.*/s, '')) {
       case '/':
@@ -43,7 +43,7 @@ export async function startSample(at: { readonly host: string | undefined; reado
       case '/metrics':
         return send(200, registry.contentType, await registry.metrics());
       default:
-        return send(404, 'text/plain; charset=utf-8', 'There is only / and /metrics here.\n');
+        return send(404, 'text/plain; charset=utf-8', 'not found: use / or /metrics\n');
     }
   }
 

@@ -1,39 +1,34 @@
 import type { IncomingMessage } from 'node:http';
+import type { Result } from '../core/result.ts';
+import type { HttpError } from './http-error.ts';
 import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MAX_DISCARDED_BYTES } from './limits.ts';
-import type { Refusal } from './refusal.ts';
 
 /** The bytes that all bodies together may hold. */
 export interface ByteBudget {
-  /** Whether so many more fit; if so, they are taken. */
-  readonly take: (bytes: number) => boolean;
-  readonly give: (bytes: number) => void;
+  /** Takes this many bytes if they fit, and returns whether they did. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
 }
 
-/** How much came of a body. */
-interface Received {
-  /** In bytes; what was declared says nothing. */
-  readonly received: number;
-}
-
-/** A body that is refused. */
-export type RefusedBody = Refusal & Received;
-
-/** A received body, whose bytes stay taken from the budget until `release` is called. */
-export interface Body extends Received {
+/** A complete body. Its bytes stay taken from the budget until `release` is called. */
+export interface Body {
   readonly bytes: Buffer;
-  /** When its request's headers were there, in milliseconds of `performance.now()`. */
+  /** When the request's headers were complete, in milliseconds of `performance.now()`. */
   readonly start: number;
-  readonly release: () => void;
+  release(): void;
 }
 
-const TOO_LARGE: Refusal = {
+/** A body, or why it was refused; and how many bytes of it arrived, whatever its header declared. */
+export type ReceivedBody = Result<Body, HttpError> & { readonly receivedBytes: number };
+
+const TOO_LARGE: HttpError = {
   status: 413,
   message: `the body is larger than ${MAX_BODY_BYTES} bytes, more than any review of one object`,
 };
-const BUSY: Refusal = { status: 503, message: 'other reviews hold all the memory there is for bodies; try again' };
-const ABORTED: Refusal = { status: 400, message: 'the body ended before its time' };
+const BUSY: HttpError = { status: 503, message: 'too many request bytes in flight: try again' };
+const ABORTED: HttpError = { status: 400, message: 'the body ended early' };
 
-/** A budget of {@link MAX_BYTES_IN_FLIGHT}, unless told otherwise. */
+/** Returns a budget of that many bytes. */
 export function byteBudget(limit = MAX_BYTES_IN_FLIGHT): ByteBudget {
   let taken = 0;
   return {
@@ -49,29 +44,29 @@ export function byteBudget(limit = MAX_BYTES_IN_FLIGHT): ByteBudget {
 }
 
 /**
- * The whole body, or why not. Bytes are taken from the budget as they arrive and not as declared, so that nobody
- * reserves all of it by a header and then sends nothing. Of a refused body the rest is read and dropped; with `refused`
- * that is all of it.
+ * Returns the complete body, or why it was refused. Bytes are taken from the budget when they
+ * arrive, not when they are declared: otherwise a header without a body could reserve all of it.
+ * The rest of a refused body is read and dropped; with `headError` that is the whole body.
  */
-export function readBody(request: IncomingMessage, budget: ByteBudget, refused?: Refusal): Promise<Body | RefusedBody> {
+export function readBody(request: IncomingMessage, budget: ByteBudget, headError?: HttpError): Promise<ReceivedBody> {
   const start = performance.now();
   return new Promise((resolve) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     let bytes = Buffer.alloc(0);
-    let received = 0;
+    let receivedBytes = 0;
     let taken = 0;
-    let refusal = refused;
+    let error = headError;
 
     function release(): void {
       budget.give(taken);
       taken = 0;
     }
-    function refuse(reason: Refusal): void {
-      refusal = reason;
+    function refuse(reason: HttpError): void {
+      error = reason;
       bytes = Buffer.alloc(0);
       release();
     }
-    // Into one buffer of the right size, which the API server declares: pieces to be joined would take the memory twice.
+    // Copies into one buffer of the declared size: joining chunks would take the memory twice.
     function append(chunk: Buffer): void {
       const end = taken + chunk.length;
       if (end > bytes.length) {
@@ -84,14 +79,14 @@ export function readBody(request: IncomingMessage, budget: ByteBudget, refused?:
     }
 
     if (declared > MAX_DISCARDED_BYTES) {
-      resolve({ ...(refusal ?? TOO_LARGE), received });
+      resolve({ ok: false, error: error ?? TOO_LARGE, receivedBytes });
       return;
     }
     request.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-      if (refusal !== undefined) {
-        if (received > MAX_DISCARDED_BYTES) resolve({ ...refusal, received });
-      } else if (received > MAX_BODY_BYTES) {
+      receivedBytes += chunk.length;
+      if (error !== undefined) {
+        if (receivedBytes > MAX_DISCARDED_BYTES) resolve({ ok: false, error, receivedBytes });
+      } else if (receivedBytes > MAX_BODY_BYTES) {
         refuse(TOO_LARGE);
       } else if (budget.take(chunk.length)) {
         append(chunk);
@@ -100,14 +95,18 @@ export function readBody(request: IncomingMessage, budget: ByteBudget, refused?:
       }
     });
     request.on('end', () => {
-      resolve({ ...(refusal ?? { bytes: bytes.subarray(0, taken), start, release }), received });
+      if (error === undefined) {
+        resolve({ ok: true, value: { bytes: bytes.subarray(0, taken), start, release }, receivedBytes });
+      } else {
+        resolve({ ok: false, error, receivedBytes });
+      }
       bytes = Buffer.alloc(0);
     });
-    // Without 'end' before: the client has gone, or took too long and got a 408 from Node.
+    // 'close' without 'end': the client hung up, or was too slow and got a 408 from Node.
     request.on('close', () => {
       if (request.complete) return;
       refuse(ABORTED);
-      resolve({ ...ABORTED, received });
+      resolve({ ok: false, error: ABORTED, receivedBytes });
     });
     request.on('error', () => {}); // 'close' follows
   });

@@ -2,22 +2,24 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
-import type { Loaded } from '../process/watch-files.ts';
+import type { Result } from '../core/result.ts';
 
-/** The files' names, as cert-manager and `kubectl create secret tls` write them. */
+/** The names of the files, as cert-manager and `kubectl create secret tls` write them. */
 export const PAIR_FILES = ['tls.crt', 'tls.key'] as const;
 
-/** A certificate chain and its key, in PEM, that were seen to belong together. */
+/** A certificate chain and its private key, both PEM, which are known to match. */
 export interface Pair {
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** When the leaf begins and ceases to be valid, in milliseconds of Unix time. */
+  /** The leaf's period of validity, in milliseconds of Unix time. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-/** A loader of certificate pairs, for watchFiles, whose messages name the files of `folder`. */
-export function pairLoader(folder: string): (contents: readonly Buffer[], previous: Pair | undefined) => Loaded<Pair> {
+/** Returns a loader of certificate pairs for watchFiles. Its errors name the files in `folder`. */
+export function pairLoader(
+  folder: string,
+): (contents: readonly Buffer[], previous: Pair | undefined) => Result<Pair, string> {
   const [certificateFile, keyFile] = PAIR_FILES.map((name) => join(folder, name));
   return ([certificate = Buffer.alloc(0), key = Buffer.alloc(0)], previous) => {
     let leaf: X509Certificate;
@@ -26,7 +28,7 @@ export function pairLoader(folder: string): (contents: readonly Buffer[], previo
     } catch {
       return {
         ok: false,
-        problem: `${certificateFile} holds no certificate: it should begin with -----BEGIN CERTIFICATE-----`,
+        error: `${certificateFile} holds no certificate: it must begin with -----BEGIN CERTIFICATE-----`,
       };
     }
     let privateKey: KeyObject;
@@ -35,13 +37,13 @@ export function pairLoader(folder: string): (contents: readonly Buffer[], previo
     } catch {
       return {
         ok: false,
-        problem: `${keyFile} holds no private key that can be read: it should be PEM without a passphrase`,
+        error: `${keyFile} holds no readable private key: it must be PEM without a passphrase`,
       };
     }
     if (!leaf.checkPrivateKey(privateKey)) {
       return {
         ok: false,
-        problem: `${keyFile} is not the key of ${certificateFile}: the two must come from the same issuance`,
+        error: `${keyFile} is not the key of ${certificateFile}: both must come from the same issuance`,
       };
     }
     try {
@@ -49,19 +51,21 @@ export function pairLoader(folder: string): (contents: readonly Buffer[], previo
     } catch {
       return {
         ok: false,
-        problem: `${certificateFile} holds a chain that can't be used: one of its certificates is damaged`,
+        error: `${certificateFile} holds an invalid chain: one of its certificates is damaged`,
       };
     }
     const pair = { certificate, key, notBefore: leaf.validFromDate.getTime(), notAfter: leaf.validToDate.getTime() };
-    // At start there is nothing better, and readiness tells. Later the old one is: it may still be valid.
+    // An expired pair is accepted at start, where there is no better one; /readyz reports it. It never
+    // replaces an earlier pair, which may still be valid.
     const expired = previous === undefined ? undefined : expiry(pair, Date.now());
-    return expired === undefined ? { ok: true, value: pair } : { ok: false, problem: `${certificateFile}: ${expired}` };
+    return expired === undefined ? { ok: true, value: pair } : { ok: false, error: `${certificateFile}: ${expired}` };
   };
 }
 
 /**
- * Why the API server would refuse the certificate now, or undefined. Asked with the wall clock at every readiness
- * probe: a timer set for the day would overflow after 24.8 days and sleeps while the machine is suspended.
+ * Returns why the API server would refuse the certificate at this Unix time in milliseconds, or
+ * undefined. Each readiness probe calls it with the wall clock: a timer overflows after 24.8 days, and
+ * stops while the machine is suspended.
  */
 export function expiry(pair: Pair, now: number): string | undefined {
   if (now >= pair.notAfter) return `the certificate expired at ${new Date(pair.notAfter).toISOString()}`;

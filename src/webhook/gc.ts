@@ -1,18 +1,20 @@
-import { GARBAGE_BYTES, UNSCANNED_BYTES } from './limits.ts';
+import { GC_AFTER_BYTES, UNSCANNED_BYTES } from './limits.ts';
 
 /**
- * A function to tell of each body that is done with. After {@link GARBAGE_BYTES} of large ones it collects the garbage:
- * each leaves many times its size, in the heap and outside of it, and V8 would let that pile up until the heap is at its
- * limit. Small ones die young, and V8 is good at these. Without Node's flag --expose-gc it does nothing.
+ * Returns a function to call with the size of each body, in bytes, once it is answered. After
+ * {@link GC_AFTER_BYTES} of large bodies it runs the garbage collector: a large body leaves many
+ * times its size as garbage, inside and outside of the heap, and V8 would let it pile up until the
+ * heap is full. Small bodies don't count: V8 collects their garbage cheaply. Without Node's flag
+ * --expose-gc it does nothing.
  */
-export function garbageCollector(): (bytes: number) => void {
-  let since = 0;
-  return (bytes) => {
-    if (bytes <= UNSCANNED_BYTES) return;
-    since += bytes;
-    if (since < GARBAGE_BYTES || globalThis.gc === undefined) return;
-    since = 0;
-    // Not now: whoever calls still holds the body.
+export function createGcTrigger(): (bodyBytes: number) => void {
+  let bytesSinceGc = 0;
+  return (bodyBytes) => {
+    if (bodyBytes <= UNSCANNED_BYTES) return;
+    bytesSinceGc += bodyBytes;
+    if (bytesSinceGc < GC_AFTER_BYTES || globalThis.gc === undefined) return;
+    bytesSinceGc = 0;
+    // Later, because the caller still references the body.
     setImmediate(() => globalThis.gc?.());
   };
 }

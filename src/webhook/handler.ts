@@ -2,18 +2,19 @@ import type { Logger } from 'pino';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import { renderPatch } from '../core/patch.ts';
+import type { Result } from '../core/result.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { withoutMessage } from '../process/log.ts';
+import type { HttpError } from './http-error.ts';
+import { exceededJsonLimit } from './json-limits.ts';
 import type { Outcome, WebhookMetrics } from './metrics.ts';
-import type { Refusal } from './refusal.ts';
 import { allowed, patched, readReview } from './review.ts';
 import type { ReviewRequest } from './review.ts';
-import { excessiveShape } from './json-limits.ts';
 
-/** What a review is answered with: bodies in, bodies out, and nothing of HTTP. */
+/** What reviews are answered with. It takes and returns bodies, and knows nothing of HTTP. */
 export interface Handler {
-  /** The rules to decide by, asked anew for each review so that a reload acts on the next one. */
-  readonly rules: () => Rules;
+  /** Returns the rules to decide by. Called for each review, so that a reload acts on the next one. */
+  rules(): Rules;
   /** Decide, log and count, but patch nothing. */
   readonly observe: boolean;
   readonly log: Logger;
@@ -21,37 +22,43 @@ export interface Handler {
 }
 
 /** One call of the webhook. */
-export interface Call {
+export interface ReviewCall {
   readonly body: Buffer;
-  /** Whether the pod's namespace is in an Istio mesh, as the path that was called says. */
+  /** Whether the pod's namespace is in an Istio mesh, as the called path says. */
   readonly mesh: boolean;
   /** When the call began, in milliseconds of `performance.now()`. */
   readonly start: number;
 }
 
-/** An AdmissionReview as JSON, and how it came about. */
-export interface Answer {
+/** The AdmissionReview to send back, and how the call ended. */
+export interface ReviewAnswer {
   readonly outcome: Outcome;
+  /** The AdmissionReview as JSON. */
   readonly review: string;
 }
 
-/** What is logged and counted of a decision. */
-interface Verdict {
+/** The part of a decision that is logged, counted and written into the audit log. */
+interface DecisionLabels {
   readonly outcome: 'annotate' | 'skip';
   readonly reason?: string;
   readonly rule?: string;
 }
 
-/** The reason of everything that is let through because it isn't a pod being created. */
-const NOT_A_POD: Verdict = { outcome: 'skip', reason: 'not_a_pod_creation' };
+/** For every request that is not the creation of a pod, and so is allowed unchanged. */
+const NOT_A_POD: DecisionLabels = { outcome: 'skip', reason: 'not_a_pod_creation' };
 
 /**
- * The answer to a body, or why it can't be answered. Whenever the uid can be read the answer is `allowed: true`,
- * whatever else is wrong with the review and whatever bug shows: annotations are never worth a pod.
+ * Returns the answer to a body, or the HTTP error where it can't be answered. Whenever the uid can
+ * be read the answer is `allowed: true`, whatever else is wrong with the review and even after a
+ * bug: annotations are never worth a pod.
  */
-export function answer(handler: Handler, call: Call): Answer | Refusal {
-  const request = parse(call.body);
-  if (typeof request === 'string') return { status: 400, message: request };
+export function answerReview(handler: Handler, call: ReviewCall): Result<ReviewAnswer, HttpError> {
+  const parsed = parse(call.body);
+  if (!parsed.ok) return { ok: false, error: { status: 400, message: parsed.error } };
+  return { ok: true, value: answerRequest(handler, call, parsed.value) };
+}
+
+function answerRequest(handler: Handler, call: ReviewCall, request: ReviewRequest): ReviewAnswer {
   if (!request.createsPod) {
     logReview(handler, call, request, NOT_A_POD);
     return { outcome: 'skip', review: allowed(request.uid, { warnings: [], auditAnnotations: audit(NOT_A_POD) }) };
@@ -59,63 +66,68 @@ export function answer(handler: Handler, call: Call): Answer | Refusal {
   try {
     return answerPod(handler, call, request);
   } catch (error) {
-    handler.log.error({ uid: request.uid, ...withoutMessage(error) }, 'bug: the pod was let through as it is');
+    handler.log.error({ uid: request.uid, ...withoutMessage(error) }, 'decision failed (a bug), pod allowed unchanged');
     return { outcome: 'error', review: allowed(request.uid, { warnings: [], auditAnnotations: {} }) };
   }
 }
 
-function answerPod(handler: Handler, call: Call, request: ReviewRequest): Answer {
+function answerPod(handler: Handler, call: ReviewCall, request: ReviewRequest): ReviewAnswer {
   const { uid, object } = request;
   const decision = decide(object, handler.rules(), { mesh: call.mesh });
   const patch = renderPatch(object, decision);
-  const verdict = toVerdict(decision);
-  handler.metrics.decisions.inc({ ...verdict });
-  logReview(handler, call, request, verdict);
+  const labels = labelsOf(decision);
+  handler.metrics.decisions.inc({ ...labels });
+  logReview(handler, call, request, labels);
 
-  const auditAnnotations = audit(verdict);
+  const auditAnnotations = audit(labels);
   if (handler.observe) {
-    // Nobody who applies a pod should notice that rules are being tried.
+    // No warnings: people who apply pods should not notice that rules are being tried.
     const outcome = patch.length > 0 ? 'observe' : 'skip';
     return { outcome, review: allowed(uid, { warnings: [], auditAnnotations }) };
   }
-  const remarks = { warnings: decision.warnings, auditAnnotations };
-  if (patch.length === 0) return { outcome: 'skip', review: allowed(uid, remarks) };
-  return { outcome: 'annotate', review: patched(uid, patch, remarks) };
+  const notes = { warnings: decision.warnings, auditAnnotations };
+  if (patch.length === 0) return { outcome: 'skip', review: allowed(uid, notes) };
+  return { outcome: 'annotate', review: patched(uid, patch, notes) };
 }
 
-/** The request in a body, or what is wrong with it. Never says what the parser says, for that quotes the body. */
-function parse(body: Buffer): ReviewRequest | string {
-  if (body.length === 0) return 'the body is empty: an AdmissionReview is expected';
-  const excess = excessiveShape(body);
-  if (excess !== undefined) return `the body is ${excess}`;
+/** Returns the request in a body, or an error that never repeats the JSON parser's message: that quotes the body. */
+function parse(body: Buffer): Result<ReviewRequest, string> {
+  if (body.length === 0) return { ok: false, error: 'the body is empty: send an AdmissionReview' };
+  const exceeded = exceededJsonLimit(body);
+  if (exceeded !== undefined) return { ok: false, error: `the body ${exceeded}` };
   let value: unknown;
   try {
     value = JSON.parse(body.toString());
   } catch {
-    return 'the body is not JSON';
+    return { ok: false, error: 'the body is not JSON' };
   }
   return readReview(value);
 }
 
-function toVerdict(decision: Decision): Verdict {
+function labelsOf(decision: Decision): DecisionLabels {
   if (decision.outcome === 'annotate') return { outcome: 'annotate', rule: decision.rule };
   const { reason, rule } = decision;
   return { outcome: 'skip', reason, ...(rule !== undefined && { rule }) };
 }
 
-function audit({ rule, reason }: Verdict): Record<string, string> {
+function audit({ rule, reason }: DecisionLabels): Record<string, string> {
   return { ...(rule !== undefined && { rule }), ...(reason !== undefined && { reason }) };
 }
 
-/** One line a review: who, what, why and how long, and nothing else of the pod. */
-function logReview({ log, observe }: Handler, { start, mesh }: Call, request: ReviewRequest, verdict: Verdict): void {
+/** Logs one line for each review: who, what, why and how long, and nothing else of the pod. */
+function logReview(
+  { log, observe }: Handler,
+  { start, mesh }: ReviewCall,
+  request: ReviewRequest,
+  labels: DecisionLabels,
+): void {
   const { uid, namespace, name, generateName, dryRun } = request;
   log.info(
     {
       namespace: shorten(namespace),
       ...(name === '' ? { generateName: shorten(generateName) } : { name: shorten(name) }),
       uid,
-      ...verdict,
+      ...labels,
       milliseconds: Math.round((performance.now() - start) * 1000) / 1000,
       dryRun,
       ...(mesh && { mesh }),
@@ -125,7 +137,7 @@ function logReview({ log, observe }: Handler, { start, mesh }: Call, request: Re
   );
 }
 
-/** Names have at most 253 characters, but nobody has checked that yet. */
+/** Names have at most 253 characters (RFC 1123), but the API server has not validated them yet. */
 function shorten(name: string): string {
   return name.slice(0, 253);
 }

@@ -10,10 +10,11 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 
 /**
- * Why a JSON text would cost too much memory to parse, or undefined. One pass over the bytes, about 1 ns each: what
- * it sees as a string is one for the parser too as long as the text is JSON, and what is not JSON is refused anyway.
+ * Returns which limit JSON exceeds, so that parsing it would cost too much memory; or undefined. It
+ * takes one pass over the bytes, about 1 ns each. Where it finds a string the JSON parser finds the
+ * same one, as long as the body is JSON; and a body that isn't is refused anyway.
  */
-export function excessiveShape(body: Buffer): 'nested too deeply' | 'made of too many values' | undefined {
+export function exceededJsonLimit(body: Buffer): 'is nested too deeply' | 'has too many values' | undefined {
   if (body.length <= UNSCANNED_BYTES) return undefined;
   let depth = 0;
   let structure = 0;
@@ -31,7 +32,7 @@ export function excessiveShape(body: Buffer): 'nested too deeply' | 'made of too
         break;
       case OPEN_ARRAY:
       case OPEN_OBJECT:
-        if (++depth > MAX_DEPTH) return 'nested too deeply';
+        if (++depth > MAX_DEPTH) return 'is nested too deeply';
         structure++;
         break;
       case CLOSE_ARRAY:
@@ -45,5 +46,5 @@ export function excessiveShape(body: Buffer): 'nested too deeply' | 'made of too
       default:
     }
   }
-  return structure > MAX_STRUCTURE ? 'made of too many values' : undefined;
+  return structure > MAX_STRUCTURE ? 'has too many values' : undefined;
 }

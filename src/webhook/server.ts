@@ -1,19 +1,19 @@
 import Fastify from 'fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { trackConnections } from '../process/connections.ts';
+import type { Result } from '../core/result.ts';
+import { limitConnections } from '../process/connections.ts';
 import { listen } from '../process/listen.ts';
 import { withoutMessage } from '../process/log.ts';
 import { byteBudget, readBody } from './body.ts';
-import type { Body, RefusedBody } from './body.ts';
+import type { ReceivedBody } from './body.ts';
 import type { Pair } from './certificate.ts';
-import { garbageCollector } from './gc.ts';
-import type { Answer, Call } from './handler.ts';
+import { createGcTrigger } from './gc.ts';
+import type { ReviewAnswer, ReviewCall } from './handler.ts';
+import type { HttpError } from './http-error.ts';
 import * as limits from './limits.ts';
-import { REFUSED } from './metrics.ts';
+import { HTTP_ERROR_OUTCOMES } from './metrics.ts';
 import type { WebhookMetrics } from './metrics.ts';
-import { isRefusal } from './refusal.ts';
-import type { Refusal } from './refusal.ts';
 
 /** The oldest TLS version to accept. */
 export type TlsVersion = '1.2' | '1.3';
@@ -22,26 +22,26 @@ export type TlsVersion = '1.2' | '1.3';
 export interface WebhookOptions {
   readonly pair: Pair;
   readonly tlsMinVersion: TlsVersion;
-  readonly answer: (call: Call) => Answer | Refusal;
-  /** Whether every answer should be its connection's last, because the process is about to stop. */
-  readonly isDraining: () => boolean;
+  answer(call: ReviewCall): Result<ReviewAnswer, HttpError>;
+  /** Returns whether the process is about to stop, so that each answer closes its connection. */
+  isDraining(): boolean;
   readonly log: Logger;
   readonly metrics: WebhookMetrics;
-  /** Open connections at most; {@link limits.MAX_CONNECTIONS} unless a test needs fewer. */
+  /** Most open connections; {@link limits.MAX_CONNECTIONS} unless a test needs fewer. */
   readonly maxConnections?: number;
 }
 
 /** The webhook's HTTPS server. */
 export interface WebhookServer {
-  /** The port that is listened on from now on. Throws a UserError when it can't be had. */
-  readonly listen: (host: string | undefined, port: number) => Promise<number>;
-  /** New connections get this pair; open ones keep theirs. */
-  readonly usePair: (pair: Pair) => void;
-  /** Refuses new connections, and resolves when the last answer is out, or all are cut off because `cut` is aborted. */
-  readonly close: (cut: AbortSignal) => Promise<void>;
+  /** Starts to listen and returns the port. Throws a UserError when the port is not available. */
+  listen(host: string | undefined, port: number): Promise<number>;
+  /** Sets the pair for new connections; open ones keep theirs. */
+  setPair(pair: Pair): void;
+  /** Refuses new connections. Resolves when every answer is sent, or `force` is aborted and all connections are closed. */
+  close(force: AbortSignal): Promise<void>;
 }
 
-/** The paths, and whether they mean that the pod's namespace is in an Istio mesh. */
+/** The paths of the webhook, and whether a call of it is about a namespace in an Istio mesh. */
 const PATHS: ReadonlyMap<string, { readonly mesh: boolean }> = new Map([
   ['/mutate', { mesh: false }],
   ['/mutate/istio', { mesh: true }],
@@ -50,7 +50,7 @@ const PATHS: ReadonlyMap<string, { readonly mesh: boolean }> = new Map([
 // RFC 8259 §8.1: JSON between systems is UTF-8.
 const JSON_TYPE = /^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
-/** Mozilla's intermediate list. Node takes TLS 1.3 away where a list names none of its suites. */
+/** Mozilla's intermediate list. Node disables TLS 1.3 where a list contains none of its cipher suites. */
 const CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -63,87 +63,88 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** A webhook server that does not listen yet. */
+/** Returns a webhook server that does not listen yet. */
 export function createWebhookServer(options: WebhookOptions): WebhookServer {
-  const { answer, isDraining, log, metrics } = options;
+  const { log, metrics } = options;
   const app = Fastify({
     https: {
-      ...secureContext(options.pair, options.tlsMinVersion),
-      headersTimeout: limits.HEADERS_MILLISECONDS,
-      connectionsCheckingInterval: limits.CHECK_MILLISECONDS,
-      handshakeTimeout: limits.HANDSHAKE_MILLISECONDS,
-      ALPNProtocols: ['http/1.1'], // all that the API server speaks to webhooks
+      ...tlsOptions(options.pair, options.tlsMinVersion),
+      headersTimeout: limits.HEADERS_MS,
+      connectionsCheckingInterval: limits.CHECK_MS,
+      handshakeTimeout: limits.HANDSHAKE_MS,
+      ALPNProtocols: ['http/1.1'], // the only protocol that the API server uses for webhooks
     },
-    requestTimeout: limits.REQUEST_MILLISECONDS,
-    keepAliveTimeout: limits.KEEP_ALIVE_MILLISECONDS,
-    return503OnClosing: false, // connections.close has its own order
+    requestTimeout: limits.REQUEST_MS,
+    keepAliveTimeout: limits.KEEP_ALIVE_MS,
+    return503OnClosing: false, // connections.close answers requests that are on their way
     exposeHeadRoutes: false,
-    logger: false, // one line a review comes from the handler, and no other may quote a request
-    // A path with half an escape in it gets an answer of Fastify's own, past all hooks. None of ours is escaped.
+    logger: false, // the handler logs each review; Fastify's own lines would quote requests
+    // Fastify answers a path with an invalid escape itself, without our hooks. None of our paths is escaped.
     rewriteUrl: ({ url = '' }) => (/^[^?#]*%/.test(url) ? '/' : url),
   });
-  const connections = trackConnections(app.server, {
-    limit: options.maxConnections ?? limits.MAX_CONNECTIONS,
-    proofMilliseconds: limits.PROOF_MILLISECONDS,
-    exchangeMilliseconds: limits.EXCHANGE_MILLISECONDS,
-    maxAgeMilliseconds: limits.MAX_AGE_MILLISECONDS,
+  const connections = limitConnections(app.server, {
+    maxConnections: options.maxConnections ?? limits.MAX_CONNECTIONS,
+    firstRequestMs: limits.FIRST_REVIEW_MS,
+    answerMs: limits.ANSWER_MS,
+    maxAgeMs: limits.MAX_AGE_MS,
     onDrop: metrics.connectionDropped,
   });
   const budget = byteBudget();
-  const doneWith = garbageCollector();
+  const onBodyDone = createGcTrigger();
 
-  function refuse(reply: FastifyReply, { status, message }: Refusal): void {
-    metrics.requests.inc({ outcome: REFUSED[status], code: status });
+  function sendError(reply: FastifyReply, { status, message }: HttpError): void {
+    metrics.requests.inc({ outcome: HTTP_ERROR_OUTCOMES[status], code: status });
     if (status === 503) {
       metrics.shed.inc();
       reply.header('retry-after', limits.RETRY_AFTER_SECONDS);
     }
     if (status === 405) reply.header('allow', 'POST');
-    log.warn({ status, error: message }, 'refused');
+    log.warn({ status, error: message }, 'request refused');
     send(reply, status, JSON.stringify({ error: message }));
   }
 
-  // The bytes as they came: Fastify's JSON parser refuses a whole review for a key such as `__proto__` in it.
+  // Raw bytes: Fastify's JSON parser refuses a whole review because of a key such as `__proto__`.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request, _payload, done) => {
     readBody(request.raw, budget).then((body) => done(null, body), done);
   });
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalByHead(request);
-    if (refusal === undefined) done();
-    else readBody(request.raw, budget, refusal).then(() => refuse(reply, refusal), done);
+    const error = checkHead(request);
+    if (error === undefined) done();
+    else readBody(request.raw, budget, error).then(() => sendError(reply, error), done);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    // Whoever sent no review has nothing to gain from staying, and the API server opens another connection.
-    if (reply.statusCode !== 200 || isDraining() || connections.isPastItsAge(request.socket))
+    // A client that sent no valid review keeps no connection; the API server just opens another one.
+    if (reply.statusCode !== 200 || options.isDraining() || connections.isPastMaxAge(request.socket))
       reply.header('connection', 'close');
     done();
   });
-  app.addHook<{ Body?: Body | RefusedBody }>('onResponse', (request, _reply, done) => {
-    // Not what was declared: 150 bytes that announce 4 MB would cost 40 ms.
-    doneWith(request.body?.received ?? 0);
+  app.addHook<{ Body?: ReceivedBody }>('onResponse', (request, _reply, done) => {
+    // Received, not declared: otherwise 150 bytes that declare 4 MB would cost 40 ms of collecting garbage.
+    onBodyDone(request.body?.receivedBytes ?? 0);
     done();
   });
   app.setErrorHandler((error, _request, reply) => {
     metrics.requests.inc({ outcome: 'error', code: 500 });
-    log.error(withoutMessage(error), 'bug: a request was not answered');
+    log.error(withoutMessage(error), 'request failed (a bug)');
     send(reply, 500, '{"error":"internal error"}');
   });
   for (const [path, { mesh }] of PATHS) {
-    app.post<{ Body: Body | RefusedBody }>(path, ({ body, socket }, reply) => {
-      if (isRefusal(body)) return refuse(reply, body);
-      const { bytes, start } = body;
-      let result: Answer | Refusal;
+    app.post<{ Body: ReceivedBody }>(path, ({ body, socket }, reply) => {
+      if (!body.ok) return sendError(reply, body.error);
+      const { bytes, start } = body.value;
+      let answer: Result<ReviewAnswer, HttpError>;
       try {
-        result = answer({ body: bytes, mesh, start });
+        answer = options.answer({ body: bytes, mesh, start });
       } finally {
-        body.release();
+        body.value.release();
       }
-      if (isRefusal(result)) return refuse(reply, result);
-      connections.prove(socket);
-      metrics.requests.inc({ outcome: result.outcome, code: 200 });
+      if (!answer.ok) return sendError(reply, answer.error);
+      const { outcome, review } = answer.value;
+      connections.markValid(socket);
+      metrics.requests.inc({ outcome, code: 200 });
       metrics.duration.observe((performance.now() - start) / 1000);
-      return send(reply, 200, result.review);
+      return send(reply, 200, review);
     });
   }
 
@@ -152,10 +153,10 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
       await app.ready();
       return listen(app.server, { host, port, flag: '--port' });
     },
-    usePair(pair) {
-      app.server.setSecureContext(secureContext(pair, options.tlsMinVersion));
+    setPair(pair) {
+      app.server.setSecureContext(tlsOptions(pair, options.tlsMinVersion));
     },
-    close: connections.close,
+    close: (force) => connections.close(force),
   };
 }
 
@@ -163,16 +164,16 @@ function send(reply: FastifyReply, status: number, body: string): void {
   reply.code(status).type('application/json').send(body);
 }
 
-/** All that decides about TLS: setSecureContext forgets what it isn't told again, such as minVersion. */
-function secureContext({ certificate, key }: Pair, minVersion: TlsVersion) {
+/** Returns all options of TLS: setSecureContext resets each one that it isn't given, such as minVersion. */
+function tlsOptions({ certificate, key }: Pair, minVersion: TlsVersion) {
   return { cert: certificate, key, minVersion: `TLSv${minVersion}`, ciphers: CIPHERS, honorCipherOrder: true } as const;
 }
 
-/** Why a request is refused before its body is looked at, or undefined. */
-function refusalByHead({ method, url, headers }: FastifyRequest): Refusal | undefined {
+/** Returns the error of a request whose path, method or headers are wrong; or undefined. */
+function checkHead({ method, url, headers }: FastifyRequest): HttpError | undefined {
   const path = url.replace(/[?#].*/s, '');
-  if (!PATHS.has(path)) return { status: 404, message: `reviews are answered at ${[...PATHS.keys()].join(' and ')}` };
-  if (method !== 'POST') return { status: 405, message: 'reviews come by POST' };
+  if (!PATHS.has(path)) return { status: 404, message: `not found: use ${[...PATHS.keys()].join(' or ')}` };
+  if (method !== 'POST') return { status: 405, message: 'method not allowed: use POST' };
   if (!JSON_TYPE.test(headers['content-type'] ?? ''))
     return { status: 415, message: 'the content type must be application/json' };
   if ((headers['content-encoding'] ?? 'identity') !== 'identity')

@@ -13,17 +13,17 @@ test('the image starts Node with the flags that its memory was measured with', (
   assert.deepEqual(entry, ['/nodejs/bin/node', ...NODE_FLAGS, '/app/main.js']);
 });
 
-test('the image leaves the size of the heap to the environment, where it can be changed', () => {
+test('the image sets the size of the heap in the environment, where it can be overridden', () => {
   assert.equal(/^ENV NODE_OPTIONS=(.*)$/m.exec(dockerfile)?.[1], heapFlag());
 });
 
-test('the compile cache is made with the same flags: Node finds none that was made with others', () => {
+test('the compile cache is filled with the flags of the image: Node ignores one from other flags', () => {
   const runs = dockerfile.split('\n').filter((line) => line.startsWith('RUN ["/nodejs/bin/node"'));
   assert.equal(runs.length, 2);
   for (const run of runs) assert.deepEqual(words(run).slice(1, 1 + NODE_FLAGS.length), NODE_FLAGS);
 });
 
-test('the image holds malloc to what it was measured with', () => {
+test('the image sets malloc as its memory was measured', () => {
   const variables = /^ENV (MALLOC_.*) NODE_COMPILE_CACHE/m.exec(dockerfile)?.[1];
   assert.equal(
     variables,

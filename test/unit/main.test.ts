@@ -8,7 +8,7 @@ test('--version prints the version and nothing else', async () => {
   assert.deepEqual(await run(['--version']), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
 });
 
-test('--help shows commands and examples, a command’s help also flags and their variables', async () => {
+test('--help prints commands and examples; a command’s help prints its flags and their environment variables', async () => {
   const help = await run(['--help']);
   assert.equal(help.code, 0);
   assert.match(help.stdout, /^ {2}serve .*run the admission webhook$/m);
@@ -18,7 +18,7 @@ test('--help shows commands and examples, a command’s help also flags and thei
   assert.match(serveHelp.stdout, /--cert-dir <dir>[^]*env: AUTOSCRAPE_CERT_DIR[^]*^Examples:\n {2}# /m);
 });
 
-test('help shows what --help shows', async () => {
+test('help prints what --help prints', async () => {
   const [help, serveHelp, ...asked] = await Promise.all(
     [['help'], ['help', 'serve'], ['--help'], ['serve', '--help']].map((args) => run(args)),
   );
@@ -48,13 +48,13 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
     ['serve', '--cert-dir', '.', '--prot', '1'],
     /unknown option '--prot'\n\(Did you mean --port\?\)/,
   ],
-  'an unknown command that help is asked for': [['help', 'srve'], /unknown command 'srve'\n\(Did you mean serve\?\)/],
-  'a mistyped flag that is needed': [
+  'help for an unknown command': [['help', 'srve'], /unknown command 'srve'\n\(Did you mean serve\?\)/],
+  'a mistyped mandatory flag': [
     ['serve', '--certdir', '.'],
     /unknown option '--certdir'\n\(Did you mean --cert-dir\?\)/,
   ],
   'another one': [['explain', '--file', 'x.yaml'], /unknown option '--file'/],
-  'a file where a flag is needed': [['explain', 'x.yaml'], /required option '-f, --filename <file>' not specified/],
+  'a file where a flag is mandatory': [['explain', 'x.yaml'], /required option '-f, --filename <file>' not specified/],
   'an argument too many': [['serve', '--cert-dir', '.', 'now', 'then'], /'serve' does not take 'now', 'then'/],
   'no rules file': [['check'], /give one rules file: autoscrape check rules\.yaml/],
   'two rules files': [['check', 'a.yaml', '-f', 'b.yaml'], /give one rules file/],
@@ -91,7 +91,7 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
 };
 
 for (const [title, [args, message, options]] of Object.entries(MISTAKES)) {
-  test(`exit code 2 and the way out, without a stack: ${title}`, async () => {
+  test(`a usage error says what to do, without a stack, exit code 2: ${title}`, async () => {
     const { code, stdout, stderr } = await run(args, options);
     assert.equal(code, 2);
     assert.match(stderr, message);

@@ -7,7 +7,7 @@ import { Registry } from '@prometheus-io/client';
 import { parse, stringify } from 'yaml';
 import { createReconcileMetrics } from '../../../src/reconcile/metrics.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
-import { beginDecisions, createWebhookMetrics } from '../../../src/webhook/metrics.ts';
+import { initDecisionCounters, createWebhookMetrics } from '../../../src/webhook/metrics.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { at, CHART, list } from '../../harness/chart/render.ts';
@@ -176,7 +176,7 @@ suite('the metrics that alerts and dashboard ask for', () => {
 /** What the processes tell before anything has happened. */
 async function atStart(): Promise<string> {
   const [webhook, reconciler] = [new Registry(), new Registry()];
-  beginDecisions(createWebhookMetrics(webhook), defaultRules());
+  initDecisionCounters(createWebhookMetrics(webhook), defaultRules());
   createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
   return [await webhook.metrics(), await reconciler.metrics()].join('');
 }

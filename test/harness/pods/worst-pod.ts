@@ -5,7 +5,7 @@ import { compilePattern } from '../../../src/core/rules/pattern.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
 import { MAX_BODY_BYTES } from '../../../src/webhook/limits.ts';
-import { excessiveShape } from '../../../src/webhook/json-limits.ts';
+import { exceededJsonLimit } from '../../../src/webhook/json-limits.ts';
 
 /*
  * A search for the pod that costs a decision the most: it changes and grows pods within the webhook's limits towards more steps and
@@ -183,7 +183,7 @@ function count(genes: Genes, rules: Rules): Counted {
 function weigh(genes: Genes, rules: Rules): Weighed | undefined {
   const pod = podOf(genes);
   const text = JSON.stringify(pod);
-  if (text.length > MAX_BODY_BYTES || excessiveShape(Buffer.from(text)) !== undefined) return undefined;
+  if (text.length > MAX_BODY_BYTES || exceededJsonLimit(Buffer.from(text)) !== undefined) return undefined;
   const work = startWork();
   const milliseconds = cpu(() => decide(pod, rules, {}, work));
   return { genes, bytes: text.length, steps: Math.min(MAX_STEPS, MAX_STEPS - work.left), milliseconds };

@@ -14,17 +14,17 @@ rules:
   - { name: spring-boot, when: { probePath: /health } }
 `;
 
-test('a right file is said to be right, with exit code 0', async () => {
+test('a valid file is reported as valid, with exit code 0', async () => {
   const { code, stdout, stderr } = await runAutoscrape(['check', '-'], RULES);
   const shipped = defaultRules().names.length - 1;
   assert.deepEqual([code, stderr], [0, '']);
   assert.equal(
     stdout,
-    `standard input is right. 2 of your own rules come first, then ${shipped} shipped ones; https endpoints are left alone.\n`,
+    `standard input is valid. 2 of your own rules come first, then ${shipped} shipped ones; https endpoints are left alone.\n`,
   );
 });
 
-test('every problem is listed at once, with its line and the way out, exit code 1', async () => {
+test('all errors are listed at once, with line and advice, exit code 1', async () => {
   const wrong =
     'rulse: []\nrules:\n  - name: a\n    when: { portName: "(" }\n  - name: b\n    when: { portName: x, portNmae: x }\n';
   const [text, json] = await Promise.all([
@@ -43,7 +43,7 @@ test('every problem is listed at once, with its line and the way out, exit code 
   assert.partialDeepStrictEqual(answer, { ok: false, problems: [{ line: 1 }, { line: 4 }, { line: 6 }] });
 });
 
-test('--print shows the rules in order, and what it prints is a rules file that comes to the same', async () => {
+test('--print prints the rules in order, as a rules file with the same effective rules', async () => {
   const { code, stdout } = await runAutoscrape(['check', '-', '--print'], RULES);
   assert.equal(code, 0);
   const [before, after] = [RULES, stdout].map((text) => parseRules(text, readShipped()));
@@ -56,14 +56,14 @@ test('--print shows the rules in order, and what it prints is a rules file that 
   assert.match(stdout, /# Yours:\n *- name: ours\n[^]*- name: spring-boot\n[^#]*# Shipped:\n *- name: (?!spring-boot)/);
 });
 
-test('--print -o json is the same as data', async () => {
+test('--print -o json prints the same as JSON', async () => {
   const { stdout } = await runAutoscrape(['check', '-', '--print', '-o', 'json'], 'extends: none');
   const file: unknown = JSON.parse(stdout);
   assert.ok(isObject(file));
   assert.deepEqual([file['extends'], file['https'], file['rules']], ['none', false, []]);
 });
 
-test('no file, two files or a missing file are told in words', async () => {
+test('no file, two files and a missing file are errors with a message', async () => {
   const [none, two, missing] = await Promise.all([
     runAutoscrape(['check']),
     runAutoscrape(['check', 'a.yaml', '-f', 'b.yaml']),

@@ -8,7 +8,7 @@ import { startLoad } from '../../harness/autoscrape/load.ts';
 import { open } from '../webhook/raw-socket.ts';
 import { startServe, temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
 
-test('of two replicas one is told to stop, and no call is lost', async (t) => {
+test('no call is lost when one of two replicas stops', async (t) => {
   const authority = createAuthority();
   const [leaving, staying] = await Promise.all(
     [1, 2].map(() => startServe(t, { authority, args: ['--drain-seconds', '5'] })),
@@ -32,7 +32,7 @@ test('of two replicas one is told to stop, and no call is lost', async (t) => {
   assert.ok((connections.get(leaving.port) ?? 0) > 0 && (connections.get(staying.port) ?? 0) > 0);
 });
 
-test('certificates that are swapped under load lose no call, and new connections get the new one', async (t) => {
+test('no call is lost when certificates change under load, and new connections get the new one', async (t) => {
   const authority = createAuthority();
   const certDir = await temporaryFolder(t);
   await writePair(authority, certDir);
@@ -50,7 +50,7 @@ test('certificates that are swapped under load lose no call, and new connections
   assert.deepEqual(lost, []);
 });
 
-test('connections that say nothing do not keep the process from stopping', async (t) => {
+test('silent connections do not keep the process from stopping', async (t) => {
   const serving = await startServe(t);
   const silent = await open(serving);
   silent.on('error', () => {});

@@ -43,7 +43,7 @@ async function fileWith(t: TestContext, name: string, text: string): Promise<str
   return join(folder, name);
 }
 
-test('with -o json each workload is one object a line, with every field there', async () => {
+test('-o json prints one line for each workload, with all fields', async () => {
   const { code, stdout, stderr } = await runAutoscrape(
     ['explain', '-f', '-', '-o', 'json'],
     `${deployment}---\nkind: Service\n---\n${nothing}`,
@@ -78,7 +78,7 @@ test('with -o json each workload is one object a line, with every field there', 
   );
 });
 
-test('-o yaml holds what -o json holds, a document each', async () => {
+test('-o yaml prints the same records as -o json, one document each', async () => {
   const input = `${deployment}---\n${nothing}`;
   const [json, yaml] = await Promise.all(
     ['json', 'yaml'].map((format) => runAutoscrape(['explain', '-f', '-', '-o', format], input)),
@@ -87,7 +87,7 @@ test('-o yaml holds what -o json holds, a document each', async () => {
   assert.deepEqual(documents, records(json?.stdout ?? ''));
 });
 
-test('every pod of a list of 400 is answered, in order', async () => {
+test('every pod of a list of 400 is explained, in order', async () => {
   const items = Array.from({ length: 400 }, (_, i) => ({
     kind: 'Pod',
     metadata: { name: `pod-${i}` },
@@ -102,7 +102,7 @@ test('every pod of a list of 400 is answered, in order', async () => {
   );
 });
 
-test('what cannot be read is named with file and line, exit code 1, and the rest is explained', async (t) => {
+test('an unreadable document is reported with file and line, exit code 1, and the rest is explained', async (t) => {
   const template = await fileWith(
     t,
     'template.yaml',
@@ -123,14 +123,14 @@ test('what cannot be read is named with file and line, exit code 1, and the rest
   assert.deepEqual(more, []);
 });
 
-test('text ends with a summary and has no escape codes where nobody sees colours', async () => {
+test('text ends with a summary, and has no escape codes when it is piped', async () => {
   const { stdout } = await runAutoscrape(['explain', '-f', '-'], `${deployment}---\nkind: Service\n`);
   assert.match(stdout, /^Deployment prod\/shop: annotated by rule metrics-port$/m);
   assert.match(stdout, /1 workload: 1 annotated, 0 left alone\. Passed over, since they make no pods: 1 Service\.\n$/);
   assert.ok(!stdout.includes('\u001B'));
 });
 
-test('a namespace whose opt-in label means neither yes nor no is named on stderr, with what to write instead', async () => {
+test('a namespace with an unknown opt-in label is reported on stderr, with what to write instead', async () => {
   const { code, stderr } = await runAutoscrape(
     ['explain', '-f', '-'],
     ['on', 'enabled', 'true', 'disabled', 'false']
@@ -148,7 +148,7 @@ test('a namespace whose opt-in label means neither yes nor no is named on stderr
   );
 });
 
-test('what is no manifest, or is not there at all, is told on stderr, exit code 1', async () => {
+test('a file that is no manifest, or is missing, is reported on stderr, exit code 1', async () => {
   const [prose, missing, empty] = await Promise.all([
     runAutoscrape(['explain', '-f', '-'], 'hello\n'),
     runAutoscrape(['explain', '-f', 'missing.yaml']),
@@ -160,7 +160,7 @@ test('what is no manifest, or is not there at all, is told on stderr, exit code 
   assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here makes pods.\n', '']);
 });
 
-test('of JSON values one after another those before a broken one are explained, and that one is told', async () => {
+test('concatenated JSON values are explained up to the first broken one, which is reported', async () => {
   const pods = ['first', 'third'].map((name) => JSON.stringify({ kind: 'Pod', metadata: { name } }));
   const { code, stdout, stderr } = await runAutoscrape(
     ['explain', '-f', '-', '-o', 'json'],
@@ -174,7 +174,7 @@ test('of JSON values one after another those before a broken one are explained, 
   assert.match(stderr, /^standard input:3:\d+: not YAML: .*\n$/);
 });
 
-test('--rules and --mesh change the decision; a wrong rules file is told line by line', async (t) => {
+test('--rules and --mesh change the decision; the errors of an invalid rules file are listed by line', async (t) => {
   const rules = await fileWith(
     t,
     'rules.yaml',
@@ -199,7 +199,7 @@ test('without -f it is a usage error', async () => {
   assert.match(stderr, /--filename/);
 });
 
-test('the candidates for machines name every rule once, as one that takes the port or as one that refuses it', async () => {
+test('each candidate in a record names every rule once, as matched or not', async () => {
   const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], deployment);
   const named = [...stdout.slice(stdout.indexOf('"candidates"')).matchAll(/"rule":"([^"]*)"/g)].map(
     ([, rule = '']) => rule,

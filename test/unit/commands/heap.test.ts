@@ -14,7 +14,7 @@ function run(limit: number | undefined, args: readonly string[], env: Readonly<R
   });
 }
 
-test('the heap is what it was without a limit and in the webhook’s, and follows larger ones', () => {
+test('the heap is 48 MiB without a memory limit and at the webhook’s, and follows larger limits', () => {
   assert.deepEqual(
     [undefined, 64, 192, 256, 512, 1024, 4096].map((limit) => heapFlag(limit)),
     [48, 48, 48, 112, 368, 768, 3072].map((heap) => `--max-old-space-size=${heap}`),
@@ -24,7 +24,7 @@ test('the heap is what it was without a limit and in the webhook’s, and follow
   assert.ok(limit >= 768 && limit < 780, `${limit} MiB`);
 });
 
-test('code that was compiled with one size of the heap is used with any other', async (t) => {
+test('cached code is accepted with any size of the heap', async (t) => {
   const env = { NODE_COMPILE_CACHE: await temporaryFolder(t), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
   const accepted = (limit?: number) => {
     const { stderr } = run(limit, [MAIN, '--version'], env);

@@ -16,7 +16,7 @@ function run(t: TestContext, ...args: readonly string[]): ChildProcessByStdio<nu
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`it says where its metrics are, and ${signal} ends it with exit code 0`, async (t) => {
+  test(`it prints the URL of its metrics, and ${signal} ends it with exit code 0`, async (t) => {
     const child = run(t, '--host', '127.0.0.1', '--port', '0');
     const exit = once(child, 'exit');
     const [line] = await once(child.stdout, 'data');
@@ -27,7 +27,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('a port in use is told in words, with the way out', async (t) => {
+test('a port in use is an error that says what to do', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());

@@ -43,7 +43,7 @@ test('serve never loads the Kubernetes client', async (t) => {
   assert.doesNotMatch(loaded, /@kubernetes/);
 });
 
-test('flags can be given by environment, and the flag wins', async (t) => {
+test('environment variables set flags, and a flag wins', async (t) => {
   const serving = await startServe(t, {
     env: { AUTOSCRAPE_OBSERVE: 'true', AUTOSCRAPE_PORT: '1', AUTOSCRAPE_TLS_MIN_VERSION: '1.2' },
   });
@@ -51,22 +51,22 @@ test('flags can be given by environment, and the flag wins', async (t) => {
   assert.notEqual(serving.port, 1);
 });
 
-test('serve does not start without a usable pair: it names file and fault, and exits with 1', async (t) => {
+test('serve does not start without a valid certificate pair: it names the file and the error, exit code 1', async (t) => {
   const folder = await temporaryFolder(t);
   await writePair(createAuthority(), folder);
   await writeFile(join(folder, 'tls.key'), createAuthority().issue({ names: ['x'] }).key);
   assert.deepEqual(await run(['serve', '--cert-dir', folder, ...ANY_PORT]), {
     code: 1,
     stdout: '',
-    stderr: `autoscrape: ${folder}/tls.key is not the key of ${folder}/tls.crt: the two must come from the same issuance\n`,
+    stderr: `autoscrape: ${folder}/tls.key is not the key of ${folder}/tls.crt: both must come from the same issuance\n`,
   });
   await rm(join(folder, 'tls.crt'));
   const missing = await run(['serve', '--cert-dir', folder, ...ANY_PORT]);
   assert.equal(missing.code, 1);
-  assert.equal(missing.stderr, `autoscrape: ${folder}/tls.crt can't be read (ENOENT)\n`);
+  assert.equal(missing.stderr, `autoscrape: ${folder}/tls.crt can't be read: no such file or directory (ENOENT)\n`);
 });
 
-test('serve does not start with wrong rules, and lists every problem with its line', async (t) => {
+test('serve does not start with invalid rules, and lists all errors with their lines', async (t) => {
   const folder = await temporaryFolder(t);
   await writePair(createAuthority(), folder);
   const rules = join(folder, 'rules.yaml');
@@ -78,7 +78,7 @@ test('serve does not start with wrong rules, and lists every problem with its li
   assert.doesNotMatch(stderr, /^ {4}at /m);
 });
 
-test('serve starts with a rule whose name an upgrade has come to ship, and says so', async (t) => {
+test('serve starts with a rule whose name is also shipped, and logs a warning', async (t) => {
   const rules = join(await temporaryFolder(t), 'rules.yaml');
   await writeFile(rules, 'rules: [{ name: metrics-port, when: { portName: mine } }]\n');
   const serving = await startServe(t, { args: ['--rules', rules] });
@@ -92,7 +92,7 @@ test('serve starts with a rule whose name an upgrade has come to ship, and says 
   assert.match(explained.stderr, /^\S+rules\.yaml:1:11: rules\[0\]\.name: a shipped rule has this name/m);
 });
 
-test('serve does not start without its port, and says which flag gives another', async (t) => {
+test('serve does not start without its port, and names the flag that sets another', async (t) => {
   const folder = await temporaryFolder(t);
   await writePair(createAuthority(), folder);
   const other = createServer();
@@ -104,10 +104,10 @@ test('serve does not start without its port, and says which flag gives another',
   const port = typeof address === 'object' && address !== null ? String(address.port) : '';
   const taken = await run(['serve', '--cert-dir', folder, ...ANY_PORT, '--port', port]);
   assert.equal(taken.code, 1);
-  assert.match(taken.stderr, /^autoscrape: port [0-9]+ is in use by another process: give another one with --port$/m);
+  assert.match(taken.stderr, /^autoscrape: port [0-9]+ is in use by another process: choose another one with --port$/m);
   const health = await run(['serve', '--cert-dir', folder, ...ANY_PORT, '--health-port', port]);
   assert.equal(health.code, 1);
-  assert.match(health.stderr, /give another one with --health-port/);
+  assert.match(health.stderr, /choose another one with --health-port/);
 });
 
 test('an expired certificate does not stop serve, but it is not ready', async (t) => {
@@ -125,7 +125,7 @@ test('an expired certificate does not stop serve, but it is not ready', async (t
   assert.equal((await serving.health('/readyz')).status, 200);
 });
 
-test('a rules file that changes acts on the next review; a wrong one leaves the last good one in use', async (t) => {
+test('a changed rules file acts on the next review; an invalid one leaves the last valid one in use', async (t) => {
   const folder = await temporaryFolder(t);
   // As the kubelet mounts a ConfigMap: links through `..data`, which it swaps in one step.
   async function mount(version: string, rules: string): Promise<void> {
@@ -150,7 +150,7 @@ test('a rules file that changes acts on the next review; a wrong one leaves the 
   assert.deepEqual(await audit(), { rule: 'mine' });
 
   await mount('..3', 'rulez: []\n');
-  const fault = await serving.line(/"rules not reloaded: the last good ones stay in use"/);
+  const fault = await serving.line(/"rules not reloaded: the last valid ones stay in use"/);
   assert.match(fault, /rules\.yaml:1:[0-9]+: .*rules/);
   assert.deepEqual(await audit(), { rule: 'mine' });
   assert.equal((await serving.health('/readyz')).status, 200);
@@ -164,7 +164,7 @@ test('a rules file that changes acts on the next review; a wrong one leaves the 
   assert.deepEqual(await audit(), { rule: 'yours' });
 });
 
-test('what is in a pod never gets into the log', async (t) => {
+test('the log never contains content of a pod', async (t) => {
   const serving = await startServe(t, { args: ['--log-level', 'debug'] });
   const canary = 'c4n4ry';
   const pod = {

@@ -7,21 +7,21 @@ import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createAuthority } from '../../../tools/throwaway-certificate.ts';
-import { findFault } from '../../../src/commands/verify.ts';
+import { findProblem } from '../../../src/commands/verify.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { isObject, own } from '../../../src/core/json.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { at } from '../../harness/chart/render.ts';
 import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
 
-// test/chart and the installation's test run it against real API servers; here are the ways in which one can answer.
+// test/cluster runs verify against real API servers. Here are the answers that one can give.
 
 interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
 
-/** The path of a kubeconfig for a server that answers as told, and the calls that it got. */
+/** Starts a server with the given answers. Returns the path of its kubeconfig and the calls that it got. */
 async function startServer(t: TestContext, answer: (pod: unknown, call: number) => Answer) {
   const authority = createAuthority();
   const { certificate: cert, key } = authority.issue({ names: ['127.0.0.1'] });
@@ -62,7 +62,7 @@ async function startServer(t: TestContext, answer: (pod: unknown, call: number) 
 
 const withAnnotations = (annotations: unknown): unknown => ({ metadata: { annotations } });
 
-/** The pod as the webhook would have it. */
+/** Returns the pod as the webhook annotates it. */
 function annotated(pod: unknown): unknown {
   const decision = decide(pod, defaultRules());
   assert.ok(isObject(pod) && decision.outcome === 'annotate');
@@ -71,7 +71,7 @@ function annotated(pod: unknown): unknown {
 }
 
 suite('verify', () => {
-  test('is content with a pod that comes back annotated, even after the server needed a while', async (t) => {
+  test('succeeds when the pod is returned annotated, after retries too', async (t) => {
     const { kubeconfig, calls } = await startServer(t, (pod, call) =>
       call === 1
         ? { status: 403, body: { kind: 'Status', message: 'serviceaccount "default" not found' } }
@@ -85,7 +85,7 @@ suite('verify', () => {
     assert.equal(calls.length, 2);
   });
 
-  test('sends a pod without a user id, which OpenShift gives out itself, with the labels and the image that it is told', async (t) => {
+  test('sends a pod with the given labels and image, and without a user id, which OpenShift sets itself', async (t) => {
     const pods: unknown[] = [];
     const { kubeconfig } = await startServer(t, (pod) => {
       pods.push(pod);
@@ -111,47 +111,47 @@ suite('verify', () => {
     }
   });
 
-  test('refuses labels that are none, and those that have the pod left alone', async () => {
+  test('refuses invalid labels, and labels with which the pod is skipped', async () => {
     for (const labels of ['team', '=a', 'a=b,,c=d', '']) {
       const { code, stderr } = await run(['verify', '--labels', labels]);
       assert.equal(code, 2);
-      assert.match(stderr, /labels such as/);
+      assert.match(stderr, /labels, such as/);
     }
     const { code, stderr } = await run(['verify', '--labels', 'autoscrape.io/inject=disabled']);
     assert.equal(code, 1);
-    assert.match(stderr, /don't annotate the test's pod: opted_out/);
+    assert.match(stderr, /don't annotate the test pod: opted_out/);
   });
 
-  test('says what to look at when the pod comes back without annotations', async (t) => {
+  test('says what to check when the pod is returned without annotations', async (t) => {
     const { kubeconfig } = await startServer(t, (pod) => ({ status: 201, body: pod }));
     const { code, stderr } = await run(['verify', '-n', 'test', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
-    assert.match(stderr, /after 1 s: the pod comes back without annotations[^]*kubectl get pods/);
+    assert.match(stderr, /after 1 s: the pod has no annotations[^]*kubectl get pods/);
     for (const cause of [/namespaceSelector/, /objectSelector/, /matchConditions/, /test\.podLabels/]) {
       assert.match(stderr, cause);
     }
   });
 
-  test("repeats the server's own words when it refuses the pod", async (t) => {
+  test("prints the API server's message when it rejects the pod", async (t) => {
     const { kubeconfig } = await startServer(t, () => ({
       status: 403,
       body: { kind: 'Status', message: 'pods is forbidden' },
     }));
     const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
-    assert.match(stderr, /the API server refuses the pod: pods is forbidden/);
+    assert.match(stderr, /the API server rejected the pod: pods is forbidden/);
   });
 
-  test('names the annotations that somebody changed', () => {
+  test('names the annotations that differ', () => {
     const expected = { scrape: 'true', port: '9464' };
-    assert.equal(findFault(withAnnotations({ ...expected, more: 'x' }), expected), undefined);
+    assert.equal(findProblem(withAnnotations({ ...expected, more: 'x' }), expected), undefined);
     assert.match(
-      findFault(withAnnotations({ scrape: 'true', port: '15020' }), expected) ?? '',
+      findProblem(withAnnotations({ scrape: 'true', port: '15020' }), expected) ?? '',
       /port is "15020", not "9464"/,
     );
-    assert.match(findFault(withAnnotations({ scrape: 'true' }), expected) ?? '', /port is missing/);
+    assert.match(findProblem(withAnnotations({ scrape: 'true' }), expected) ?? '', /port is missing/);
     for (const odd of [null, 7, [], {}, { metadata: null }, withAnnotations(null), withAnnotations([])]) {
-      assert.match(findFault(odd, expected) ?? '', /without annotations/);
+      assert.match(findProblem(odd, expected) ?? '', /the pod has no annotations/);
     }
   });
 });

@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { Registry } from '@prometheus-io/client';
-import { trackConnections } from '../../../src/process/connections.ts';
+import { limitConnections } from '../../../src/process/connections.ts';
 import type { Connections, DropReason } from '../../../src/process/connections.ts';
 import { startHealth } from '../../../src/process/health.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
@@ -18,13 +18,13 @@ import { startWebhook } from '../webhook/running-webhook.ts';
 import type { RunningWebhook } from '../webhook/running-webhook.ts';
 import { verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';
 
-/** So many connections are allowed here; two of each stage are a quarter. */
+/** The most connections in these tests; two of each stage are a quarter. */
 const LIMIT = 8;
 
-/** What holds a place on a port: a socket after it has done what it is there for. */
+/** Opens a connection that occupies a port, and returns its socket. */
 type Holder = (t: TestContext, target: { readonly port: number }) => Promise<Socket>;
 
-/** A TCP connection that says nothing, or what it is given. */
+/** A TCP connection that sends nothing, or the given text. */
 function tcp(text = '', localAddress = '127.0.0.1'): Holder {
   return async (t, { port }) => {
     const socket = connect({ port, host: '127.0.0.1', localAddress });
@@ -36,7 +36,7 @@ function tcp(text = '', localAddress = '127.0.0.1'): Holder {
   };
 }
 
-/** A TLS connection that says nothing, or what it is given. */
+/** A TLS connection that sends nothing, or the given text. */
 function tls(text = ''): Holder {
   return async (t, { port }) => {
     const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
@@ -48,10 +48,10 @@ function tls(text = ''): Holder {
   };
 }
 
-/** Resolves when the condition holds, and throws when it doesn't for half a minute. */
+/** Resolves when the condition is true, and throws if it isn't within half a minute. */
 async function until(what: string, condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition(); waited += 10) {
-    assert.ok(waited < 30_000, `${what}: not so after 30 s`);
+    assert.ok(waited < 30_000, `after 30 s: not yet that ${what}`);
     await sleep(10);
   }
 }
@@ -68,7 +68,7 @@ function keptAlive(t: TestContext): Agent {
   return agent;
 }
 
-/** The status of a page; 0 when the connection was closed. */
+/** Returns the status of a page; 0 when the connection was closed. */
 function get(port: number, path: string, agent: HttpAgent | false = false): Promise<number> {
   return new Promise((resolve) => {
     const call = request({ host: '127.0.0.1', port, path, agent }, (response) => {
@@ -82,16 +82,16 @@ function get(port: number, path: string, agent: HttpAgent | false = false): Prom
 const POST = 'POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
 const WEBHOOK_HOLDERS: Readonly<Record<string, Holder>> = {
-  'TCP connections that say nothing': tcp(),
-  'TLS handshakes that stop half-way': tcp('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'),
-  'TLS connections that say nothing': tls(),
-  'TLS connections that asked for a page': tls('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
-  'headers that never end': tls(`${POST}X: `),
-  'bodies that never end': tls(`${POST}Content-Length: 1000\r\n\r\n{`),
+  'silent TCP connections': tcp(),
+  'unfinished TLS handshakes': tcp('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'),
+  'silent TLS connections': tls(),
+  'TLS connections that requested another path': tls('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+  'requests whose headers never end': tls(`${POST}X: `),
+  'requests whose body never ends': tls(`${POST}Content-Length: 1000\r\n\r\n{`),
 };
 
 for (const [title, hold] of Object.entries(WEBHOOK_HOLDERS)) {
-  test(`webhook: ${title} lock nobody out, three times as many as there are places`, async (t) => {
+  test(`webhook: ${title}, three times the limit, do not lock out new or idle clients`, async (t) => {
     const webhook = await startWebhook(t, { maxConnections: LIMIT });
     const agent = keptAlive(t);
     await review(webhook, agent);
@@ -103,7 +103,7 @@ for (const [title, hold] of Object.entries(WEBHOOK_HOLDERS)) {
   });
 }
 
-test('webhook: connections that brought a review lock nobody out either', async (t) => {
+test('webhook: valid connections at the limit do not lock out new clients', async (t) => {
   const webhook = await startWebhook(t, { maxConnections: LIMIT });
   for (let count = 0; count < 3 * LIMIT; count++) await review(webhook, keptAlive(t));
   for (let count = 0; count < LIMIT; count++) await review(webhook);
@@ -113,29 +113,29 @@ test('webhook: connections that brought a review lock nobody out either', async 
   );
 });
 
-test('webhook: first a connection in its handshake goes, then one without a review, then the longest idle', async (t) => {
+test('webhook: at the limit it drops a handshake first, then a connection without a review, then the longest idle', async (t) => {
   const webhook = await startWebhook(t, { maxConnections: LIMIT });
   const used = keptAlive(t);
   const idle = keptAlive(t);
   for (const agent of [used, idle, used]) await review(webhook, agent);
   const idleClosed = once(Object.values(idle.freeSockets)[0]?.[0] ?? assert.fail(), 'close');
-  const places = {
-    unproven: await inTurn(3, () => tls()(t, webhook)),
+  const sockets = {
+    unvalidated: await inTurn(3, () => tls()(t, webhook)),
     handshake: await inTurn(3, () => tcp()(t, webhook)),
   };
-  const open = () => [places.handshake, places.unproven].map((sockets) => sockets.map(({ destroyed }) => !destroyed));
+  const open = () => [sockets.handshake, sockets.unvalidated].map((stage) => stage.map(({ destroyed }) => !destroyed));
   await sleep(100);
   assert.deepEqual(open(), [
     [true, true, true],
     [true, true, true],
   ]);
   await review(webhook, keptAlive(t));
-  await until('the oldest handshake is dropped', () => places.handshake[0]?.destroyed === true);
+  await until('the oldest handshake is dropped', () => sockets.handshake[0]?.destroyed === true);
   await review(webhook, keptAlive(t));
-  await until('the oldest without a review is dropped', () => places.unproven[0]?.destroyed === true);
+  await until('the oldest without a review is dropped', () => sockets.unvalidated[0]?.destroyed === true);
   await review(webhook, keptAlive(t));
   await idleClosed;
-  // A quarter of the places is left to each stage.
+  // Each stage keeps up to a quarter of the connections.
   assert.deepEqual(open(), [
     [false, true, true],
     [false, true, true],
@@ -149,7 +149,7 @@ async function inTurn<T>(count: number, make: () => Promise<T>): Promise<T[]> {
   return made;
 }
 
-test('webhook: no place is lost by connections that come and go', async (t) => {
+test('webhook: closed connections no longer count', async (t) => {
   const webhook = await startWebhook(t, { maxConnections: LIMIT });
   const holders = [tcp(), tls(), tls('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), tcp('no TLS')];
   for (let round = 0; round < 10; round++) {
@@ -163,7 +163,7 @@ test('webhook: no place is lost by connections that come and go', async (t) => {
   assert.match(await webhook.metrics(), /^autoscrape_connections_dropped_total\{server="webhook",reason="limit"\} 0$/m);
 });
 
-test('webhook: a handshake that takes too long is dropped and counted', async (t) => {
+test('webhook: it drops and counts a handshake that takes too long', async (t) => {
   const webhook = await startWebhook(t);
   const socket = await tcp()(t, webhook);
   await until('it is dropped', () => socket.destroyed);
@@ -174,25 +174,25 @@ test('webhook: a handshake that takes too long is dropped and counted', async (t
 });
 
 const HEALTH_HOLDERS: Readonly<Record<string, Holder>> = {
-  'connections that say nothing': tcp(),
-  'headers that never end': tcp('GET /livez HTTP/1.1\r\nX: '),
-  'bodies that never end': tcp('GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'),
-  'connections that asked for a page': tcp('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'),
-  'connections that asked for a page that is not there': tcp('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+  'silent connections': tcp(),
+  'requests whose headers never end': tcp('GET /livez HTTP/1.1\r\nX: '),
+  'requests whose body never ends': tcp('GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'),
+  'connections that requested a page': tcp('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'),
+  'connections that requested a missing page': tcp('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
 };
 
 for (const [title, hold] of Object.entries(HEALTH_HOLDERS)) {
-  test(`health port: ${title} lock nobody out, three times as many as there are places`, async (t) => {
+  test(`health port: ${title}, three times the limit, do not lock out new clients`, async (t) => {
     const { port, dropped } = await health(t, LIMIT);
     for (let round = 0; round < 3; round++) {
       await Promise.all(Array.from({ length: LIMIT }, () => hold(t, { port })));
       for (const path of ['/livez', '/readyz', '/metrics']) assert.equal(await get(port, path), 200);
     }
-    if (!title.endsWith('not there')) assert.match(await dropped(), /reason="limit"\} [1-9]/);
+    if (!title.endsWith('missing page')) assert.match(await dropped(), /reason="limit"\} [1-9]/);
   });
 }
 
-test('health port: what is slow is closed without being one too many, and counted', async (t) => {
+test('health port: it closes and counts slow connections below the limit too', async (t) => {
   const { port, dropped } = await health(t);
   assert.match(await dropped(), /reason="limit"\} 0[^]*reason="timeout"\} 0/);
   const sockets = await Promise.all(Object.values(HEALTH_HOLDERS).map((hold) => hold(t, { port })));
@@ -203,22 +203,22 @@ test('health port: what is slow is closed without being one too many, and counte
 async function health(t: TestContext, maxConnections?: number) {
   const registry = new Registry();
   const limit = maxConnections === undefined ? {} : { maxConnections };
-  const { port, close } = await startHealth({ unready: () => [], registry, ...limit }, '127.0.0.1', 0);
-  t.after(close);
-  return { port, dropped: () => registry.getSingleMetricAsString('autoscrape_connections_dropped_total') };
+  const server = await startHealth({ unready: () => [], registry, ...limit }, '127.0.0.1', 0);
+  t.after(() => server.close());
+  return { port: server.port, dropped: () => registry.getSingleMetricAsString('autoscrape_connections_dropped_total') };
 }
 
-/** A plain server whose connections are tracked; every request is a valid one. */
+/** A plain server with limited connections. Every request is valid. */
 async function serve(t: TestContext, listener: RequestListener) {
   const drops: DropReason[] = [];
   const server = createServer((request, response) => {
-    connections.prove(request.socket);
+    connections.markValid(request.socket);
     listener(request, response);
   });
-  const connections: Connections = trackConnections(server, {
-    limit: LIMIT,
-    proofMilliseconds: 3000,
-    exchangeMilliseconds: 10_000,
+  const connections: Connections = limitConnections(server, {
+    maxConnections: LIMIT,
+    firstRequestMs: 3000,
+    answerMs: 10_000,
     onDrop: (reason) => drops.push(reason),
   });
   server.on('clientError', (_error, socket) => socket.destroy());
@@ -229,7 +229,7 @@ async function serve(t: TestContext, listener: RequestListener) {
   return { port, drops };
 }
 
-test('a connection with a request being answered stays, unless all have one', async (t) => {
+test('a connection whose request is being answered is dropped only if all are', async (t) => {
   const { port, drops } = await serve(t, ({ url }, response) => {
     if (url !== '/hold') response.end();
   });
@@ -249,15 +249,18 @@ test('a connection with a request being answered stays, unless all have one', as
   assert.deepEqual(drops, ['limit', 'limit']);
 });
 
-test('a flood from one address drops its own connections, however old those of others are', async (t) => {
+test('a flood from one address drops its own connections, not older ones of other addresses', async (t) => {
   const { port } = await serve(t, (_request, response) => response.end());
   const other = await tcp('', '127.0.0.2')(t, { port });
   const flood = await inTurn(3 * LIMIT, () => tcp()(t, { port }));
-  await until('all but one place is the flood’s', () => flood.filter(({ destroyed }) => !destroyed).length < LIMIT);
+  await until(
+    'the flood has all connections but one',
+    () => flood.filter(({ destroyed }) => !destroyed).length < LIMIT,
+  );
   assert.equal(other.destroyed, false);
 });
 
-test('a connection goes that brings no valid request in time, and one whose answer nobody reads', async (t) => {
+test('it drops a connection without a valid request in time, and one whose client does not read the answer', async (t) => {
   const { port, drops } = await serve(t, ({ url }, response) => {
     if (url !== '/hold') response.end();
   });

@@ -18,12 +18,12 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  test(`${signal} before anything handles it ends the process itself, which the system does not do for process 1`, async () => {
+  test(`${signal} during the start ends the process, also as process 1 of a container`, async () => {
     const ended = await run(`endUntilHandled(); process.kill(process.pid, '${signal}'); setTimeout(() => {}, 5000);`);
     assert.deepEqual(ended, { code, signal: null, stdout: '' });
   });
 
-  test(`${signal} is a wish when work is better finished, and comes true the second time`, async () => {
+  test(`the first ${signal} lets work finish, the second ends the process`, async () => {
     const ended = await run(`
       endUntilHandled();
       const { signal } = handleInterruption();
@@ -36,7 +36,7 @@ for (const [signal, code] of [
     assert.deepEqual(ended, { code, signal: null, stdout: 'finishing\n' });
   });
 
-  test(`${signal} is a request once it is handled`, async () => {
+  test(`${signal} requests a shutdown once it is handled`, async () => {
     const ended = await run(`
       endUntilHandled();
       const shutdown = handleShutdown(() => {});

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { Registry } from '@prometheus-io/client';
 import { startCount } from '../../../src/sample/count.ts';
 
-test('three steps are 0.3, without the error that adding floats would gather', async (t) => {
+test('three steps are 0.3, without rounding errors', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const registry = new Registry();
   const count = startCount(registry, () => 250);
@@ -31,7 +31,7 @@ test('pauses are random and shorter than a second', (t) => {
   assert.ok(Math.max(...pauses) <= 1000);
 });
 
-test('a stopped counter stands still', (t) => {
+test('a stopped counter no longer grows', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const count = startCount(new Registry(), () => 100);
   t.mock.timers.tick(100);

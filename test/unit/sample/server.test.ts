@@ -8,11 +8,11 @@ import { startSample } from '../../../src/sample/server.ts';
 
 async function listen(t: TestContext): Promise<string> {
   const sample = await startSample({ port: 0, host: '127.0.0.1' });
-  t.after(sample.stop);
+  t.after(() => sample.stop());
   return `http://127.0.0.1:${sample.port}`;
 }
 
-test('/metrics has a help text and a type for every metric, and is the counter beside what every command tells', async (t) => {
+test('/metrics has the counter and the metrics of every command, each with help and type', async (t) => {
   const response = await fetch(`${await listen(t)}/metrics`);
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
@@ -44,7 +44,7 @@ test('the counter grows', async (t) => {
   assert.ok((await read()) > first);
 });
 
-test('the front page shows the way to /metrics, and other paths say where to look', async (t) => {
+test('the front page links to /metrics, and a 404 names the paths', async (t) => {
   const url = await listen(t);
   assert.match(await (await fetch(url)).text(), /href="\/metrics"/);
   const missing = await fetch(`${url}/metric`);
@@ -53,7 +53,7 @@ test('the front page shows the way to /metrics, and other paths say where to loo
   assert.equal((await fetch(`${url}/metrics?format=text`)).status, 200);
 });
 
-test('only reading is allowed', async (t) => {
+test('only GET and HEAD are allowed', async (t) => {
   const response = await fetch(`${await listen(t)}/metrics`, { method: 'POST', body: 'x' });
   assert.equal(response.status, 405);
   assert.equal(response.headers.get('allow'), 'GET, HEAD');

@@ -22,7 +22,7 @@ function leaf(notAfter = new Date(Date.now() + DAY)) {
 const one = leaf();
 const other = leaf();
 const truncated = one.certificate.subarray(0, -200);
-const FAULTS: Readonly<Record<string, readonly [contents: readonly Buffer[], problem: RegExp]>> = {
+const INVALID: Readonly<Record<string, readonly [contents: readonly Buffer[], problem: RegExp]>> = {
   'an empty certificate': [[Buffer.alloc(0), one.key], /^tls\/tls\.crt holds no certificate/],
   'a certificate that is garbage': [[Buffer.from('x'), one.key], /^tls\/tls\.crt holds no certificate/],
   'half a certificate': [[truncated, one.key], /^tls\/tls\.crt holds no certificate/],
@@ -31,29 +31,32 @@ const FAULTS: Readonly<Record<string, readonly [contents: readonly Buffer[], pro
       Buffer.concat([one.certificate, Buffer.from('-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')]),
       one.key,
     ],
-    /^tls\/tls\.crt holds a chain that can't be used/,
+    /^tls\/tls\.crt holds an invalid chain/,
   ],
   'the key in place of the certificate': [[one.key, one.key], /^tls\/tls\.crt holds no certificate/],
-  'an empty key': [[one.certificate, Buffer.alloc(0)], /^tls\/tls\.key holds no private key/],
-  'half a key': [[one.certificate, one.key.subarray(0, -60)], /^tls\/tls\.key holds no private key/],
-  'the certificate in place of the key': [[one.certificate, one.certificate], /^tls\/tls\.key holds no private key/],
+  'an empty key': [[one.certificate, Buffer.alloc(0)], /^tls\/tls\.key holds no readable private key/],
+  'half a key': [[one.certificate, one.key.subarray(0, -60)], /^tls\/tls\.key holds no readable private key/],
+  'the certificate in place of the key': [
+    [one.certificate, one.certificate],
+    /^tls\/tls\.key holds no readable private key/,
+  ],
   'the key of another certificate': [[one.certificate, other.key], /^tls\/tls\.key is not the key of tls\/tls\.crt/],
 };
 
-for (const [title, [contents, problem]] of Object.entries(FAULTS)) {
-  test(`not a pair: ${title}`, () => {
+for (const [title, [contents, problem]] of Object.entries(INVALID)) {
+  test(`invalid certificate pair: ${title}`, () => {
     const loaded = pairLoader('tls')(contents, undefined);
     assert.ok(!loaded.ok);
-    assert.match(loaded.problem, problem);
+    assert.match(loaded.error, problem);
   });
 }
 
-test('a chain with an intermediate certificate behind the leaf is a pair', () => {
+test('a chain with an intermediate certificate after the leaf is valid', () => {
   const chain = Buffer.concat([one.certificate, Buffer.from(authority.certificate)]);
   assert.ok(pairLoader('tls')([chain, one.key], undefined).ok);
 });
 
-test('an expired pair is better than none at start, and never replaces another', () => {
+test('an expired pair is loaded at start, but never replaces another', () => {
   const { certificate, key } = leaf(new Date(Date.now() - 60_000));
   const load = pairLoader('tls');
   assert.ok(load([certificate, key], undefined).ok);
@@ -61,10 +64,10 @@ test('an expired pair is better than none at start, and never replaces another',
   assert.ok(previous.ok);
   const replaced = load([certificate, key], previous.value);
   assert.ok(!replaced.ok);
-  assert.match(replaced.problem, /^tls\/tls\.crt: the certificate expired at 20/);
+  assert.match(replaced.error, /^tls\/tls\.crt: the certificate expired at 20/);
 });
 
-test('expiry follows the wall clock, however far it jumps', () => {
+test('expiry uses the wall clock, however far it jumps', () => {
   const pair = { certificate: Buffer.alloc(0), key: Buffer.alloc(0), notBefore: 10 * DAY, notAfter: 100 * DAY };
   assert.equal(expiry(pair, 9 * DAY), 'the certificate is not valid before 1970-01-11T00:00:00.000Z');
   assert.equal(expiry(pair, 10 * DAY), undefined);
@@ -73,24 +76,24 @@ test('expiry follows the wall clock, however far it jumps', () => {
   assert.equal(expiry(pair, 465 * DAY), 'the certificate expired at 1970-04-11T00:00:00.000Z');
 });
 
-/** A watched pair, and what was heard of it. */
-async function watchPair(t: TestContext, folder: string, pollMilliseconds: number) {
+/** Watches a pair, and records what is reported. */
+async function watchPair(t: TestContext, folder: string, pollMs: number) {
   const changes: Pair[] = [];
-  const faults: string[] = [];
+  const errors: string[] = [];
   const news: string[] = [];
   const watched = await watchFiles<Pair>({
     folder,
     names: PAIR_FILES,
     load: pairLoader(folder),
     onChange: (pair) => changes.push(pair),
-    onFault(problem, isNews) {
-      faults.push(problem);
-      if (isNews) news.push(problem);
+    onError(error, isNew) {
+      errors.push(error);
+      if (isNew) news.push(error);
     },
-    pollMilliseconds,
+    pollMs,
   });
   t.after(() => watched.close());
-  return { watched, changes, faults, news };
+  return { watched, changes, errors, news };
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -107,11 +110,11 @@ async function mount(folder: string, version: string, { certificate, key }: { ce
   await rename(join(folder, '..data_tmp'), join(folder, '..data'));
 }
 
-test('a version that is removed while it is being read is no fault: the next one is there', async (t) => {
+test('a version that is removed while it is read causes no error: the next one is read', async (t) => {
   const folder = await temporaryFolder(t);
   await mount(folder, '..0', one);
   for (const name of PAIR_FILES) await symlink(join('..data', name), join(folder, name));
-  const { watched, changes, faults } = await watchPair(t, folder, 3_600_000);
+  const { watched, changes, errors } = await watchPair(t, folder, 3_600_000);
   // Reading a pipe takes until somebody has written to it and closed it: time enough for the kubelet.
   await mkdir(join(folder, '..1'));
   execFileSync('mkfifo', [join(folder, '..1', 'tls.crt')]);
@@ -125,14 +128,14 @@ test('a version that is removed while it is being read is no fault: the next one
   await writer.close();
   await until(() => changes.length > 0);
   assert.deepEqual(watched.current().key, next.key);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
 });
 
-test('the kubelet’s swaps are all seen, by the watch alone', async (t) => {
+test('the watch alone notices each of the kubelet’s swaps', async (t) => {
   const folder = await temporaryFolder(t);
   await mount(folder, '..0', one);
   for (const name of PAIR_FILES) await symlink(join('..data', name), join(folder, name));
-  const { watched, changes, faults } = await watchPair(t, folder, 3_600_000);
+  const { watched, changes, errors } = await watchPair(t, folder, 3_600_000);
   assert.deepEqual(watched.current().key, one.key);
   for (let version = 1; version <= 5; version++) {
     const next = leaf();
@@ -141,10 +144,10 @@ test('the kubelet’s swaps are all seen, by the watch alone', async (t) => {
     await until(() => watched.current().key.equals(next.key));
   }
   assert.equal(changes.length, 5);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
 });
 
-// Every way of writing two files one after the other; after each step the pair in use is a whole one.
+// Every way to write two files one after another. At each step the pair in use is a valid one.
 const DAMAGE: Readonly<
   Record<string, (folder: string, next: { certificate: Buffer; key: Buffer }) => Promise<unknown>>
 > = {
@@ -160,14 +163,14 @@ const DAMAGE: Readonly<
 };
 
 for (const [title, damage] of Object.entries(DAMAGE)) {
-  test(`the old pair stays in use, one fault is news, and a repair is seen: ${title}`, async (t) => {
+  test(`the old pair stays in use, the error is new once, and a fix is loaded: ${title}`, async (t) => {
     const folder = await temporaryFolder(t);
     await writePair(authority, folder);
-    const { watched, changes, faults, news } = await watchPair(t, folder, 100);
+    const { watched, changes, errors, news } = await watchPair(t, folder, 100);
     const before = watched.current();
     const next = leaf();
     await damage(folder, next);
-    await until(() => faults.length >= 3); // counted at each poll, so that an alert on it does not resolve by itself
+    await until(() => errors.length >= 3); // counted at each poll, so that an alert on it does not resolve by itself
     assert.equal(news.length, 1, news.join('\n'));
     assert.equal(watched.current(), before);
     assert.deepEqual(changes, []);
@@ -180,7 +183,7 @@ for (const [title, damage] of Object.entries(DAMAGE)) {
   });
 }
 
-test('a folder that is replaced, which no watch tells, is seen by the poll', async (t) => {
+test('the poll notices a folder that was replaced, which causes no event', async (t) => {
   const folder = join(await temporaryFolder(t), 'tls');
   await mkdir(folder);
   await writePair(authority, folder);

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answer } from '../../../src/webhook/handler.ts';
-import { isRefusal } from '../../../src/webhook/refusal.ts';
+import { answerReview } from '../../../src/webhook/handler.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { newHandler } from './running-webhook.ts';
 
-test('a bug lets the pod through as it is, and the log tells where it was but nothing of the pod', () => {
+test('after a bug the pod is allowed unchanged, and the log has the stack but nothing of the pod', () => {
   const lines: string[] = [];
   const handler = {
     ...newHandler({}, (line) => lines.push(line)),
@@ -14,19 +13,19 @@ test('a bug lets the pod through as it is, and the log tells where it was but no
     },
   };
   const body = Buffer.from(JSON.stringify(reviewOf(podWithMetrics(), { uid: 'u1' })));
-  const result = answer(handler, { body, mesh: false, start: 0 });
-  assert.ok(!isRefusal(result));
-  assert.equal(result.outcome, 'error');
-  assert.deepEqual(JSON.parse(result.review).response, { uid: 'u1', allowed: true, auditAnnotations: {} });
+  const result = answerReview(handler, { body, mesh: false, start: 0 });
+  assert.ok(result.ok);
+  assert.equal(result.value.outcome, 'error');
+  assert.deepEqual(JSON.parse(result.value.review).response, { uid: 'u1', allowed: true, auditAnnotations: {} });
   assert.equal(lines.length, 1);
   assert.match(
     lines[0] ?? '',
-    /"error":"TypeError","at":\["at Object\.rules .*"msg":"bug: the pod was let through as it is"/,
+    /"error":"TypeError","at":\["at Object\.rules .*"msg":"decision failed \(a bug\), pod allowed unchanged"/,
   );
   assert.doesNotMatch(lines[0] ?? '', /c4n4ry/);
 });
 
-test('one line a review says who, what, why and how long', () => {
+test('one log line for each review says who, what, why and how long', () => {
   const lines: string[] = [];
   const handler = newHandler({}, (line) => lines.push(line));
   for (const review of [
@@ -34,7 +33,7 @@ test('one line a review says who, what, why and how long', () => {
     reviewOf(podWithMetrics(), { uid: 'u2', name: 'web-1', dryRun: true }),
     reviewOf(podWithMetrics(), { uid: 'u3', operation: 'DELETE', namespace: 'x'.repeat(1e5) }),
   ])
-    answer(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: performance.now() });
+    answerReview(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: performance.now() });
   const logged = lines.map((line) => {
     const { time, milliseconds, ...rest } = JSON.parse(line);
     assert.ok(Date.parse(time) > 0 && milliseconds >= 0);

@@ -35,7 +35,7 @@ const HEAD: Readonly<Record<string, readonly [status: number, options: CallOptio
   'a path that climbs': [404, { path: '/mutate/../mutate' }],
   'a path that is escaped': [404, { path: '/%6dutate' }],
   'a path with half an escape': [404, { path: '/mutate%' }],
-  'a path that is no text': [404, { path: '/%ff' }],
+  'a path that is not UTF-8': [404, { path: '/%ff' }],
   GET: [405, { method: 'GET' }],
   PUT: [405, { method: 'PUT' }],
   DELETE: [405, { method: 'DELETE' }],
@@ -64,16 +64,16 @@ for (const [title, [status, options]] of Object.entries(HEAD)) {
   });
 }
 
-test('a path that is no path at all is refused, counted and logged as any other that is unknown', async () => {
+test('a path that is not one is refused, counted and logged like any unknown path', async () => {
   const count = async () => /\{outcome="refuse",code="404"\} ([0-9]+)/.exec(await webhook.metrics())?.[1];
   const [before, logged] = [Number(await count()), webhook.lines.length];
   const [unknown, broken] = [await webhook.call(GOOD, { path: '/' }), await webhook.call(GOOD, { path: '/%zz' })];
   assert.deepEqual([broken.status, broken.body], [unknown.status, unknown.body]);
   assert.equal(Number(await count()), before + 2);
-  assert.equal(webhook.lines.slice(logged).filter((line) => /"status":404.*"refused"/.test(line)).length, 2);
+  assert.equal(webhook.lines.slice(logged).filter((line) => /"status":404.*"request refused"/.test(line)).length, 2);
 });
 
-test('a 405 says what is allowed', async () => {
+test('a 405 names the allowed method', async () => {
   assert.equal((await webhook.call('', { method: 'GET' })).headers.allow, 'POST');
 });
 
@@ -92,7 +92,7 @@ const BODIES: Readonly<Record<string, readonly [status: number, body: string | B
   'single quotes': [400, GOOD.replaceAll('"', "'")],
   'a comment': [400, `${GOOD}// by me`],
   NaN: [400, around('NaN')],
-  'a raw control character in a text': [400, around('"\u0000"')],
+  'a raw control character in a string': [400, around('"\u0000"')],
   'an endless string': [400, `"${'x'.repeat(1e6)}`],
   'escapes to the end': [400, `"${'\\'.repeat(1e6 + 1)}`],
   'closing brackets only': [400, ']'.repeat(1e6)],
@@ -116,7 +116,7 @@ const BODIES: Readonly<Record<string, readonly [status: number, body: string | B
   '60,000 keys': [200, around(`{${Array.from({ length: 6e4 }, (_, i) => `"k${i}":0`).join()}}`)],
   '60,000 times the same key': [200, around(`{${'"k":0,'.repeat(6e4)}"k":1}`)],
   '100,000 keys': [400, around(`{${Array.from({ length: 1e5 }, (_, i) => `"k${i}":0`).join()}}`)],
-  'brackets in a text, which nest nothing': [200, around(JSON.stringify({ pad: '[{,:\\"'.repeat(3e5) }))],
+  'brackets in a string, which nest nothing': [200, around(JSON.stringify({ pad: '[{,:\\"'.repeat(3e5) }))],
   'keys that JavaScript objects inherit': [
     200,
     around(
@@ -147,7 +147,7 @@ const BODIES: Readonly<Record<string, readonly [status: number, body: string | B
       `{"spec":{"containers":[{"ports":[{"name":"metrics","containerPort":1e400},{"name":"metrics","containerPort":${'9'.repeat(1e5)}}]}]}}`,
     ),
   ],
-  'a text of a megabyte': [200, around(JSON.stringify(podWithMetrics({ note: 'x'.repeat(1e6) })))],
+  'a string of a megabyte': [200, around(JSON.stringify(podWithMetrics({ note: 'x'.repeat(1e6) })))],
   'all that an API server takes': [200, padded(3 * 1024 * 1024)],
   'the largest body': [200, padded(MAX_BODY_BYTES - padded(0).length)],
   'a byte more than the largest body': [413, padded(MAX_BODY_BYTES - padded(0).length + 1)],
@@ -163,7 +163,7 @@ for (const [title, [status, body]] of Object.entries(BODIES)) {
   });
 }
 
-test('413 closes the connection, because nobody wants to read the rest', async () => {
+test('a 413 closes the connection', async () => {
   assert.equal((await webhook.call(Buffer.alloc(MAX_BODY_BYTES + 1))).headers.connection, 'close');
 });
 
@@ -205,7 +205,7 @@ for (const [title, [answer, sent]] of Object.entries(STREAMS)) {
   });
 }
 
-test('a client that goes in the middle of its body leaves nothing behind', async () => {
+test('a client that hangs up during its body frees its bytes', async () => {
   for (let round = 0; round < 50; round++) {
     await exchange(webhook, `${START}Content-Length: 1000000\r\n\r\n${'x'.repeat(500_000)}`, { hangUp: true });
   }

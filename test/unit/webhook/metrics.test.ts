@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import { Registry } from '@prometheus-io/client';
 import { createLog } from '../../../src/process/log.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
-import { answer } from '../../../src/webhook/handler.ts';
-import { beginDecisions, createWebhookMetrics } from '../../../src/webhook/metrics.ts';
+import { answerReview } from '../../../src/webhook/handler.ts';
+import { initDecisionCounters, createWebhookMetrics } from '../../../src/webhook/metrics.ts';
 import { readFixtures } from '../../harness/pods/fixtures.ts';
 import { reviewOf } from '../../harness/autoscrape/admission-review.ts';
 
-test('every way in which a request can end is counted from 0 on, so that the first one shows as an increase', async () => {
+test('each outcome of a request has a series that begins at 0, so that increase() sees the first one', async () => {
   const registry = new Registry();
   createWebhookMetrics(registry);
   assert.deepEqual(await samples(registry, 'autoscrape_admission_requests_total'), [
@@ -26,11 +26,11 @@ test('every way in which a request can end is counted from 0 on, so that the fir
   ]);
 });
 
-test('so are decisions, for the rules in force and for each reason, and what is counted already stays', async () => {
+test('each decision has one too, for the current rules and each reason, and a reload keeps the counts', async () => {
   const registry = new Registry();
   const metrics = createWebhookMetrics(registry);
   metrics.decisions.inc({ outcome: 'annotate', rule: 'spring-boot' });
-  beginDecisions(metrics, defaultRules());
+  initDecisionCounters(metrics, defaultRules());
   const decisions = await samples(registry, 'autoscrape_admission_decisions_total');
   for (const sample of [
     '{outcome="annotate",rule="metrics-port"} 0',
@@ -45,16 +45,16 @@ test('so are decisions, for the rules in force and for each reason, and what is 
     assert.ok(decisions.includes(sample), `${sample} is not in\n${decisions.join('\n')}`);
 });
 
-test('no decision about a fixture makes a series that was not there', async () => {
+test('no decision about a fixture creates a new series', async () => {
   const registry = new Registry();
   const metrics = createWebhookMetrics(registry);
   const rules = defaultRules();
-  beginDecisions(metrics, rules);
+  initDecisionCounters(metrics, rules);
   const begun = new Set(await series(registry, 'autoscrape_admission_decisions_total'));
   const handler = { rules: () => rules, observe: false, log: createLog('error', { write() {} }), metrics };
   for (const { pod } of readFixtures()) {
     for (const mesh of [false, true])
-      answer(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });
+      answerReview(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });
   }
   const counted = await series(registry, 'autoscrape_admission_decisions_total');
   assert.deepEqual(

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:https';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { answer } from '../../../src/webhook/handler.ts';
-import { isRefusal } from '../../../src/webhook/refusal.ts';
+import { answerReview } from '../../../src/webhook/handler.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { newHandler, startWebhook } from './running-webhook.ts';
 import { applyPatch, verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';
@@ -45,10 +44,10 @@ test('a review with any of its parts replaced by any value is answered, and its 
   const handler = newHandler();
   fc.assert(
     fc.property(mutatedParts, (review) => {
-      const result = answer(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: 0 });
-      if (isRefusal(result)) return assert.equal(result.status, 400);
-      assert.notEqual(result.outcome, 'error');
-      const reply = { status: 200, headers: { 'content-type': 'application/json' }, body: result.review };
+      const result = answerReview(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: 0 });
+      if (!result.ok) return assert.equal(result.error.status, 400);
+      assert.notEqual(result.value.outcome, 'error');
+      const reply = { status: 200, headers: { 'content-type': 'application/json' }, body: result.value.review };
       const { patch } = verifyAnswer(reply, UID);
       if (patch.length > 0) applyPatch(Object(Object(review).request).object, patch);
       return undefined;
@@ -61,10 +60,10 @@ test('a body with any of its bytes changed is answered with 200 and allowed, or 
   const handler = newHandler();
   fc.assert(
     fc.property(mutatedBytes, (body) => {
-      const result = answer(handler, { body, mesh: true, start: 0 });
-      if (isRefusal(result)) return assert.equal(result.status, 400);
-      assert.notEqual(result.outcome, 'error');
-      return assert.match(result.review, /"allowed":true/);
+      const result = answerReview(handler, { body, mesh: true, start: 0 });
+      if (!result.ok) return assert.equal(result.error.status, 400);
+      assert.notEqual(result.value.outcome, 'error');
+      return assert.match(result.value.review, /"allowed":true/);
     }),
     { numRuns: 3000 },
   );

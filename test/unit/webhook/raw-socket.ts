@@ -12,7 +12,7 @@ export function open(target: Target): Promise<TLSSocket> {
 }
 
 /**
- * All that the webhook answers to a text until it closes the connection, or has said nothing more for 150 ms. With
+ * All that the webhook answers to a string until it closes the connection, or has said nothing more for 150 ms. With
  * `hangUp` the connection is cut as soon as the text is out.
  */
 export async function exchange(target: Target, text: string, { hangUp = false } = {}): Promise<string> {

@@ -18,7 +18,7 @@ const ANNOTATIONS = {
   'autoscrape.io/injected': MARKER,
 };
 
-test('a pod with a metrics port is let through with a patch that adds the annotations and nothing else', async () => {
+test('a pod with a metrics port is allowed with a patch that adds the annotations and nothing else', async () => {
   for (const annotations of [undefined, {}, { 'team/owner': 'a~b' }]) {
     const pod = podWithMetrics(annotations);
     const review = reviewOf(pod);
@@ -33,7 +33,7 @@ test('a pod with a metrics port is let through with a patch that adds the annota
   }
 });
 
-test('the path says whether the namespace is in an Istio mesh', async () => {
+test('the called path says whether the namespace is in an Istio mesh', async () => {
   const pod = podWithMetrics();
   const https = {
     ...pod,
@@ -51,7 +51,7 @@ const UID = 'b4f5a5a6-1111-2222-3333-444455556666';
 const NOT_A_POD = { reason: 'not_a_pod_creation' };
 const UNREADABLE = { reason: 'unreadable' };
 
-// Everything that can be wrong with a request whose uid can be read: it is let through without a patch.
+// Everything that can be wrong with a request whose uid is readable: it is allowed without a patch.
 const LET_THROUGH: Readonly<Record<string, readonly [changes: Request, audit: Record<string, string>]>> = {
   'a deletion': [{ operation: 'DELETE', object: null, oldObject: podWithMetrics() }, NOT_A_POD],
   'an update': [{ operation: 'UPDATE' }, NOT_A_POD],
@@ -61,11 +61,11 @@ const LET_THROUGH: Readonly<Record<string, readonly [changes: Request, audit: Re
   'another kind': [{ kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }, NOT_A_POD],
   'a pod of another group': [{ kind: { group: 'metrics.k8s.io', version: 'v1beta1', kind: 'Pod' } }, NOT_A_POD],
   'no kind': [{ kind: null }, NOT_A_POD],
-  'a kind that is a text': [{ kind: 'Pod' }, NOT_A_POD],
+  'a kind that is a string': [{ kind: 'Pod' }, NOT_A_POD],
   'no object': [{ object: undefined }, NOT_A_POD],
   'a null object': [{ object: null }, NOT_A_POD],
   'an object that is a list': [{ object: [] }, UNREADABLE],
-  'an object that is a text': [{ object: 'pod' }, UNREADABLE],
+  'an object that is a string': [{ object: 'pod' }, UNREADABLE],
   'an object that is a number': [{ object: 1 }, UNREADABLE],
   'an empty pod': [{ object: {} }, UNREADABLE],
   'a pod without spec': [{ object: { metadata: {} } }, UNREADABLE],
@@ -80,7 +80,7 @@ const LET_THROUGH: Readonly<Record<string, readonly [changes: Request, audit: Re
 };
 
 for (const [title, [changes, audit]] of Object.entries(LET_THROUGH)) {
-  test(`let through as it is: ${title}`, async () => {
+  test(`allowed unchanged: ${title}`, async () => {
     const reply = await webhook.call(reviewOf(podWithMetrics(), { uid: UID, ...changes }));
     assert.deepEqual(verifyAnswer(reply, UID), { patch: [], warnings: [], audit });
   });
@@ -99,7 +99,7 @@ const ANNOTATED: Readonly<Record<string, Request>> = {
 };
 
 for (const [title, changes] of Object.entries(ANNOTATED)) {
-  test(`annotated all the same: ${title}`, async () => {
+  test(`annotated nevertheless: ${title}`, async () => {
     const { patch } = verifyAnswer(await webhook.call(reviewOf(podWithMetrics(), { uid: UID, ...changes })), UID);
     assert.equal(patch.length, 1);
   });
@@ -122,7 +122,7 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   'a list': [reviewOf(podWithMetrics())],
   null: 'null',
   'a number': '1',
-  'a text': '"AdmissionReview"',
+  'a string': '"AdmissionReview"',
   true: 'true',
 };
 
@@ -130,11 +130,11 @@ for (const [title, body] of Object.entries(REFUSED)) {
   test(`refused with 400: ${title}`, async () => {
     const reply = await webhook.call(body);
     assert.equal(reply.status, 400, reply.body);
-    assert.match(reply.body, /^\{"error":"(the body is not an AdmissionReview|request\.uid is)/);
+    assert.match(reply.body, /^\{"error":"(the body is not an AdmissionReview|request\.uid must be)/);
   });
 }
 
-test('observing, it decides, logs and counts as ever, and nobody who applies a pod notices', async (t) => {
+test('with --observe it decides, logs and counts as usual, and people who apply pods see nothing', async (t) => {
   const observer = await startWebhook(t, { observe: true });
   const declined = podWithMetrics({ 'prometheus.io/scrape': 'True' });
   for (const [pod, audit] of [
@@ -159,7 +159,7 @@ test('a warning reaches the person who applied the pod', async () => {
   assert.match(warnings.join(), /prometheus\.io\/scrape/);
 });
 
-test('warnings are made such as the API server passes on: no control characters, 256 characters each, 4096 in all', () => {
+test('warnings are within the limits of the API server: no control characters, 256 characters each, 4096 in total', () => {
   const texts = [
     'two\r\nlines\u0000',
     'half a pair \ud800',
@@ -172,7 +172,7 @@ test('warnings are made such as the API server passes on: no control characters,
   assert.ok(warnings.length > 10 && warnings.every((warning) => warning.isWellFormed()));
 });
 
-test('requests and reviews are counted by how they ended, and the time they took is measured', async (t) => {
+test('requests are counted by outcome, and their duration is measured', async (t) => {
   const counting = await startWebhook(t);
   await counting.call(reviewOf(podWithMetrics()));
   await counting.call(reviewOf(podWithMetrics(), { operation: 'DELETE' }));

@@ -7,7 +7,7 @@ import { createRegistry } from '../../../src/process/metrics.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { pairLoader } from '../../../src/webhook/certificate.ts';
 import type { Pair } from '../../../src/webhook/certificate.ts';
-import { answer } from '../../../src/webhook/handler.ts';
+import { answerReview } from '../../../src/webhook/handler.ts';
 import type { Handler } from '../../../src/webhook/handler.ts';
 import { createWebhookMetrics } from '../../../src/webhook/metrics.ts';
 import { createWebhookServer } from '../../../src/webhook/server.ts';
@@ -15,7 +15,7 @@ import type { TlsVersion, WebhookServer } from '../../../src/webhook/server.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import type { CallOptions, Reply, Target } from '../../harness/autoscrape/client.ts';
 
-/** What a test wants to be different. */
+/** The settings of a test. */
 export interface Setting {
   readonly rules?: Rules;
   readonly observe?: boolean;
@@ -24,19 +24,19 @@ export interface Setting {
   readonly maxConnections?: number;
 }
 
-/** A webhook of this process, over real TLS. */
+/** A webhook in this process, over real TLS. */
 export interface RunningWebhook extends Target {
   readonly server: WebhookServer;
   readonly authority: Authority;
   /** The lines logged so far. */
   readonly lines: readonly string[];
-  /** Sends a body: bytes and texts as they are, all else as JSON. */
+  /** Sends a body: bytes and strings unchanged, any other value as JSON. */
   readonly call: (body: unknown, options?: CallOptions) => Promise<Reply>;
   /** The metrics page. */
   readonly metrics: () => Promise<string>;
 }
 
-/** A webhook that listens on a free port until the test is over; without a test, until it is closed. */
+/** Starts a webhook on a free port. It is closed at the end of the test, if there is one. */
 export async function startWebhook(t?: TestContext, setting: Setting = {}): Promise<RunningWebhook> {
   const authority = createAuthority();
   const lines: string[] = [];
@@ -44,7 +44,7 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
   const server = createWebhookServer({
     pair: newPair(authority),
     tlsMinVersion: setting.tlsMinVersion ?? '1.3',
-    answer: (call) => answer(handler, call),
+    answer: (call) => answerReview(handler, call),
     isDraining: setting.isDraining ?? (() => false),
     log: handler.log,
     metrics: handler.metrics,
@@ -64,7 +64,7 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
   };
 }
 
-/** A handler with a registry of its own. */
+/** Returns a handler with its own registry. */
 export function newHandler(
   { rules = defaultRules(), observe = false }: Setting = {},
   write: (line: string) => void = () => {},
@@ -79,10 +79,10 @@ export function newHandler(
   return { registry, ...handler };
 }
 
-/** A new pair for localhost, loaded as the webhook loads one. */
+/** Returns a new pair for localhost, loaded as the webhook loads one. */
 export function newPair(authority: Authority): Pair {
   const { certificate, key } = authority.issue({ names: ['localhost', '127.0.0.1'] });
   const loaded = pairLoader('.')([Buffer.from(certificate), Buffer.from(key)], undefined);
-  if (!loaded.ok) throw new Error(loaded.problem);
+  if (!loaded.ok) throw new Error(loaded.error);
   return loaded.value;
 }

@@ -6,12 +6,7 @@ import { Agent } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
-import {
-  GARBAGE_BYTES,
-  MAX_AGE_MILLISECONDS,
-  MAX_BODY_BYTES,
-  MAX_BYTES_IN_FLIGHT,
-} from '../../../src/webhook/limits.ts';
+import { GC_AFTER_BYTES, MAX_AGE_MS, MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../../src/webhook/limits.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import type { Target } from '../../harness/autoscrape/client.ts';
 import { exchange, open } from './raw-socket.ts';
@@ -42,7 +37,7 @@ async function callsAreAnswered(webhook: RunningWebhook): Promise<void> {
   assert.equal(verifyAnswer(await webhook.call(review), review.request.uid).patch.length, 1);
 }
 
-test('TLS 1.3 is what is spoken, and what remains spoken when the certificate changes', async (t) => {
+test('TLS 1.3 is the minimum, also after the certificate changes', async (t) => {
   const webhook = await startWebhook(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
@@ -50,12 +45,12 @@ test('TLS 1.3 is what is spoken, and what remains spoken when the certificate ch
     assert.match(await handshake(webhook, {}), /^TLSv1\.3 /);
     assert.equal(await handshake(webhook, { maxVersion: 'TLSv1.2' }), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
     assert.equal((await webhook.call(reviewOf(podWithMetrics()), { agent })).status, 200);
-    webhook.server.usePair(newPair(webhook.authority));
+    webhook.server.setPair(newPair(webhook.authority));
   }
   assert.equal((await webhook.call(reviewOf(podWithMetrics()), { agent })).status, 200);
 });
 
-test('TLS 1.2 is spoken by option, with authenticated ciphers and forward secrecy only', async (t) => {
+test('TLS 1.2 is optional, and limited to authenticated ciphers with forward secrecy', async (t) => {
   const webhook = await startWebhook(t, { tlsMinVersion: '1.2' });
   assert.match(await handshake(webhook, {}), /^TLSv1\.3 /);
   assert.match(
@@ -70,14 +65,14 @@ test('TLS 1.2 is spoken by option, with authenticated ciphers and forward secrec
   );
 });
 
-test('the name that a client asks for does not matter, nor whether it asks', async (t) => {
+test('any server name, or none, gets the certificate', async (t) => {
   const webhook = await startWebhook(t);
   for (const servername of ['', 'autoscrape.autoscrape.svc', 'nobody.example'])
     assert.match(await handshake(webhook, { servername }), /^TLSv1\.3 /, servername);
   assert.match(await handshake(webhook, { ALPNProtocols: ['h2'] }), /ALERT_NO_APPLICATION_PROTOCOL$/);
 });
 
-test('plain HTTP and garbage get no answer in the clear, and harm nobody', async (t) => {
+test('plain HTTP and random bytes get no plain-text answer, and do not disturb others', async (t) => {
   const webhook = await startWebhook(t);
   for (const text of [
     'GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n',
@@ -97,20 +92,20 @@ test('plain HTTP and garbage get no answer in the clear, and harm nobody', async
   await callsAreAnswered(webhook);
 });
 
-test('a connection that has grown old is closed with its next answer, so that new replicas get their share', async (t) => {
+test('an old connection is closed with its next answer, so that new replicas get their share', async (t) => {
   const webhook = await startWebhook(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   const connectionHeader = async () => (await webhook.call(reviewOf(podWithMetrics()), { agent })).headers.connection;
   assert.equal(await connectionHeader(), 'keep-alive');
   const now = performance.now.bind(performance);
-  t.mock.method(performance, 'now', () => now() + MAX_AGE_MILLISECONDS * 0.7);
+  t.mock.method(performance, 'now', () => now() + MAX_AGE_MS * 0.7);
   assert.equal(await connectionHeader(), 'keep-alive');
-  t.mock.method(performance, 'now', () => now() + MAX_AGE_MILLISECONDS * 1.3);
+  t.mock.method(performance, 'now', () => now() + MAX_AGE_MS * 1.3);
   assert.equal(await connectionHeader(), 'close');
 });
 
-test('while draining, every answer is its connection’s last; one that is no review always is', async (t) => {
+test('while draining each answer closes its connection, and one that is no review always does', async (t) => {
   let draining = false;
   const webhook = await startWebhook(t, { isDraining: () => draining });
   const agent = new Agent({ keepAlive: true });
@@ -139,7 +134,7 @@ test('an idle connection is kept for longer than the 90 s after which an API ser
 
 const HEAD = `POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n`;
 
-test('what does not fit beside the bodies that are being received is asked to come again', async (t) => {
+test('a body that does not fit into the bytes in flight gets a 503', async (t) => {
   const webhook = await startWebhook(t);
   const holders = await hold(t, webhook, MAX_BYTES_IN_FLIGHT);
   const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(200_000) }));
@@ -161,7 +156,7 @@ function announced(path: string, type: string, length: number): string {
   return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n{}`;
 }
 
-test('garbage is collected after bytes that came, not after bytes that were announced', async (t) => {
+test('the garbage collector runs after received bytes, not after declared ones', async (t) => {
   let collections = 0;
   const before = globalThis.gc;
   t.after(() => (globalThis.gc = before));
@@ -178,7 +173,7 @@ test('garbage is collected after bytes that came, not after bytes that were anno
   await sleep(100);
   assert.equal(collections, 0);
 
-  const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(GARBAGE_BYTES) }));
+  const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(GC_AFTER_BYTES) }));
   assert.equal((await webhook.call(large)).status, 200);
   await sleep(100);
   assert.equal(collections, 1);
@@ -207,7 +202,7 @@ async function hold(t: TestContext, webhook: RunningWebhook, bytes: number) {
   return holders;
 }
 
-test('connections that are slow are cut in 10 s, and disturb nobody meanwhile', async (t) => {
+test('slow connections are closed within 10 s, and do not disturb others', async (t) => {
   const webhook = await startWebhook(t);
   const beginnings = ['', 'POST /mutate HT', 'POST /mutate HTTP/1.1\r\nHost: x\r\n', `${HEAD}{`];
   const began = performance.now();
@@ -232,7 +227,7 @@ test('connections that are slow are cut in 10 s, and disturb nobody meanwhile', 
   await all;
 });
 
-test('no series of the metrics is made of what requests say', async (t) => {
+test('requests can not create series of the metrics', async (t) => {
   const webhook = await startWebhook(t);
   const seriesOf = async () => (await webhook.metrics()).split('\n').filter((line) => !line.startsWith('#')).length;
   const agent = new Agent({ keepAlive: true });
