@@ -67,7 +67,7 @@ async function demonstrate(): Promise<void> {
 
     const target = targetUrl('', annotationsOf(pod))?.replace('http://', '');
     const by = target === undefined ? (audit['reason'] ?? '') : byRule(audit['rule'] ?? '');
-    say(renderRow([`${example.kind} ${example.name}`, what, target ?? 'none: left alone', by]));
+    say(renderRow([`${example.kind} ${example.name}`, what, target ?? 'none: skipped', by]));
     const wanted = isSample ? want.replace(`:${SAMPLE_PORT}`, `:${port}`) : want;
     if ((target ?? by) !== wanted) throw new Error(`examples/${file} was to come out as ${wanted}`);
   }

@@ -42,13 +42,13 @@ export async function check(file: string, { print, output }: CheckOptions): Prom
   const name = nameOf(file);
   const shipped = readShipped();
   const parsed = parseRules(await read(file), shipped);
-  const problems = parsed.ok ? parsed.remarks : parsed.problems;
+  const problems = parsed.ok ? parsed.value.warnings : parsed.error;
   if (!parsed.ok || problems.length > 0) {
     if (output === 'json') writeJson({ file: name, ok: false, problems });
     else process.stderr.write(`${renderProblems(name, problems)}\n`);
     return 1;
   }
-  const effective = effectiveRules(parsed.rules, shipped);
+  const effective = effectiveRules(parsed.value.rules, shipped);
   if (output === 'json') writeJson(print ? effective.file : { file: name, ok: true, problems: [] });
   else process.stdout.write(print ? renderEffective(effective) : `${name} is valid. ${summarize(effective)}\n`);
   return 0;
@@ -71,6 +71,6 @@ function writeJson(value: unknown): void {
 }
 
 function summarize({ own, shipped, file }: Effective): string {
-  const https = file['https'] === true ? 'annotated too' : 'left alone';
+  const https = file['https'] === true ? 'annotated too' : 'skipped';
   return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.`;
 }

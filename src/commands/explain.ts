@@ -57,7 +57,7 @@ export type ExplainOptions = OptionsOf<typeof flags>;
 export async function explain(options: ExplainOptions): Promise<number> {
   const { filename, output, rules: file, mesh = false, recursive = false } = options;
   const rules = await loadRules(file);
-  const counts = { annotated: 0, leftAlone: 0, others: new Map<string, number>() };
+  const counts = { annotated: 0, skipped: 0, others: new Map<string, number>() };
   let exitCode = 0;
   const reportError = (message: string): void => {
     exitCode = 1;
@@ -65,11 +65,11 @@ export async function explain(options: ExplainOptions): Promise<number> {
   };
 
   for await (const source of readSources(filename, { recursive, stdin: process.stdin })) {
-    if ('fault' in source) {
-      reportError(`${source.name}: ${source.fault}`);
+    if (!source.content.ok) {
+      reportError(`${source.name}: ${source.content.error}`);
       continue;
     }
-    const { values, problems } = parseManifest(source.text);
+    const { values, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
     const { workloads, others, unknownOptIns } = readWorkloads(values);
     for (const { name, value } of unknownOptIns) {
@@ -78,7 +78,7 @@ export async function explain(options: ExplainOptions): Promise<number> {
     for (const [kind, number] of others) counts.others.set(kind, (counts.others.get(kind) ?? 0) + number);
     for (const workload of workloads) {
       const explanation = explainPod(workload.pod, rules, { mesh });
-      counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'leftAlone'] += 1;
+      counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'skipped'] += 1;
       process.stdout.write(
         output === 'text'
           ? `${renderExplanation(workload, explanation, rules)}\n`
@@ -87,7 +87,7 @@ export async function explain(options: ExplainOptions): Promise<number> {
     }
   }
   // No summary where nothing could be read: it would say that there are no workloads.
-  const isEmpty = counts.annotated + counts.leftAlone + counts.others.size === 0;
+  const isEmpty = counts.annotated + counts.skipped + counts.others.size === 0;
   if (output === 'text' && !(isEmpty && exitCode !== 0)) process.stdout.write(`${renderSummary(counts)}\n`);
   return exitCode;
 }

@@ -1,15 +1,15 @@
-import { readStated } from './annotations/keys.ts';
+import { readScrapeAnnotations } from './annotations/keys.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Pod } from './pod/pod.ts';
 import { ISTIO_MERGED_PORT } from './pod/port.ts';
 import type { Rules } from './rules/rule.ts';
-import { search } from './rules/evaluate-rules.ts';
+import { evaluateRules } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
 
-// What scrapers do with an endpoint is measured by test/cluster/consumers.test.ts and shown in docs/consumers.md.
+// test/cluster/consumers.test.ts measures what scrapers do with an endpoint; docs/consumers.md shows it.
 
-/** Returns the warnings for an endpoint that some scrapers' own rules can't read as it is written. */
+/** Returns the warnings for an endpoint that the configuration of some scrapers cannot scrape. */
 export function consumerWarnings(pod: Pod, endpoint: Endpoint): string[] {
   const inSidecar = endpoint.declared && pod.sidecars.some(({ name }) => name === endpoint.container);
   return [
@@ -20,8 +20,8 @@ export function consumerWarnings(pod: Pod, endpoint: Endpoint): string[] {
 }
 
 /**
- * Returns what is worth knowing of how scrapers read the decision, in sentences; too common or too harmless for a warning at
- * each creation.
+ * Returns notes on how scrapers read the decision, one sentence each. They are too common or too
+ * harmless for a warning at each creation.
  */
 export function consumerNotes(pod: Pod, decision: Decision, rules: Rules, mesh: boolean): string[] {
   if (decision.outcome === 'skip') return decision.reason === 'istio_merged' ? istioNotes(pod, rules) : [];
@@ -36,16 +36,16 @@ function grafanaNotes(pod: Pod, endpoint: Endpoint): string[] {
   if (first === undefined || others.length === 0 || pod.annotations.has(GRAFANA_CONTAINER)) return [];
   const named = pod.containers.find(({ name }) => name === endpoint.container) ?? first;
   return [
-    `Grafana's k8s-monitoring makes one target of each of the ${pod.containers.length} containers, all at this endpoint; ` +
-      `the annotation ${GRAFANA_CONTAINER}: ${named.name} leaves one.`,
+    `Grafana's k8s-monitoring makes a target for each of the ${pod.containers.length} containers, all at this endpoint; ` +
+      `with the annotation ${GRAFANA_CONTAINER}: ${named.name} it makes only one.`,
   ];
 }
 
 function victoriaMetricsNotes(pod: Pod, endpoint: Endpoint, mesh: boolean): string[] {
   if (mesh) {
     return [
-      `Istio's injector takes this endpoint into its merge at port ${ISTIO_MERGED_PORT}, which no container declares: ` +
-        "VictoriaMetrics' chart doesn't scrape it.",
+      `Istio's agent merges this endpoint into its own at port ${ISTIO_MERGED_PORT}, which no container declares: ` +
+        "VictoriaMetrics' chart does not scrape it.",
     ];
   }
   const declaring = pod.containers.filter((container) =>
@@ -54,25 +54,26 @@ function victoriaMetricsNotes(pod: Pod, endpoint: Endpoint, mesh: boolean): stri
   return declaring.length < 2
     ? []
     : [
-        `${declaring.length} containers declare port ${endpoint.port}: VictoriaMetrics' chart makes a target of each; ` +
-          'declare it where it is served.',
+        `${declaring.length} containers declare port ${endpoint.port}: VictoriaMetrics' chart makes a target for each; ` +
+          'declare it only in the container that serves it.',
       ];
 }
 
 function slowNotes(pod: Pod, { annotationKeys }: Rules): string[] {
-  return readStated(annotationKeys, pod.annotations).slow === 'true'
-    ? ["scrape-slow is read by Prometheus' community chart only."]
+  return readScrapeAnnotations(annotationKeys, pod.annotations).slow === 'true'
+    ? ["Only Prometheus' community chart reads scrape-slow."]
     : [];
 }
 
-/** Istio's proxy carries what the pod said when it was injected; without it, nothing of the pod's own is merged. */
+/** Istio's injector copies the pod's annotations into the proxy; without them, the agent merges none of the pod's metrics. */
 function istioNotes(pod: Pod, rules: Rules): string[] {
   const proxy = [...pod.containers, ...pod.sidecars].find(({ name }) => name === 'istio-proxy');
   if (proxy === undefined || proxy.environment().has('ISTIO_PROMETHEUS_ANNOTATIONS')) return [];
-  const found = search(pod, rules);
+  const found = evaluateRules(pod, rules);
   if (found.kind !== 'found' || found.endpoints[0].scheme === 'https') return [];
   return [
-    `Istio's injector knew nothing of port ${found.endpoints[0].port} and merges none of it: autoscrape must be asked first ` +
-      '(its configuration\'s name has to sort before "istio-sidecar-injector"), and the pod be created anew.',
+    `Istio's injector did not know of port ${found.endpoints[0].port}, so its agent does not merge that port's metrics: ` +
+      'autoscrape must run first (the name of its webhook configuration must sort before "istio-sidecar-injector"), ' +
+      'and the pod must be created again.',
   ];
 }

@@ -1,18 +1,18 @@
-import { readStated, stepsOfReading } from './annotations/keys.ts';
-import type { Stated } from './annotations/keys.ts';
+import { readScrapeAnnotations, stepsOfReading } from './annotations/keys.ts';
+import type { ScrapeAnnotations } from './annotations/keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
-import { endpointsAt, filledIn, probedScheme, statedPath } from './rules/evaluate-rule.ts';
+import { endpointsAt, renderPath, probedScheme, configuredPath } from './rules/evaluate-rule.ts';
 import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/marker.ts';
 import { isOtherProtocol, readPod } from './pod/pod.ts';
 import type { Pod } from './pod/pod.ts';
 import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './pod/port.ts';
 import type { SkipReason } from './reason.ts';
 import type { Rules } from './rules/rule.ts';
-import { podCandidates, search, searchWith } from './rules/evaluate-rules.ts';
+import { podCandidates, evaluateRules, findPorts } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
 import { isExhausted, spend, startWork } from './step-budget.ts';
 import type { Work } from './step-budget.ts';
@@ -86,7 +86,7 @@ function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
     pod,
     rules,
     mesh: isMeshed(pod, mesh),
-    stated: readStated(rules.annotationKeys, pod.annotations),
+    stated: readScrapeAnnotations(rules.annotationKeys, pod.annotations),
   };
   return byAnnotation(subject) ?? byLabel(subject) ?? byRule(subject);
 }
@@ -96,7 +96,7 @@ interface Subject {
   readonly pod: Pod;
   readonly rules: Rules;
   readonly mesh: boolean;
-  readonly stated: Stated;
+  readonly stated: ScrapeAnnotations;
 }
 
 function skip(reason: SkipReason, ...warnings: readonly string[]): Decision {
@@ -121,8 +121,8 @@ export function isMeshed(pod: Pod, byNamespace: boolean): boolean {
 function byAnnotation(subject: Subject): Decision | undefined {
   const { pod, rules, stated } = subject;
   const keys = rules.annotationKeys;
-  const [refusal] = stated.refusals;
-  if (refusal !== undefined) return skip('declined', ...warning.nearMiss(keys.scrape, refusal));
+  const [negation] = stated.negations;
+  if (negation !== undefined) return skip('declined', ...warning.nearMiss(keys.scrape, negation));
   const [conflict] = stated.conflicts;
   if (conflict !== undefined) return skip('conflicting_keys', warning.conflict(conflict));
 
@@ -162,7 +162,7 @@ function byLabel(subject: Subject): Decision | undefined {
     return skip('bad_port_label', warning.unusablePort('autoscrape.io/port'));
   if (rule === undefined) return port === undefined ? undefined : annotateAt(subject, port, 'label');
 
-  const found = searchWith(rule, pod, rules);
+  const found = findPorts(rule, pod, rules);
   const candidates = podCandidates(pod, rules);
   const numbers = new Set(candidates.map(({ number }) => number));
   const only = numbers.size === 1 ? [...numbers][0] : undefined;
@@ -172,7 +172,7 @@ function byLabel(subject: Subject): Decision | undefined {
   const [known] = at === undefined ? [] : endpointsAt(at.found, [at.port], rules);
   const endpoint = known ?? {
     ...unknownEndpoint(pod, rules, chosen),
-    ...(rule.path !== undefined && { path: filledIn(rule.path, undefined) ?? '/metrics' }),
+    ...(rule.path !== undefined && { path: renderPath(rule.path, undefined) ?? '/metrics' }),
     ...(rule.scheme !== undefined && { scheme: rule.scheme }),
   };
   return annotate(subject, rule.name, [endpoint]);
@@ -180,7 +180,7 @@ function byLabel(subject: Subject): Decision | undefined {
 
 /** Rows 14 to 17. */
 function byRule(subject: Subject): Decision {
-  const result = search(subject.pod, subject.rules);
+  const result = evaluateRules(subject.pod, subject.rules);
   switch (result.kind) {
     case 'found':
       return annotate(subject, result.rule.name, result.endpoints);
@@ -194,7 +194,7 @@ function byRule(subject: Subject): Decision {
 /** An endpoint at a port that the user names; path and scheme as the first rule has them that knows the port. */
 function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'label'): Decision {
   const { pod, rules } = subject;
-  const known = search(pod, rules, port);
+  const known = evaluateRules(pod, rules, port);
   return known.kind === 'found'
     ? annotate(subject, known.rule.name, [known.endpoints[0]])
     : annotate(subject, namedBy, [unknownEndpoint(pod, rules, port)]);
@@ -207,7 +207,7 @@ function unknownEndpoint(pod: Pod, rules: Rules, port: number): Endpoint {
   return {
     container: container?.name ?? '',
     port,
-    path: (container && statedPath(container, rules)) ?? '/metrics',
+    path: (container && configuredPath(container, rules)) ?? '/metrics',
     scheme: (container && probedScheme(container, port)) ?? 'http',
     declared: declaring !== undefined,
   };

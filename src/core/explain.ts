@@ -2,8 +2,8 @@ import { consumerNotes } from './consumers.ts';
 import { decide, isMeshed } from './decide.ts';
 import type { Surroundings } from './decide.ts';
 import type { Decision } from './decision.ts';
-import { endpointsAt, findIn } from './rules/evaluate-rule.ts';
-import type { Finding, Found } from './rules/evaluate-rule.ts';
+import { endpointsAt, evaluateRule } from './rules/evaluate-rule.ts';
+import type { FailedCondition } from './rules/evaluate-rule.ts';
 import { isOtherProtocol, readPod } from './pod/pod.ts';
 import type { Container, Pod } from './pod/pod.ts';
 import { isScrapable } from './pod/port.ts';
@@ -11,31 +11,32 @@ import type { Rule, Rules } from './rules/rule.ts';
 import { ownContainers } from './rules/evaluate-rules.ts';
 import { isExhausted, spend } from './step-budget.ts';
 
-/** One port of the pod, declared or stated, with what each rule says of it. */
+/** One port of the pod, declared or named by a setting, with the result of each rule for it. */
 export interface Candidate {
   readonly container: string;
   readonly port: number;
   /** The declared port's name, or empty. */
   readonly name: string;
-  /** Why no rule may take it, in words; undefined for a port that can be scraped. */
+  /** A sentence on why no rule may match it; undefined for a port that can be scraped. */
   readonly excluded: string | undefined;
-  /** The rules that find an endpoint here, in order, with the path and scheme that they give it. */
-  readonly taken: readonly { readonly rule: string; readonly path: string; readonly scheme: 'http' | 'https' }[];
-  /** The other rules, in order, each with what is missing, in words. */
-  readonly refused: readonly { readonly rule: string; readonly because: string }[];
+  /** The rules that find an endpoint here, in order, with its path and scheme. */
+  readonly matched: readonly { readonly rule: string; readonly path: string; readonly scheme: 'http' | 'https' }[];
+  /** The other rules, in order, each with the reason in a sentence. */
+  readonly notMatched: readonly { readonly rule: string; readonly because: string }[];
 }
 
-/** A decision with everything that was weighed. */
+/** A decision, with the result of every rule for every port. */
 export interface Explanation {
   readonly decision: Decision;
   readonly candidates: readonly Candidate[];
-  /** What is worth knowing of how scrapers read the decision, in sentences. */
+  /** Sentences on how scrapers read the decision. */
   readonly notes: readonly string[];
 }
 
 /**
- * Returns what `decide` decides of the object, what each rule says of each of its ports, and what scrapers make of it. That
- * takes more steps than the decision and has as many again: where they don't suffice, the decision stands alone.
+ * Returns the decision on the object, the result of each rule for each of its ports, and notes on
+ * scrapers. This takes more steps than the decision, and may take as many again as a decision: where
+ * they are not enough, only the decision is returned.
  */
 export function explain(object: unknown, rules: Rules, surroundings: Surroundings = {}): Explanation {
   const decision = decide(object, rules, surroundings);
@@ -44,23 +45,23 @@ export function explain(object: unknown, rules: Rules, surroundings: Surrounding
     return { decision, candidates: [], notes: [] };
   const candidates = [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules));
   const notes = consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false));
-  return isExhausted(pod.work) ? { decision, candidates: [], notes: [TOO_MUCH] } : { decision, candidates, notes };
+  return isExhausted(pod.work) ? { decision, candidates: [], notes: [TOO_COMPLEX] } : { decision, candidates, notes };
 }
 
-const TOO_MUCH = 'There is too much in this pod to show what each rule says of each of its ports.';
+const TOO_COMPLEX = 'The pod is too complex to show the result of each rule for each of its ports.';
 
-/** Steps of what one rule says of one port. */
-const VERDICT = 20;
+/** Steps of the result of one rule for one port. */
+const RESULT = 20;
 
 function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[] {
-  const findings = rules.rules.map((rule) => {
-    const finding = findIn(rule, container, pod, rules);
-    const ports = finding.kind === 'found' ? finding.ports : [];
-    return { rule, finding, ports: new Map(ports.map((port) => [port.port, port])) };
+  const results = rules.rules.map((rule) => {
+    const result = evaluateRule(rule, container, pod, rules);
+    const ports = result.kind === 'found' ? result.ports : [];
+    return { rule, result, ports: new Map(ports.map((port) => [port.port, port])) };
   });
   const numbers = new Set(container.declared());
-  for (const { ports } of findings) for (const number of ports.keys()) numbers.add(number);
-  if (!spend(pod.work, VERDICT * rules.rules.length * numbers.size)) return [];
+  for (const { ports } of results) for (const number of ports.keys()) numbers.add(number);
+  if (!spend(pod.work, RESULT * rules.rules.length * numbers.size)) return [];
   const isInjected = ownContainers([container], rules).length === 0;
   const names = new Map(
     container.ports
@@ -69,58 +70,63 @@ function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[]
       .map(({ number, name }) => [number, name]),
   );
   return [...numbers].map((number) => {
-    const excluded = isInjected ? `container ${container.name} is one that others inject` : whyExcluded(number, pod);
-    const taken: Candidate['taken'][number][] = [];
-    const refused: Candidate['refused'][number][] = [];
-    for (const { rule, finding, ports } of findings) {
-      if (finding.kind !== 'found') refused.push({ rule: rule.name, because: inWords(finding, rule) });
+    const excluded = isInjected
+      ? `container ${container.name} is injected, and serves metrics of its own`
+      : whyExcluded(number, pod);
+    const matched: Candidate['matched'][number][] = [];
+    const notMatched: Candidate['notMatched'][number][] = [];
+    for (const { rule, result, ports } of results) {
+      if (result.kind === 'off') notMatched.push({ rule: rule.name, because: SWITCHED_OFF });
+      else if (result.kind === 'failed')
+        notMatched.push({ rule: rule.name, because: whyFailed(result.condition, rule) });
       else {
         const port = ports.get(number);
         if (port === undefined)
-          refused.push({ rule: rule.name, because: `finds port ${finding.ports[0].port} instead` });
+          notMatched.push({ rule: rule.name, because: `it finds port ${result.ports[0].port} instead` });
         else if (excluded === undefined) {
-          const [endpoint] = endpointsAt(finding, [port], rules);
-          if (endpoint !== undefined) taken.push({ rule: rule.name, path: endpoint.path, scheme: endpoint.scheme });
+          const [endpoint] = endpointsAt(result, [port], rules);
+          if (endpoint !== undefined) matched.push({ rule: rule.name, path: endpoint.path, scheme: endpoint.scheme });
         }
       }
     }
-    return { container: container.name, port: number, name: names.get(number) ?? '', excluded, taken, refused };
+    return { container: container.name, port: number, name: names.get(number) ?? '', excluded, matched, notMatched };
   });
 }
 
 function whyExcluded(port: number, pod: Pod): string | undefined {
   if (isOtherProtocol(pod, port)) return 'declared, but not for TCP';
-  if (!isScrapable(port)) return 'not a port that can be scraped (out of range, or kept by Istio for itself)';
+  if (!isScrapable(port)) return 'cannot be scraped (out of range, or reserved by Istio)';
   return undefined;
 }
 
-/** Returns why the rule finds nothing, in words: complete the sentence "the rule doesn't take it, because …". */
-function inWords(finding: Exclude<Finding, Found>, { when }: Rule): string {
-  if (finding.kind === 'off') return 'the container says that its metrics are switched off';
-  switch (finding.by) {
+const SWITCHED_OFF = "the container's metrics are switched off";
+
+/** Returns a sentence on why the rule does not match. */
+function whyFailed(condition: FailedCondition, { when }: Rule): string {
+  switch (condition) {
     case 'podLabels':
-      return "the pod's labels don't match";
+      return "the pod's labels do not match";
     case 'container':
-      return `the container isn't called ${when.container?.source ?? ''}`;
+      return `the container's name does not match ${when.container?.source ?? ''}`;
     case 'image':
-      return `the image isn't ${when.image?.source ?? ''}`;
+      return `the image does not match ${when.image?.source ?? ''}`;
     case 'portName':
-      return `no port is called ${when.portName?.source ?? ''}`;
+      return `no port name matches ${when.portName?.source ?? ''}`;
     case 'portNumber':
       return `no port is ${when.portNumber?.join(' or ') ?? ''}`;
     case 'probePath':
-      return `no probe asks for ${when.probePath?.source ?? ''}`;
+      return `no probe path matches ${when.probePath?.source ?? ''}`;
     case 'argument':
-      return `no argument says ${when.argument?.source ?? ''}`;
+      return `no argument matches ${when.argument?.source ?? ''}`;
     case 'env':
-      return `no variable says ${when.env?.pattern.source ?? ''}`;
+      return `no variable matches ${when.env?.pattern.source ?? ''}`;
     case 'catalogue':
-      return "the catalogue doesn't know the image, or not with these ports and arguments";
+      return 'the catalogue does not list this image with these ports and arguments';
     case 'declared':
-      return "the container doesn't declare the port that the rule finds";
+      return 'the container does not declare the port that the rule finds';
     case 'unless':
-      return "the rule's own exception holds";
+      return "the rule's exception (unless) matches";
     case 'which_port':
-      return 'it fits the container, but leaves open which port';
+      return 'the conditions match, but none of them names a single port';
   }
 }

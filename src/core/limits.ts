@@ -1,7 +1,8 @@
 /*
- * How much of one pod is read. Whoever may create a pod may send 3 MiB of anything, and the decision must stay within
- * milliseconds and megabytes for all who share the webhook (docs/architecture.md has a table of these). No pod that runs comes near: the numbers are some ten times
- * what the largest real ones hold.
+ * How much of one pod is read. Anyone who may create a pod may send 3 MiB of anything, and a decision
+ * must stay within milliseconds and megabytes for everyone who shares the webhook (the table in
+ * docs/architecture.md has these figures, too). No pod that runs comes close: the limits are about ten
+ * times what the largest real pods contain.
  */
 
 /** Containers and init containers together. A pod with more is not read at all: every rule looks at each of them. */
@@ -11,36 +12,36 @@ export const MAX_CONTAINERS = 256;
 export const MAX_TCP_PORTS = 1_000;
 
 /**
- * Characters of a name, an image, a path, a word of a command line or a variable's value. A longer one is read as if it
- * were not there: it is a script or a certificate, not a port or an address. Linux takes words of up to 128 KiB.
+ * Characters of a name, an image, a path, an argument or a variable's value. A longer one is
+ * ignored: it is a script or a certificate, not a port or an address. Linux takes arguments of up to 128 KiB.
  */
 export const MAX_TEXT = 4_096;
 
-/** Words of all command lines of a pod together, scripts split at their spaces included; what follows is not read. */
-export const MAX_WORDS = 4_000;
+/** Arguments of all containers of a pod together, including scripts split at their spaces; further ones are not read. */
+export const MAX_ARGUMENTS = 4_000;
 
 /**
- * Characters by which `$(NAME)` may lengthen one word. Without a bound, a thousand references to a variable of 100 KB
+ * Characters that `$(NAME)` may add to one argument. Without a bound, a thousand references to a variable of 100 KB
  * make 100 MB of a pod of 105 KB.
  */
 export const MAX_EXPANSION = 1_024;
 
-/** Endpoints of a decision. The annotations carry the first; the others are only named. */
+/** Endpoints of a decision. The annotations carry the first; the others are only listed. */
 export const MAX_ENDPOINTS = 64;
 
 /**
- * Characters of the annotation autoscrape.io/injected. A longer one is not ours and is not parsed: 3 MB of JSON in it would
- * take the whole heap. The longest that autoscrape writes has 9.6 K: a rule's name (63), four keys (317 each), a path of
- * MAX_TEXT of which JSON escapes every character, a port and the words around them.
+ * Characters of the annotation autoscrape.io/injected. autoscrape did not write a longer one, and does not parse it: 3 MB of
+ * JSON would take the whole heap. The longest that autoscrape writes has 9.6 K: a rule's name (63), four keys (317 each), a path of
+ * MAX_TEXT of which JSON escapes every character, a port and the JSON around them.
  */
 export const MAX_MARKER = 16 * 1024;
 
-/** Characters of a word that is compared with known ones: a label's value has no more, and the cost is their product. */
+/** Characters of a name for which a suggestion is searched: a label's value has no more, and an edit distance costs the product of both lengths. */
 export const MAX_SUGGESTED = 63;
 
 /**
  * Steps of one decision, of about 10 ns each (step-budget.ts). The most expensive of 383 real pods takes 2,281, half of them take less than
- * 200; as many as these take 10 to 30 ms of CPU, whatever they are spent on. A pod that needs more is skipped as `too_complex`.
+ * 200; 3,000,000 take 10 to 30 ms of CPU, whatever they are spent on. A pod that needs more is skipped as `too_complex`.
  */
 export const MAX_STEPS = 3_000_000;
 

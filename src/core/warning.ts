@@ -1,17 +1,13 @@
 import * as optIn from './opt-in.ts';
 import { didYouMean } from './suggest.ts';
 
-// What is said to the person who applied the pod. kubectl prints it; the API server cuts a warning at 256 bytes and drops
-// one with control characters, so nothing of the pod but short, checked words goes into them.
+// Warnings for the person who applies the pod: kubectl prints them. The API server cuts a warning at
+// 256 bytes and drops one with control characters, so they quote only short, checked values of the pod.
 
 /** Returns a warning where the value was probably meant to be "true". */
 export function nearMiss(key: string, value: string): string[] {
   return /^\s*(?:true|t|yes|y|on|1)\s*$/i.test(value)
-    ? [
-        fit(
-          `autoscrape: ${key} must be exactly "true" for Prometheus; ${JSON.stringify(value.slice(0, 16))} is read as no`,
-        ),
-      ]
+    ? [fit(`autoscrape: ${key} must be exactly "true" for Prometheus; ${JSON.stringify(value.slice(0, 16))} means no`)]
     : [];
 }
 
@@ -23,70 +19,72 @@ export function unknownOptIn(value: string): string {
 /** Returns the warning for two spellings of one key. */
 export function conflict(key: string): string {
   return fit(
-    `autoscrape: two annotations are ${key} to Prometheus and have different values; it takes one at random: remove one`,
+    `autoscrape: Prometheus reads two annotations as ${key}, with different values, and picks one at random: remove one`,
   );
 }
 
-/** Returns the warning for a port that no scraper reads. */
+/** Returns the warning for a port that no scraper can use. */
 export function unusablePort(key: string): string {
   return fit(
-    `autoscrape: ${key} is not one TCP port that a scraper can use: give a single decimal number that the pod serves`,
+    `autoscrape: ${key} is not a TCP port that a scraper can use: set it to one decimal port number that the pod serves`,
   );
 }
 
 /** Returns the warning for `scrape: "true"` without a port. */
 export function everyPort(key: string, candidates: number): string {
   return candidates === 0
-    ? fit(`autoscrape: scrape is "true", but no TCP port is declared and ${key} is missing: scrapers guess; add ${key}`)
+    ? fit(
+        `autoscrape: scrape is "true", but the pod declares no TCP port and ${key} is missing, so scrapers guess: add ${key}`,
+      )
     : fit(
-        `autoscrape: without ${key} Prometheus scrapes all ${candidates} declared ports; name the one that serves metrics`,
+        `autoscrape: without ${key} Prometheus scrapes all ${candidates} declared ports: set it to the one that serves metrics`,
       );
 }
 
-/** Returns the warning for a label that names no rule. */
+/** Returns the warning for a label that names an unknown rule. */
 export function unknownRule(name: string, known: readonly string[]): string {
-  return fit(`autoscrape: label autoscrape.io/rule names no rule${didYouMean(name, known)}`);
+  return fit(`autoscrape: label autoscrape.io/rule names an unknown rule${didYouMean(name, known)}`);
 }
 
-/** Returns the warning for a named rule that leaves open which port it means. */
+/** Returns the warning for a named rule that finds no single port. */
 export function ruleFindsNoPort(rule: string): string {
   return fit(
-    `autoscrape: rule ${rule} (label autoscrape.io/rule) finds no single port here: add the label autoscrape.io/port`,
+    `autoscrape: rule ${rule} (label autoscrape.io/rule) finds no single port in this pod: add the label autoscrape.io/port`,
   );
 }
 
-/** Returns the warning for a port that is scraped though nobody declares it. */
+/** Returns the warning for a port that no container declares. */
 export function undeclared(port: number): string {
   return fit(
-    `autoscrape: port ${port} is not declared by any container; VictoriaMetrics ignores such targets: declare it under ports`,
+    `autoscrape: no container declares port ${port}, and VictoriaMetrics ignores undeclared ports: declare it under ports`,
   );
 }
 
 /** Returns the warning for an endpoint of a native sidecar. */
 export function nativeSidecar(port: number): string {
   return fit(
-    `autoscrape: port ${port} is a native sidecar's; VictoriaMetrics' chart sees no init containers and ignores it`,
+    `autoscrape: port ${port} belongs to a native sidecar, and VictoriaMetrics' chart ignores init containers`,
   );
 }
 
 /** Returns the warning for an https endpoint. */
 export function https(): string {
-  return "autoscrape: this endpoint speaks https; the rules of VictoriaMetrics' chart and of Azure scrape it by http, in vain";
+  return "autoscrape: this endpoint uses https; VictoriaMetrics' chart and Azure scrape it over http, which fails";
 }
 
-/** Returns the warning for a marker that says only a part of the truth. */
+/** Returns the warning for a marker that lists annotations which the pod does not have. */
 export function brokenMarker(): string {
-  return 'autoscrape: not annotated, because autoscrape.io/injected names more than the pod has: remove it, or what it names';
+  return 'autoscrape: not annotated, because autoscrape.io/injected lists annotations that are missing: remove it, or the annotations that it lists';
 }
 
 /** Returns the warning for a pod that takes too many steps. */
 export function tooComplex(): string {
-  return 'autoscrape: not annotated, because there is too much in this pod to read all of it: write its scrape annotations yourself';
+  return 'autoscrape: not annotated, because the pod is too complex to be read within the limit: write its scrape annotations yourself';
 }
 
 /** Returns the warning for annotations near the API server's limit. */
 export function tooLarge(): string {
-  return 'autoscrape: not annotated, because the annotations would come too close to 256 KiB, beyond which the pod is refused';
+  return "autoscrape: not annotated, because the annotations would come too close to 256 KiB, the API server's limit";
 }
 
 function fit(text: string): string {

@@ -1,7 +1,7 @@
 import type { Candidate, Explanation } from '../core/explain.ts';
 import type { Workload } from '../manifest/workload.ts';
 
-/** What `explain` answers for one workload, for machines: every key is always there. */
+/** The result of `explain` for one workload, as data: every key is always present. */
 export interface ExplainRecord {
   readonly kind: string;
   readonly namespace: string;
@@ -9,12 +9,12 @@ export interface ExplainRecord {
   readonly outcome: 'annotate' | 'skip';
   /** The rule that found the endpoint; null where none did. */
   readonly rule: string | null;
-  /** The stable key of the reason for a skip; null where there is something to annotate. */
+  /** The stable key of the reason for a skip; null for a pod that would be annotated. */
   readonly reason: string | null;
-  /** The annotations that would be added; empty where none would be. */
+  /** The annotations that would be added. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
-  /** What is worth knowing of how scrapers read the annotations. */
+  /** Sentences on how scrapers read the annotations. */
   readonly notes: readonly string[];
   readonly candidates: readonly CandidateRecord[];
 }

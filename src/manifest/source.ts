@@ -2,17 +2,20 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { getSystemErrorMessage } from 'node:util';
+import type { Result } from '../core/result.ts';
 
-/** A file of manifests, or why it could not be read. */
-export type Source =
-  { readonly name: string; readonly text: string } | { readonly name: string; readonly fault: string };
+/** A file of manifests: its content, or a sentence on why it cannot be read. */
+export interface Source {
+  readonly name: string;
+  readonly content: Result<string, string>;
+}
 
-/** What kubectl reads in a folder. */
+/** The names that kubectl reads in a folder. */
 const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 
 /**
  * Returns, one after another, the files that `-f` names: a file, a folder's .yaml, .yml and .json files in the order of
- * their names (those in folders below it only when `recursive`, and never through a link), or `-` for standard input.
+ * their names (in the folders below only when `recursive`, and never through a link), or `-` for standard input.
  */
 export async function* readSources(
   names: readonly string[],
@@ -20,11 +23,11 @@ export async function* readSources(
 ): AsyncGenerator<Source> {
   for (const name of names) {
     try {
-      if (name === '-') yield { name: 'standard input', text: await text(stdin) };
+      if (name === '-') yield readable('standard input', await text(stdin));
       else if ((await stat(name)).isDirectory()) yield* readFolder(name, recursive);
-      else yield { name, text: await readFile(name, 'utf8') };
+      else yield readable(name, await readFile(name, 'utf8'));
     } catch (error) {
-      yield { name, fault: faultOf(error) };
+      yield unreadable(name, whyUnreadable(error));
     }
   }
 }
@@ -32,40 +35,48 @@ export async function* readSources(
 async function* readFolder(folder: string, recursive: boolean): AsyncGenerator<Source> {
   const files: string[] = [];
   const folders = [folder];
-  // The list grows while it is gone through.
+  // The list grows during the loop.
   for (const next of folders) {
     try {
       for (const entry of await readdir(next, { withFileTypes: true })) {
         const path = join(next, entry.name);
-        // A link to a folder is none here: it may lead in a circle.
+        // Links to folders are not followed: they may form a loop.
         if (entry.isDirectory()) folders.push(...(recursive ? [path] : []));
         else if (MANIFEST_NAME.test(entry.name)) files.push(path);
       }
     } catch (error) {
-      yield { name: next, fault: faultOf(error) };
+      yield unreadable(next, whyUnreadable(error));
       if (next === folder) return;
     }
   }
   if (files.length === 0) {
-    const below = recursive ? '' : ' (--recursive looks in the folders below it, too)';
-    yield { name: folder, fault: `no .yaml, .yml or .json file in this folder${below}` };
+    const below = recursive ? '' : ' (--recursive also reads the folders below it)';
+    yield unreadable(folder, `no .yaml, .yml or .json file in this folder${below}`);
   }
   for (const file of files.toSorted()) {
     try {
-      yield { name: file, text: await readFile(file, 'utf8') };
+      yield readable(file, await readFile(file, 'utf8'));
     } catch (error) {
-      yield { name: file, fault: faultOf(error) };
+      yield unreadable(file, whyUnreadable(error));
     }
   }
 }
 
-/** Why something can't be read, in words. Throws what no system call has answered: that is a bug. */
-function faultOf(error: unknown): string {
+function readable(name: string, value: string): Source {
+  return { name, content: { ok: true, value } };
+}
+
+function unreadable(name: string, error: string): Source {
+  return { name, content: { ok: false, error } };
+}
+
+/** Returns a sentence on why a file cannot be read. Throws an error that is not a system call's: that is a bug. */
+function whyUnreadable(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (!(error instanceof Error) || typeof code !== 'string') throw error;
-  if (code === 'ENOENT') return 'there is no such file or folder';
-  if (code === 'EACCES') return 'it may not be read by this user';
-  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'ENOENT') return 'no such file or folder';
+  if (code === 'EACCES') return 'permission denied';
+  if (code === 'EISDIR') return 'is a folder';
   const known = 'errno' in error && typeof error.errno === 'number' ? getSystemErrorMessage(error.errno) : undefined;
-  return `it can't be read: ${known ?? error.message} (${code})`;
+  return `cannot be read: ${known ?? error.message} (${code})`;
 }

@@ -1,4 +1,4 @@
-/** A part of a file that is read on its own, so that what is wrong with it leaves the others alone. */
+/** A part of a file that is read on its own, so that its problems do not affect the others. */
 export interface Part {
   readonly text: string;
   /** The line of the file on which it begins, from 1. */
@@ -7,20 +7,20 @@ export interface Part {
   readonly column: number;
 }
 
-/** Returns the documents of a YAML text, cut at lines that begin with `---` as kubectl cuts them. */
+/** Returns the documents of a YAML file, split at lines that begin with `---`, as kubectl does. */
 export function splitYaml(text: string): Part[] {
   const starts = [0, ...[...text.matchAll(/^---(?=\s|$)/gm)].map((match) => match.index)];
   return partsAt(text, starts);
 }
 
 /**
- * Returns the values of a text of JSON values one after another, as `jq` prints them and kubectl accepts them. What closes
- * nothing belongs to the value behind it.
+ * Returns the values of a sequence of JSON values, as `jq` prints them and kubectl accepts them. An
+ * unmatched closing bracket belongs to the next value.
  */
 export function splitJson({ text, line, column }: Part): Part[] {
   const starts = [0];
   let depth = 0;
-  // A string is skipped as a whole: braces in it are text.
+  // Strings are skipped: braces in them do not nest.
   for (const { 0: token, index } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
     if (token === '{' || token === '[') depth += 1;
     else if ((token === '}' || token === ']') && depth > 0) depth -= 1;

@@ -2,26 +2,26 @@ import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 
-/** An object of a manifest that makes pods, with the pod that it makes. */
+/** An object of a manifest that creates pods, with the pod that it creates. */
 export interface Workload {
   readonly kind: string;
-  /** Empty where the manifest leaves it to whoever applies it. */
+  /** Empty where the manifest does not set it. */
   readonly namespace: string;
   readonly name: string;
-  /** The pod as admission would see it, of whatever shape it was written. */
+  /** The pod as admission would see it, of any type. */
   readonly pod: unknown;
 }
 
-/** What a manifest's documents come to. */
+/** The workloads of a manifest, and a count of its other objects. */
 export interface Workloads {
   readonly workloads: readonly Workload[];
-  /** How many objects of each kind make no pods; the kind is empty where there is none. */
+  /** The number of objects of each kind that create no pods; the kind is empty where the object has none. */
   readonly others: ReadonlyMap<string, number>;
   /** Namespaces whose opt-in label means neither yes nor no, with its value. */
   readonly unknownOptIns: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** Where each kind that makes pods keeps its pod template. */
+/** The path of the pod template in each kind that creates pods. */
 const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
   ['Deployment', ['spec', 'template']],
   ['StatefulSet', ['spec', 'template']],
@@ -32,12 +32,12 @@ const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
   ['CronJob', ['spec', 'jobTemplate', 'spec', 'template']],
 ]);
 
-/** Returns the workloads among the values, in their order; lists are opened, however deep they stand in each other. */
+/** Returns the workloads among the values, in order, including those in lists of any depth. */
 export function readWorkloads(values: readonly unknown[]): Workloads {
   const workloads: Workload[] = [];
   const others = new Map<string, number>();
   const unknownOptIns: Workloads['unknownOptIns'][number][] = [];
-  // A stack instead of recursion: how deep lists stand is up to the input.
+  // A stack instead of recursion, because the input decides how deep lists are nested.
   const waiting: { readonly value: unknown; readonly listKind: string }[] = [];
   const put = (items: readonly unknown[], listKind: string): void => {
     waiting.push(...items.map((value) => ({ value, listKind })).toReversed());
@@ -46,7 +46,7 @@ export function readWorkloads(values: readonly unknown[]): Workloads {
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { value, listKind } = next;
     const items = Array.isArray(value) ? value : member(value, 'items');
-    // The API leaves the kind out of the items of a PodList.
+    // The API server omits the kind of the items of a PodList.
     const kind = isObject(value) ? text(own(value, 'kind')) || listKind : '';
     const template = TEMPLATES.get(kind);
     if (isObject(value) && kind === 'Pod') workloads.push({ ...identity(value, kind), pod: value });
@@ -74,7 +74,7 @@ function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {
   };
 }
 
-/** The pod that a controller creates from its template: it always has metadata, even where the template has none. */
+/** Returns the pod that a controller creates from the template: it has metadata even where the template has none. */
 function podOf(object: JsonObject, path: readonly string[]): unknown {
   let template: unknown = object;
   for (const key of path) template = member(template, key);

@@ -1,4 +1,4 @@
-import { readStated } from '../core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../core/annotations/keys.ts';
 import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { escapePointer } from '../core/patch.ts';
 import { readPod } from '../core/pod/pod.ts';
@@ -55,7 +55,7 @@ export function uninjectPlanner(rules: Rules): Planner {
  * knows who wrote its other annotations.
  */
 function statesTarget({ annotations }: Pod, rules: Rules): boolean {
-  const { scrape, slow, port } = readStated(rules.annotationKeys, annotations);
+  const { scrape, slow, port } = readScrapeAnnotations(rules.annotationKeys, annotations);
   return scrape !== undefined || slow !== undefined || port !== undefined;
 }
 

@@ -6,16 +6,17 @@ import { watchFiles } from '../process/watch-files.ts';
 import type { Watched } from '../process/watch-files.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
-/** Who is told of the rules file's changes. */
+/** How changes of the rules file are reported. */
 export interface FollowRulesOptions {
   readonly log: Logger;
-  /** Called after each attempt to take over a change; a fault counts again every ten seconds while it lasts. */
+  /** Called after each attempt to load a change; an error is reported again every ten seconds while it lasts. */
   readonly onReload: (result: 'success' | 'error') => void;
 }
 
 /**
- * The rules to decide by: those of the file as it changes, or the shipped ones. A file that becomes unusable leaves the last good
- * rules in use; one that is unusable to begin with is a UserError.
+ * Returns the rules of the file, reloaded when it changes, or the shipped rules where there is no file.
+ * While a changed file is invalid, the last valid rules stay in use. A file that is invalid at the start
+ * throws a UserError.
  */
 export async function followRules(
   file: string | undefined,
@@ -32,15 +33,15 @@ export async function followRules(
     load([content = Buffer.alloc(0)]) {
       const parsed = parseRules(content.toString(), shipped);
       if (!parsed.ok) {
-        return { ok: false, error: `invalid rules file:\n${renderProblems(file, parsed.problems)}` };
+        return { ok: false, error: `invalid rules file:\n${renderProblems(file, parsed.error)}` };
       }
-      if (parsed.remarks.length > 0) {
+      if (parsed.value.warnings.length > 0) {
         log.warn(
-          { problem: renderProblems(file, parsed.remarks) },
-          'a rule of the file replaces a shipped one of its name',
+          { problem: renderProblems(file, parsed.value.warnings) },
+          'a rule replaces a shipped rule of the same name',
         );
       }
-      return { ok: true, value: parsed.rules };
+      return { ok: true, value: parsed.value.rules };
     },
     onChange() {
       log.info({ file }, 'rules reloaded');

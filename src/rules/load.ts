@@ -6,8 +6,8 @@ import { UserError } from '../process/user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /**
- * The rules of a file, or the shipped ones where there is none; a UserError lists everything that is wrong with the file. That
- * a rule of it replaces a shipped one is told on stderr.
+ * Returns the rules of a file, or the shipped ones where there is no file. An invalid file throws a
+ * UserError with all its problems. Its warnings are written to stderr.
  */
 export async function loadRules(file: string | undefined): Promise<Rules> {
   if (file === undefined) return defaultRules();
@@ -19,8 +19,8 @@ export async function loadRules(file: string | undefined): Promise<Rules> {
   }
   const parsed = parseRules(text, readShipped());
   if (parsed.ok) {
-    if (parsed.remarks.length > 0) process.stderr.write(`${renderProblems(file, parsed.remarks)}\n`);
-    return parsed.rules;
+    if (parsed.value.warnings.length > 0) process.stderr.write(`${renderProblems(file, parsed.value.warnings)}\n`);
+    return parsed.value.rules;
   }
-  throw new UserError(`invalid rules file:\n${renderProblems(file, parsed.problems)}`);
+  throw new UserError(`invalid rules file:\n${renderProblems(file, parsed.error)}`);
 }

@@ -5,12 +5,13 @@ import type { Rules, Shipped } from '../core/rules/parse.ts';
 import { readParsed, writeParsed } from './parsed-cache.ts';
 
 /**
- * Returns the shipped data, checked; call it once. From source it is read from the YAML beside this module, which takes half a
- * second of CPU, and kept for the next start. A build has done so before, and left the outcome as `shipped.json` beside the bundle.
+ * Returns the shipped data after validation; call it once. From source, it is parsed from the YAML next
+ * to this module, which takes half a second of CPU, and cached for the next start. A build parses it
+ * once and writes it to `shipped.json` next to the bundle.
  */
 export function readShipped(): Shipped {
   const built = new URL('shipped.json', import.meta.url);
-  // Written by scripts/build.ts from what this very function returned: there is nothing left to check.
+  // scripts/build.ts has written what this function returned, so it is valid.
   if (existsSync(built)) return JSON.parse(readFileSync(built, 'utf8'));
   const texts = [read('default.yaml'), read('images.yaml')] as const;
   const parsed = readParsed(texts);
@@ -25,9 +26,9 @@ function read(name: string): string {
   return readFileSync(new URL(name, import.meta.url), 'utf8');
 }
 
-/** Returns the rules that hold where the user has none of their own. */
+/** Returns the rules that apply where the user has no rules file. */
 export function defaultRules(): Rules {
   const parsed = parseRules('', readShipped());
-  if (!parsed.ok) throw new Error('an empty rules file is always right');
-  return parsed.rules;
+  if (!parsed.ok) throw new Error('an empty rules file is always valid');
+  return parsed.value.rules;
 }

@@ -115,7 +115,7 @@ suite('pods that meet Istio', { timeout: 300_000 }, () => {
       const { decision, notes } = explain(pod, defaultRules(), { mesh: true });
       assert.ok(decision.outcome === 'skip');
       assert.equal(decision.reason, 'istio_merged');
-      assert.match(notes.join(), /^Istio's injector knew nothing of port 9464/);
+      assert.match(notes.join(), /^Istio's injector did not know of port 9464/);
     } finally {
       await asked.daemon().stop();
       await late.stop();

@@ -24,7 +24,7 @@ export function timeless(output: string): string {
     .replaceAll(/'(?:8000|[0-9]{5})'/g, "'PORT'")
     .replaceAll(/(?<=count_total |in )[0-9.]+/g, 'N')
     .replaceAll(/[0-9]+ shipped/g, 'N shipped')
-    .replaceAll(/(asked before, and refused:).*?(?=\n {2}\S|\n\n)/gs, '$1 RULES')
+    .replaceAll(/(earlier rules, not matched:).*?(?=\n {2}\S|\n\n)/gs, '$1 RULES')
     .replaceAll(/ {2,}/g, '  ')
     .trimEnd();
 }

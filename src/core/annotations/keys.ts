@@ -40,7 +40,7 @@ export function slowKey(keys: AnnotationKeys): string {
 }
 
 /** What a pod already says to scrapers, under whatever spelling. */
-export interface Stated {
+export interface ScrapeAnnotations {
   readonly scrape: string | undefined;
   readonly slow: string | undefined;
   readonly port: string | undefined;
@@ -49,11 +49,14 @@ export interface Stated {
   /** Keys of which two spellings have different values. */
   readonly conflicts: readonly string[];
   /** Every value of the scrape key that is not "true". */
-  readonly refusals: readonly string[];
+  readonly negations: readonly string[];
 }
 
 /** Returns what the annotations say, in any spelling that Prometheus takes for the same key. */
-export function readStated(keys: AnnotationKeys, annotations: ReadonlyMap<string, string>): Stated {
+export function readScrapeAnnotations(
+  keys: AnnotationKeys,
+  annotations: ReadonlyMap<string, string>,
+): ScrapeAnnotations {
   const conflicts: string[] = [];
   const valuesOf = (key: string): string[] => {
     const values: string[] = [];
@@ -74,7 +77,7 @@ export function readStated(keys: AnnotationKeys, annotations: ReadonlyMap<string
     path: valueOf(keys.path),
     scheme: valueOf(keys.scheme),
     conflicts,
-    refusals: valuesOf(keys.scrape).filter((value) => value !== 'true'),
+    negations: valuesOf(keys.scrape).filter((value) => value !== 'true'),
   };
 }
 

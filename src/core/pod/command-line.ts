@@ -4,64 +4,66 @@ import type { Work } from '../step-budget.ts';
 
 /**
  * `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes, "expansion" in
- * third_party/forked/golang). No name goes past a `$` here: `$($($(…` would else be searched to its end at every `$`.
+ * third_party/forked/golang). A name contains no `$` here, or `$($($(…` would be searched to its end at every `$`.
  */
 const REFERENCE = /\$\$|\$\(([^$()]*)\)/g;
 
 /**
- * Returns what a command line states, one statement a word: `--flag value` is also there as `--flag=value`, `-flag` also as
- * `--flag` (Go's flag package takes both), and text that a shell would split is split at its spaces. No more than `limit`
- * words are read.
+ * Returns the arguments of a command line, each in every form that rules match: `--flag value` also as
+ * `--flag=value`, `-flag` also as `--flag` (Go's flag package takes both), and an argument with spaces
+ * also split, as a shell would. At most `limit` arguments are read.
  */
-export function statedWords(
+export function readCommandLine(
   command: readonly string[],
   environment: ReadonlyMap<string, string>,
   limit: number,
   work: Work,
 ): readonly string[] {
-  const words: string[] = [];
-  for (const text of command) {
-    if (words.length >= limit || !spend(work, STATEMENT + (Math.min(text.length, LONGEST_SPLIT) >> 2))) break;
-    for (const word of split(text, environment, limit)) words.push(word);
+  const args: string[] = [];
+  for (const argument of command) {
+    if (args.length >= limit || !spend(work, ARGUMENT + (Math.min(argument.length, MAX_SPLIT) >> 2))) break;
+    for (const piece of split(argument, environment, limit)) args.push(piece);
   }
-  words.length = Math.min(words.length, limit);
-  const stated = new Set<string>();
-  for (const [i, word] of words.entries()) {
-    const next = words[i + 1];
-    const isFlag = /^--?[A-Za-z]/.test(word);
+  args.length = Math.min(args.length, limit);
+  const forms = new Set<string>();
+  for (const [i, argument] of args.entries()) {
+    const next = args[i + 1];
+    const isFlag = /^--?[A-Za-z]/.test(argument);
     const withValue =
-      isFlag && !word.includes('=') && next !== undefined && !next.startsWith('-') ? `${word}=${next}` : word;
-    if (!spend(work, 4 * STATEMENT + ((word.length + withValue.length) >> 2))) break;
-    for (const statement of [word, withValue]) {
-      stated.add(statement);
-      if (isFlag && !statement.startsWith('--')) stated.add(`-${statement}`);
+      isFlag && !argument.includes('=') && next !== undefined && !next.startsWith('-')
+        ? `${argument}=${next}`
+        : argument;
+    if (!spend(work, 4 * ARGUMENT + ((argument.length + withValue.length) >> 2))) break;
+    for (const form of [argument, withValue]) {
+      forms.add(form);
+      if (isFlag && !form.startsWith('--')) forms.add(`-${form}`);
     }
   }
-  return [...stated];
+  return [...forms];
 }
 
-/** Steps of a statement beside those of its characters, which are copied and hashed at some 2 ns each. */
-const STATEMENT = 8;
+/** Steps of an argument, in addition to those of its characters, which are copied and hashed at about 2 ns each. */
+const ARGUMENT = 8;
 
-/** Characters of a long text of which pieces are read. */
-const LONGEST_SPLIT = 16 * MAX_TEXT;
+/** Characters of a long argument that are split. */
+const MAX_SPLIT = 16 * MAX_TEXT;
 
-/** The text and, where a shell would split it, its pieces; of a long text only the pieces of its first 64 KiB. */
-function split(text: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
-  if (text.length > MAX_TEXT) {
-    const pieces = text.slice(0, LONGEST_SPLIT).split(/\s+/, limit);
+/** Returns the argument and, where it has spaces, its pieces; of a long argument, only the pieces of its first 64 KiB. */
+function split(argument: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
+  if (argument.length > MAX_TEXT) {
+    const pieces = argument.slice(0, MAX_SPLIT).split(/\s+/, limit);
     return pieces
       .filter((piece) => piece !== '' && piece.length <= MAX_TEXT)
       .map((piece) => expand(piece, environment));
   }
-  const word = expand(text, environment);
-  return /\s/.test(word) ? [word, ...word.split(/\s+/).filter(Boolean)] : [word];
+  const expanded = expand(argument, environment);
+  return /\s/.test(expanded) ? [expanded, ...expanded.split(/\s+/).filter(Boolean)] : [expanded];
 }
 
-function expand(word: string, environment: ReadonlyMap<string, string>): string {
-  if (!word.includes('$')) return word;
+function expand(argument: string, environment: ReadonlyMap<string, string>): string {
+  if (!argument.includes('$')) return argument;
   let room = MAX_EXPANSION;
-  return word.replace(REFERENCE, (reference, name: string | undefined) => {
+  return argument.replace(REFERENCE, (reference, name: string | undefined) => {
     if (reference === '$$' || name === undefined) return '$';
     const value = environment.get(name) ?? reference;
     room -= value.length;

@@ -1,46 +1,46 @@
-import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_WORDS } from '../limits.ts';
+import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_ARGUMENTS } from '../limits.ts';
 import { isAbsent, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
-import { statedWords } from './command-line.ts';
+import { readCommandLine } from './command-line.ts';
 
-// Fields are read directly: none of their names is one that JavaScript's objects inherit, and keys that a pod brings along are
-// only ever kept in maps.
+// Fields are read directly: JavaScript's objects inherit none of these names, and keys that a pod
+// chooses are only kept in maps.
 
-/** What the decision reads of a pod. Admission comes before validation, so nothing of the object is taken for granted. */
+/** The parts of a pod that a decision reads. Admission comes before validation, so every type is checked. */
 export interface Pod {
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
   /** Regular containers, in declared order. */
   readonly containers: readonly Container[];
-  /** Init containers that keep running beside the others (KEP-753: restartPolicy Always). */
+  /** Init containers that keep running next to the others (KEP-753: restartPolicy Always). */
   readonly sidecars: readonly Container[];
-  /** Of each port number that the pod declares, whether one of its protocols is TCP. */
+  /** For each declared port number, whether one of its protocols is TCP. */
   readonly protocols: () => ReadonlyMap<number, boolean>;
-  /** What is left of the steps for deciding on the pod. */
+  /** The steps that are left for the decision on the pod. */
   readonly work: Work;
 }
 
-/** One container, as far as it can tell where metrics are. */
+/** The parts of a container that can tell where its metrics are. */
 export interface Container {
   readonly name: string;
   /** The image without tag and digest: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
   readonly repository: string;
   readonly ports: readonly Port[];
-  /** The ports that can be scraped, in declared order: UDP and SCTP carry no metrics. */
+  /** The ports that can be scraped, in declared order; UDP and SCTP carry no metrics. */
   readonly candidates: readonly Port[];
   readonly probes: readonly Probe[];
-  /** Command and arguments as single statements: see {@link statedWords}. */
-  readonly words: () => readonly string[];
-  /** Environment variables with a literal value; `valueFrom` is not visible in the pod. */
+  /** Command and arguments, in every form that rules match: see {@link readCommandLine}. */
+  readonly commandLine: () => readonly string[];
+  /** Environment variables with a literal value; values of `valueFrom` are not in the pod. */
   readonly environment: () => ReadonlyMap<string, string>;
   /** The same as `NAME=value`. */
   readonly assignments: () => readonly string[];
-  /** Whether the name of one of them holds the text. */
+  /** Whether the name of a variable contains the string. */
   readonly hasNameWith: (part: string) => boolean;
-  /** The number of the first port of each name. */
+  /** The first port number of each name. */
   readonly portNumbers: () => ReadonlyMap<string, number>;
   /** The numbers of all ports. */
   readonly declared: () => ReadonlySet<number>;
@@ -63,8 +63,7 @@ export interface Probe {
   readonly tls: boolean;
 }
 
-/** Returns what can be read of the object, or undefined where a value that matters has the wrong type or there is too much
- * of it (limits.ts). Never throws. */
+/** Returns the pod, or undefined where a value that is read has the wrong type, or there are too many (limits.ts). Never throws. */
 export function readPod(object: unknown, work: Work = startWork()): Pod | undefined {
   if (!isObject(object)) return undefined;
   const metadata = object.metadata;
@@ -79,7 +78,7 @@ export function readPod(object: unknown, work: Work = startWork()): Pod | undefi
     return undefined;
   const init = objects(initContainers);
   if (objects(containers).length + init.length > MAX_CONTAINERS) return undefined;
-  const budget = { words: MAX_WORDS };
+  const budget = { arguments: MAX_ARGUMENTS };
   let protocols: ReadonlyMap<number, boolean> | undefined;
   const pod: Pod = {
     labels,
@@ -95,7 +94,7 @@ export function readPod(object: unknown, work: Work = startWork()): Pod | undefi
   return ports > MAX_TCP_PORTS ? undefined : pod;
 }
 
-/** Returns whether the pod declares the port, and only with protocols that carry no metrics. */
+/** Returns whether the pod declares the port only with protocols that carry no metrics. */
 export function isOtherProtocol(pod: Pod, number: number): boolean {
   return pod.protocols().get(number) === false;
 }
@@ -115,28 +114,28 @@ function portNumbersOf(ports: readonly Port[]): ReadonlyMap<string, number> {
   return numbers;
 }
 
-/** Steps of reading one entry of a map or a list: some 50 ns for the entry that is made of it. */
+/** Steps of reading one entry of a map or a list, which takes about 50 ns. */
 const ENTRY = 5;
 
-function readContainer(container: JsonObject, budget: { words: number }, work: Work): Container {
-  let words: readonly string[] | undefined;
+function readContainer(container: JsonObject, budget: { arguments: number }, work: Work): Container {
+  let commandLine: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   const parts = new Map<string, boolean>();
-  // Command, arguments and environment are the bulk of a pod and most rules never look at them: read on first use.
+  // Command, arguments and environment are most of a pod, and most rules never read them: read on first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
-  const readWords = (): readonly string[] => {
-    if (words === undefined) {
+  const readArguments = (): readonly string[] => {
+    if (commandLine === undefined) {
       const command = [...strings(container.command), ...strings(container.args)];
-      words = statedWords(command, readEnvironment(), budget.words, work);
-      budget.words = Math.max(budget.words - words.length, 0);
+      commandLine = readCommandLine(command, readEnvironment(), budget.arguments, work);
+      budget.arguments = Math.max(budget.arguments - commandLine.length, 0);
     }
-    return words;
+    return commandLine;
   };
   const listed = objects(container.ports);
-  // Once for reading the port, and once for each map of all of them.
+  // Once to read the port, and once for each of the two maps of ports.
   const ports = spend(work, 3 * ENTRY * listed.length) ? listed.map(readPort) : [];
   return {
     name: readName(container.name),
@@ -144,7 +143,7 @@ function readContainer(container: JsonObject, budget: { words: number }, work: W
     ports,
     candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
     probes: PROBES.flatMap((key) => readProbe(container[key])),
-    words: readWords,
+    commandLine: readArguments,
     environment: readEnvironment,
     assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
     hasNameWith(part) {
@@ -181,13 +180,13 @@ function readPort(port: JsonObject): Port {
   const number = port.containerPort;
   return {
     name: readName(port.name),
-    // A port of another type is none: the API server refuses it after us.
+    // The API server rejects a port of another type later.
     number: typeof number === 'number' ? number : Number.NaN,
     protocol: readString(port.protocol) || 'TCP',
   };
 }
 
-/** Returns the number of the port that a probe asks; undefined where it names one that the container doesn't declare. */
+/** Returns the number of the port that a probe uses; undefined where it names a port that the container does not declare. */
 export function probedPort({ port }: Probe, container: Container): number | undefined {
   return typeof port === 'number' ? port : container.portNumbers().get(port);
 }
@@ -205,7 +204,7 @@ function readProbe(probe: unknown): Probe[] {
 function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   const env = container.env;
-  // Once for the variable, and once for its name among all of them.
+  // Once for the variable, and once for the search through all names.
   if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return variables;
   for (const variable of env) {
     if (!isObject(variable)) continue;
@@ -226,7 +225,7 @@ function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): re
   return assignments;
 }
 
-function isText(value: unknown): boolean {
+function isStringOrAbsent(value: unknown): boolean {
   return isAbsent(value) || typeof value === 'string';
 }
 
@@ -240,10 +239,10 @@ function isContainerList(value: unknown): boolean {
     objects(value).every((container) => {
       const ports = container.ports;
       return (
-        isText(container.name) &&
-        isText(container.image) &&
+        isStringOrAbsent(container.name) &&
+        isStringOrAbsent(container.image) &&
         isObjectList(ports) &&
-        objects(ports).every((port) => isText(port.name) && isText(port.protocol))
+        objects(ports).every((port) => isStringOrAbsent(port.name) && isStringOrAbsent(port.protocol))
       );
     })
   );
@@ -257,20 +256,20 @@ function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** Steps of reading one label or annotation: of an object with thousands of keys, each is looked up in 500 to 800 ns. */
+/** Steps of reading one label or annotation: in an object with thousands of keys, a lookup takes 500 to 800 ns. */
 const KEY = 60;
 
-/** The strings of a map; undefined where it is none, or holds something else. */
+/** Returns the map of strings; undefined where the value is not a map, or contains other types. */
 function readStrings(map: unknown, work: Work): ReadonlyMap<string, string> | undefined {
   const strings = new Map<string, string>();
   if (isAbsent(map)) return strings;
   if (!isObject(map)) return undefined;
-  // Without an entry's own array on the way: a pod of 60,000 labels would take 10 MiB for them.
+  // Object.entries would allocate an array for each label: 10 MiB for 60,000 labels.
   const keys = Object.keys(map);
   if (!spend(work, KEY * keys.length)) return strings;
   for (const key of keys) {
     const value = map[key];
-    if (!isText(value)) return undefined;
+    if (!isStringOrAbsent(value)) return undefined;
     strings.set(key, readString(value));
   }
   return strings;

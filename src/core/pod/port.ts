@@ -1,4 +1,4 @@
-/** Ports that Istio keeps for itself: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
+/** Ports that Istio reserves: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
 export const ISTIO_PORTS: ReadonlySet<number> = new Set([
   15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090,
 ]);
@@ -11,12 +11,12 @@ export function isScrapable(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535 && !ISTIO_PORTS.has(port);
 }
 
-/** Returns the port of a decimal text without sign or leading zero, or undefined: every scraper reads exactly these. */
+/** Returns the port of a decimal string without sign or leading zero, or undefined: every scraper reads exactly these. */
 export function readPortNumber(text: string): number | undefined {
   return /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
 }
 
-/** Where a process listens, as a flag or a variable says it. */
+/** Where a process listens, read from a flag or a variable. */
 export type Address =
   { readonly kind: 'port'; readonly port: number } | { readonly kind: 'off' } | { readonly kind: 'unknown' };
 
@@ -24,7 +24,7 @@ const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\
 
 /**
  * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port that can be scraped; `off` for
- * loopback, for port 0 and for nothing at all (how controller-runtime and others switch metrics off); `unknown` for the rest.
+ * loopback, for port 0 and for the empty string (controller-runtime and others switch metrics off this way); otherwise `unknown`.
  */
 export function readAddress(text: string): Address {
   const value = text.trim();

@@ -2,25 +2,25 @@ import { isLike } from './glob.ts';
 import type { Pattern } from './pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
-import { states } from './setting.ts';
-import type { Statement } from './setting.ts';
+import { hasSetting } from './setting.ts';
+import type { Setting } from './setting.ts';
 import { spend } from '../step-budget.ts';
 
-/** What is known of an image: where its metrics are when it is started as it comes, and what changes that. */
+/** One entry of the catalogue: where an image serves metrics by default, and what changes that. */
 export interface ImageEntry {
-  /** The default; several where versions differ, of which then only a declared one is taken. */
+  /** The default ports. Where versions differ there are several, and only one that the container declares is used. */
   readonly ports: readonly number[];
   readonly path: string;
   readonly scheme: 'http' | 'https';
-  /** Flags and variables whose value is the port or address instead. */
+  /** Flags and variables whose value replaces the default port. */
   readonly portFrom: readonly string[];
-  readonly needs: Statement | undefined;
-  readonly unless: Statement | undefined;
+  readonly needs: Setting | undefined;
+  readonly unless: Setting | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
-  /** Ports that the image has for other things: declaring only these doesn't mean that the default has moved. */
+  /** Ports that the image uses for other things: declaring only these does not mean that the default has moved. */
   readonly otherPorts: readonly number[];
-  /** The name of the port that metrics are on, where the default port is not declared. */
+  /** The name of the metrics port, where the default port is not declared. */
   readonly portName: Pattern | undefined;
 }
 
@@ -30,13 +30,13 @@ export interface Catalogue {
   readonly find: (container: Container) => readonly ImageEntry[];
 }
 
-/** What an entry says of a container. */
-export type Known =
+/** The result of a lookup for one container. */
+export type CatalogueResult =
   | { readonly kind: 'found'; readonly port: number; readonly path: string; readonly scheme: 'http' | 'https' }
   | { readonly kind: 'off' }
   | { readonly kind: 'unknown' };
 
-/** Where an entry is looked for: names as they end, one segment or two; `*` stands for any characters within a segment. */
+/** The names of an entry: the last one or two segments of an image; `*` matches any characters within a segment. */
 interface Named {
   readonly images: readonly string[];
 }
@@ -44,8 +44,8 @@ interface Named {
 const NONE: readonly never[] = [];
 
 /**
- * Returns the catalogue of the entries. An entry is compiled when its image first turns up: a cluster runs few of hundreds,
- * and compiling all of them would be most of the program's start.
+ * Returns the catalogue of the entries. An entry is compiled when its image is first looked up: a
+ * cluster runs few of the hundreds, and compiling all of them would be most of the program's start.
  */
 export function createCatalogue<Entry extends Named>(
   entries: readonly Entry[],
@@ -104,27 +104,28 @@ function push<Key, Value>(into: Map<Key, Value[]>, key: Key, value: Value): void
   else values.push(value);
 }
 
-/** Returns where the catalogue puts the container's metrics: the first entry that knows decides. */
-export function consult(catalogue: Catalogue, container: Container): Known {
+/** Returns where the container's metrics are by the catalogue: the first entry that is not `unknown` decides. */
+export function lookUp(catalogue: Catalogue, container: Container): CatalogueResult {
   for (const entry of catalogue.find(container)) {
-    const known = consultEntry(entry, container);
+    const known = lookUpEntry(entry, container);
     if (known.kind !== 'unknown') return known;
   }
   return { kind: 'unknown' };
 }
 
 /**
- * The pod's own words win over the catalogue: a flag that moves the port is followed, one that switches metrics off or binds
- * loopback is believed, and where the container declares ports of which none is the default, the default has been moved in
- * a way that the pod doesn't show: then only a port of the name that the entry gives will do.
+ * The pod's settings come before the catalogue's defaults. A flag that sets the port is followed, and
+ * so is one that switches metrics off or binds loopback. Where the container declares ports and none
+ * of them is the default, something outside the pod has moved the port: then only a port with the
+ * entry's name is used.
  */
-function consultEntry(entry: ImageEntry, container: Container): Known {
+function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
   const { path, scheme } = entry;
-  if (entry.unless !== undefined && states(container, entry.unless)) return { kind: 'off' };
-  if (entry.needs !== undefined && !states(container, entry.needs)) return { kind: 'unknown' };
-  const moved = movedTo(container, entry.portFrom);
-  if (moved !== undefined) {
-    const address = readAddress(moved);
+  if (entry.unless !== undefined && hasSetting(container, entry.unless)) return { kind: 'off' };
+  if (entry.needs !== undefined && !hasSetting(container, entry.needs)) return { kind: 'unknown' };
+  const value = configuredAddress(container, entry.portFrom);
+  if (value !== undefined) {
+    const address = readAddress(value);
     return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
   }
   const compared = entry.otherPorts.length + entry.ports.length + 1;
@@ -135,12 +136,12 @@ function consultEntry(entry: ImageEntry, container: Container): Known {
   const named = declared.find(({ name }) => name !== '' && entry.portName?.matches(name, container.work) === true);
   if (port === undefined && named !== undefined) return { kind: 'found', port: named.number, path, scheme };
   const [only, ...others] = entry.ports;
-  const isSilent = declared.length === 0 && !entry.declared && others.length === 0;
-  return isSilent && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
+  const usesDefault = declared.length === 0 && !entry.declared && others.length === 0;
+  return usesDefault && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
 }
 
-/** The first value that one of the flags (`--web.listen-address`) or variables (`METRICS_PORT`) is given. */
-function movedTo(container: Container, names: readonly string[]): string | undefined {
+/** Returns the value of the first of the flags (`--web.listen-address`) and variables (`METRICS_PORT`) that is set. */
+function configuredAddress(container: Container, names: readonly string[]): string | undefined {
   for (const name of names) {
     const isFlag = name.startsWith('-');
     const value = isFlag ? flagValue(container, name) : container.environment().get(name);
@@ -150,8 +151,8 @@ function movedTo(container: Container, names: readonly string[]): string | undef
 }
 
 function flagValue(container: Container, name: string): string | undefined {
-  const words = container.words();
-  if (!spend(container.work, words.length)) return undefined;
-  const beginning = `-${name.startsWith('--') ? name.slice(1) : name}=`;
-  return words.find((word) => word.startsWith(beginning))?.slice(beginning.length);
+  const args = container.commandLine();
+  if (!spend(container.work, args.length)) return undefined;
+  const prefix = `-${name.startsWith('--') ? name.slice(1) : name}=`;
+  return args.find((argument) => argument.startsWith(prefix))?.slice(prefix.length);
 }

@@ -5,10 +5,10 @@ import type { Pattern } from './pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
 import type { RulesFile } from './schema.ts';
 import { requirements } from './selector.ts';
-import { statementOf } from './setting.ts';
-import type { Statement } from './setting.ts';
+import { settingOf } from './setting.ts';
+import type { Setting } from './setting.ts';
 
-/** Returns the rules of a checked file, ready to decide with. */
+/** Returns the compiled rules of a valid file. */
 export function compile(effective: RulesFile): Rules {
   const rules = effective.rules.map(({ name, when, unless, scrape, exclude }): Rule => ({
     name,
@@ -24,7 +24,7 @@ export function compile(effective: RulesFile): Rules {
     names: rules.map((rule) => rule.name),
     https: effective.https,
     ignoreContainers: effective.ignoreContainers.map(pattern),
-    pathFrom: effective.pathFrom.map((source) => statementOf(pattern(source))),
+    pathFrom: effective.pathFrom.map((source) => settingOf(pattern(source))),
     catalogue: createCatalogue(effective.images, compileImage),
     annotationKeys: effective.annotations,
     effective,
@@ -41,7 +41,7 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     portNumber: portNumber === undefined ? undefined : [portNumber].flat(),
     probePath: optionalPattern(probePath),
     argument: optionalPattern(argument),
-    env: optionalStatement(env),
+    env: optionalSetting(env),
     catalogue: catalogue ?? false,
     declared: declared ?? false,
   };
@@ -53,8 +53,8 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
     portFrom: image.portFrom ?? [],
-    needs: optionalStatement(image.needs),
-    unless: optionalStatement(image.unless),
+    needs: optionalSetting(image.needs),
+    unless: optionalSetting(image.unless),
     declared: image.declared ?? false,
     container: optionalPattern(image.container),
     otherPorts: image.otherPorts ?? [],
@@ -62,17 +62,17 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
   };
 }
 
-/** The schema has compiled every pattern once, so here it cannot fail. */
+/** Returns the compiled pattern. The schema has compiled it before, so it cannot fail. */
 function pattern(source: string): Pattern {
   const compiled = compilePattern(source);
-  if (typeof compiled === 'string') throw new Error(`a pattern that was valid is not: ${compiled}`);
-  return compiled;
+  if (!compiled.ok) throw new Error(`a checked pattern is invalid: ${compiled.error}`);
+  return compiled.value;
 }
 
 function optionalPattern(source: string | undefined): Pattern | undefined {
   return source === undefined ? undefined : pattern(source);
 }
 
-function optionalStatement(source: string | undefined): Statement | undefined {
-  return source === undefined ? undefined : statementOf(pattern(source));
+function optionalSetting(source: string | undefined): Setting | undefined {
+  return source === undefined ? undefined : settingOf(pattern(source));
 }

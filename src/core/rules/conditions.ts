@@ -1,4 +1,4 @@
-import { consult } from './catalogue.ts';
+import { lookUp } from './catalogue.ts';
 import type { Pattern } from './pattern.ts';
 import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
@@ -9,7 +9,7 @@ import { variables } from './setting.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
-/** A port that a condition names, with what else that condition knows of it. */
+/** A port that a condition names, with what else the condition knows of it. */
 export interface NamedPort {
   readonly port: number;
   readonly groups?: ReadonlyMap<string, string>;
@@ -17,21 +17,23 @@ export interface NamedPort {
   readonly scheme?: 'http' | 'https';
 }
 
-/** The ports that a container's conditions name; undefined where they hold and name none. */
+/** The result of conditions that all hold. */
 export interface Match {
+  /** The ports that the conditions name; undefined where they name none. */
   readonly named: readonly NamedPort[] | undefined;
-  /** What the patterns without a port took from the container. */
+  /** What the patterns without a port captured. */
   readonly groups: ReadonlyMap<string, string>;
 }
 
 const NO_GROUPS: ReadonlyMap<string, string> = new Map();
 
 /**
- * Returns what the conditions match in the container; the first condition that fails; or `off` where the catalogue sees that
- * the metrics are switched off. Conditions that name ports narrow one another. The cheap ones come first, and nothing is
- * allocated before one holds: most rules fail at once, on every pod that is created.
+ * Returns the match where all conditions hold in the container, the first condition that fails, or
+ * `off` where the catalogue shows that the metrics are switched off. Only ports that all
+ * port-naming conditions name remain. Cheap conditions come first, and nothing is allocated before
+ * one holds, because most rules fail at once on every pod.
  */
-export function matchIn(
+export function evaluateConditions(
   when: Conditions,
   container: Container,
   pod: Pod,
@@ -53,21 +55,21 @@ export function matchIn(
     if (named.length === 0) return 'probePath';
   }
   if (when.argument !== undefined) {
-    const statements = matching(when.argument, container.words(), work);
-    if (statements.length === 0) return 'argument';
-    if (namesPort(when.argument)) named = narrow(named, portsOf(statements), work);
-    else groups = new Map([...groups, ...(statements[0] ?? [])]);
+    const matches = matching(when.argument, container.commandLine(), work);
+    if (matches.length === 0) return 'argument';
+    if (namesPort(when.argument)) named = narrow(named, portsOf(matches), work);
+    else groups = new Map([...groups, ...(matches[0] ?? [])]);
     if (named?.length === 0) return 'argument';
   }
   if (when.env !== undefined) {
-    const statements = matching(when.env.pattern, variables(when.env, container), work);
-    if (statements.length === 0) return 'env';
-    if (namesPort(when.env.pattern)) named = narrow(named, portsOf(statements), work);
-    else groups = new Map([...groups, ...(statements[0] ?? [])]);
+    const matches = matching(when.env.pattern, variables(when.env, container), work);
+    if (matches.length === 0) return 'env';
+    if (namesPort(when.env.pattern)) named = narrow(named, portsOf(matches), work);
+    else groups = new Map([...groups, ...(matches[0] ?? [])]);
     if (named?.length === 0) return 'env';
   }
   if (when.catalogue) {
-    const known = consult(rules.catalogue, container);
+    const known = lookUp(rules.catalogue, container);
     if (known.kind === 'off') return 'off';
     if (known.kind === 'unknown') return 'catalogue';
     named = narrow(named, [known], work);
@@ -108,30 +110,30 @@ function byProbe(pattern: Pattern, container: Container): NamedPort[] {
   return distinct(named);
 }
 
-/** A statement with a group `port` names the port; one without only has to be there. */
+/** A pattern with a group `port` names the port; one without it must only match. */
 function namesPort(pattern: Pattern): boolean {
   return pattern.groupNames.includes('port');
 }
 
-function portsOf(statements: readonly ReadonlyMap<string, string>[]): NamedPort[] {
+function portsOf(matches: readonly ReadonlyMap<string, string>[]): NamedPort[] {
   const named: NamedPort[] = [];
-  for (const groups of statements) {
+  for (const groups of matches) {
     const port = readPortNumber(groups.get('port') ?? '');
     if (port !== undefined) named.push({ port, groups });
   }
   return distinct(named);
 }
 
-function matching(pattern: Pattern, statements: readonly string[], work: Work): ReadonlyMap<string, string>[] {
+function matching(pattern: Pattern, values: readonly string[], work: Work): ReadonlyMap<string, string>[] {
   const found: ReadonlyMap<string, string>[] = [];
-  for (const statement of statements) {
-    const groups = pattern.groups(statement, work);
+  for (const value of values) {
+    const groups = pattern.groups(value, work);
     if (groups !== undefined) found.push(groups);
   }
   return found;
 }
 
-/** Steps of what is made of one named port: an object, its place in a map. */
+/** Steps of one named port: an object, and its place in a map. */
 const EACH = 10;
 
 function narrow(

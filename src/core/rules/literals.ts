@@ -1,29 +1,31 @@
 /*
- * What a pattern begins with and holds, read off its source. Few words of a pod have that, and looking for it is many times
- * cheaper than running RE2: without this file a decision takes 15 to 34 times what parsing the pod's JSON does, with it 1.0 to 1.3 times
- * (`npm run bench`).
+ * A prefilter for RE2, as RE2's own FilteredRE2 has one: the literal strings that every match of a
+ * pattern begins with or contains, read from its source. Few values of a pod contain them, and a search
+ * for a literal is many times cheaper than RE2: without this file a decision takes 15 to 34 times as
+ * long as parsing the pod's JSON, with it 1.0 to 1.3 times (`npm run bench`).
  */
 
-/** What can be read off a pattern's source, so that texts which cannot match never reach the regular expression. */
+/** What is known of a pattern's matches, so that a string that cannot match never reaches RE2. */
 export interface Literals {
   /** Every match begins with one of these; `['']` where nothing is certain. */
-  readonly begins: readonly string[];
-  /** Whether `begins` is all that the pattern matches, to the letter. */
-  readonly complete: boolean;
-  /** Every match holds one of these; undefined where nothing is certain. */
-  readonly holds: readonly string[] | undefined;
+  readonly prefixes: readonly string[];
+  /** Whether the pattern matches the `prefixes` and nothing else. */
+  readonly exact: boolean;
+  /** Every match contains one of these; undefined where nothing is certain. */
+  readonly required: readonly string[] | undefined;
 }
 
-/** More beginnings than this are not worth listing: the regular expression is as quick. */
-const MOST = 64;
-/** Parts are looked for all through a text, so a few must do. */
-const MOST_PARTS = 16;
+/** With more prefixes than this, RE2 itself is as fast. */
+const MAX_PREFIXES = 64;
+/** Required strings are searched for in the whole value, so only a few are worth it. */
+const MAX_REQUIRED = 16;
 
-const ANYTHING: Literals = { begins: [''], complete: false, holds: undefined };
+const ANYTHING: Literals = { prefixes: [''], exact: false, required: undefined };
 
 /**
- * Returns the texts that a pattern's matches begin with and hold: `(a|b)_port=.*` begins with `a_port=` or `b_port=`,
- * `(.*-)?metrics` holds `metrics`. Where the source has something that this reader doesn't know, nothing is certain.
+ * Returns the literals of a pattern: matches of `(a|b)_port=.*` begin with `a_port=` or `b_port=`,
+ * matches of `(.*-)?metrics` contain `metrics`. Where the source has syntax that this reader does not
+ * know, nothing is certain.
  */
 export function literalsOf(source: string): Literals {
   const reader = { source, at: 0 };
@@ -49,71 +51,75 @@ function readAlternatives(reader: Reader): Literals | undefined {
     if (branch === undefined) return undefined;
     branches.push(branch);
   } while (take(reader, /^\|/) !== undefined);
-  const begins = branches.flatMap((branch) => branch.begins);
-  const holds = branches.map((branch) => branch.holds);
+  const prefixes = branches.flatMap((branch) => branch.prefixes);
+  const required = branches.map((branch) => branch.required);
+  const isCertain = required.every((strings) => strings !== undefined) && required.flat().length <= MAX_REQUIRED;
   return {
-    begins: begins.length > MOST ? [''] : begins,
-    complete: begins.length <= MOST && branches.every((branch) => branch.complete),
-    holds: holds.every((texts) => texts !== undefined) && holds.flat().length <= MOST_PARTS ? holds.flat() : undefined,
+    prefixes: prefixes.length > MAX_PREFIXES ? [''] : prefixes,
+    exact: prefixes.length <= MAX_PREFIXES && branches.every((branch) => branch.exact),
+    required: isCertain ? required.flat() : undefined,
   };
 }
 
 function readBranch(reader: Reader): Literals | undefined {
-  let begins: readonly string[] = [''];
-  let complete = true;
-  let run: readonly string[] = [''];
-  let word = ''; // the end of the run that is one text, whatever the choices before it
-  let holds: readonly string[] | undefined;
-  const offer = (texts: readonly string[] | undefined): void => {
-    if (texts === undefined || texts.length > MOST_PARTS || shortest(texts) === 0) return;
-    if (holds === undefined || worth(texts) > worth(holds)) holds = texts;
+  let prefixes: readonly string[] = [''];
+  let exact = true;
+  let sequence: readonly string[] = ['']; // what the exact atoms since the last other one match together
+  let literal = ''; // the same while they match a single string
+  let required: readonly string[] | undefined;
+  const consider = (strings: readonly string[] | undefined): void => {
+    if (strings === undefined || strings.length > MAX_REQUIRED || shortest(strings) === 0) return;
+    if (required === undefined || selectivity(strings) > selectivity(required)) required = strings;
   };
   while (reader.at < reader.source.length && !/^[|)]/.test(reader.source.slice(reader.at, reader.at + 1))) {
     const atom = readAtom(reader);
     if (atom === undefined) return undefined;
-    if (complete) {
-      const longer = join(begins, atom.begins, MOST);
-      complete = longer !== undefined && atom.complete;
-      begins = longer ?? begins;
+    if (exact) {
+      const longer = join(prefixes, atom.prefixes, MAX_PREFIXES);
+      exact = longer !== undefined && atom.exact;
+      prefixes = longer ?? prefixes;
     }
-    const longer = join(run, atom.begins, MOST_PARTS);
-    const [only] = atom.begins;
-    if (atom.complete && atom.begins.length === 1 && only !== undefined) word += only;
+    const longer = join(sequence, atom.prefixes, MAX_REQUIRED);
+    const [only] = atom.prefixes;
+    if (atom.exact && atom.prefixes.length === 1 && only !== undefined) literal += only;
     else {
-      offer([word]);
-      word = '';
+      consider([literal]);
+      literal = '';
     }
-    if (longer === undefined || !atom.complete) {
-      offer(longer ?? run);
-      offer(atom.holds);
-      run = atom.complete && atom.begins.length <= MOST_PARTS ? atom.begins : [''];
-    } else run = longer;
+    if (longer === undefined || !atom.exact) {
+      consider(longer ?? sequence);
+      consider(atom.required);
+      sequence = atom.exact && atom.prefixes.length <= MAX_REQUIRED ? atom.prefixes : [''];
+    } else sequence = longer;
   }
-  offer([word]);
-  offer(run);
-  return { begins, complete, holds };
+  consider([literal]);
+  consider(sequence);
+  return { prefixes, exact, required };
 }
 
-function join(some: readonly string[], others: readonly string[], most: number): readonly string[] | undefined {
-  return some.length * others.length > most ? undefined : some.flatMap((text) => others.map((other) => text + other));
+/** Returns every string of `some` followed by every string of `others`, or undefined for more than `limit`. */
+function join(some: readonly string[], others: readonly string[], limit: number): readonly string[] | undefined {
+  return some.length * others.length > limit
+    ? undefined
+    : some.flatMap((first) => others.map((second) => first + second));
 }
 
-/** Literals tell more the longer they are, up to a point, and each of them has to be looked for. */
-function worth(texts: readonly string[]): number {
-  return Math.min(shortest(texts), 8) - 2 * (texts.length - 1);
+/** Returns how well the strings filter: long ones rule out more values, up to a point, and each one costs a search. */
+function selectivity(strings: readonly string[]): number {
+  return Math.min(shortest(strings), 8) - 2 * (strings.length - 1);
 }
 
-function shortest(texts: readonly string[]): number {
-  return Math.min(...texts.map((text) => text.length));
+function shortest(strings: readonly string[]): number {
+  return Math.min(...strings.map(({ length }) => length));
 }
 
-/** One atom with its repetition; undefined to give up. */
+/** Reads one atom with its repetition; undefined to give up. */
 function readAtom(reader: Reader): Literals | undefined {
   const atom = readBareAtom(reader);
   const repetition = atom === undefined ? undefined : take(reader, /^(?:[*+?]|\{\d+(?:,\d*)?\})\??/);
   if (atom === undefined || repetition === undefined) return atom;
-  if (repetition.startsWith('?')) return { begins: ['', ...atom.begins], complete: atom.complete, holds: undefined };
-  return repetition.startsWith('+') ? { ...atom, complete: false } : ANYTHING;
+  if (repetition.startsWith('?')) return { prefixes: ['', ...atom.prefixes], exact: atom.exact, required: undefined };
+  return repetition.startsWith('+') ? { ...atom, exact: false } : ANYTHING;
 }
 
 function readBareAtom(reader: Reader): Literals | undefined {
@@ -123,10 +129,10 @@ function readBareAtom(reader: Reader): Literals | undefined {
     if (take(reader, /^\)/) === undefined) return undefined;
     return group === '(?i:' ? inner && ANYTHING : inner;
   }
-  // \pN, \x{…}, \Q…\E and octal escapes have a length of their own: nothing is certain of them.
+  // \pN, \x{…}, \Q…\E and octal escapes are not read: nothing is certain of them.
   if (take(reader, /^(?:\\[dDwWsS]|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\.)/) !== undefined) return ANYTHING;
-  const text = take(reader, /^(?:\\[^A-Za-z0-9]|[^.*+?()[\]{}|^$\\])/);
-  return text === undefined
+  const literal = take(reader, /^(?:\\[^A-Za-z0-9]|[^.*+?()[\]{}|^$\\])/);
+  return literal === undefined
     ? undefined
-    : { begins: [text.startsWith('\\') ? text.slice(1) : text], complete: true, holds: undefined };
+    : { prefixes: [literal.startsWith('\\') ? literal.slice(1) : literal], exact: true, required: undefined };
 }

@@ -2,6 +2,7 @@ import { MAX_RULES_FILE } from '../limits.ts';
 import { compile } from './compile.ts';
 import { member } from '../json.ts';
 import type { Problem } from '../problem.ts';
+import type { Result } from '../result.ts';
 import type { Rules } from './rule.ts';
 import { readDocument, schemaProblems } from './document.ts';
 import type { RulesDocument } from './document.ts';
@@ -12,56 +13,54 @@ export { renderProblems } from '../problem.ts';
 export type { Problem } from '../problem.ts';
 export type { Rules } from './rule.ts';
 
-/** The shipped data, checked: read it once and pass it to every {@link parseRules}. */
+/** The shipped data after validation: read it once and pass it to every {@link parseRules}. */
 export interface Shipped {
-  /** The shipped rules, and the containers that others inject. */
+  /** The shipped rules, and the names of injected containers. */
   readonly defaults: RulesFile;
   /** The catalogue of images. */
   readonly images: RulesFile['images'];
 }
 
-/** Returns the shipped data of the contents of default.yaml and images.yaml. A fault in them is a bug, so it throws. */
+/** Returns the shipped data from the contents of default.yaml and images.yaml. Throws where they are invalid, which is a bug. */
 export function checkShipped(defaults: unknown, images: unknown): Shipped {
   return { defaults: RulesFile.parse(defaults), images: RulesFile.parse(images).images };
 }
 
-/** The rules, or everything that is wrong with the file. */
-export type ParsedRules =
-  | {
-      readonly ok: true;
-      readonly rules: Rules;
-      /**
-       * Rules that replace a shipped one of their name without saying so: a mistake to whoever writes the file, but no reason
-       * for a program not to start whose newer version has come to ship that name.
-       */
-      readonly remarks: readonly Problem[];
-    }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+/** A valid rules file. */
+export interface ParsedRules {
+  readonly rules: Rules;
+  /**
+   * Rules that replace a shipped rule of the same name without disabling it. `check` reports them as
+   * errors. They must not stop a program, because an upgrade may bring a shipped rule of that name.
+   */
+  readonly warnings: readonly Problem[];
+}
 
 /**
- * Returns the compiled rules of a rules file (YAML or JSON), with the shipped ones behind them unless it says
- * `extends: none`; or every problem of the file at once, in its order. An empty file means the defaults.
+ * Returns the compiled rules of a rules file (YAML or JSON), followed by the shipped ones unless it says
+ * `extends: none`; or all problems of the file, in its order. An empty file means the defaults.
  */
-export function parseRules(text: string, shipped: Shipped): ParsedRules {
+export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, readonly Problem[]> {
   if (text.length > MAX_RULES_FILE)
-    return { ok: false, problems: [{ line: 1, column: 1, path: '', message: tooLong(text) }] };
-  const document = readDocument(text);
-  if (!('content' in document)) return { ok: false, problems: document };
+    return { ok: false, error: [{ line: 1, column: 1, path: '', message: tooLong(text) }] };
+  const read = readDocument(text);
+  if (!read.ok) return read;
+  const document = read.value;
   const parsed = RulesFile.safeParse(document.content ?? {});
-  const remarks = inOrder(replacements(document, shipped.defaults));
-  const wrong = [
+  const warnings = inOrder(replacements(document, shipped.defaults));
+  const errors = [
     ...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)),
     ...namesTwice(document),
     ...unknownNames(document, shipped.defaults),
   ];
-  if (!parsed.success || wrong.length > 0) return { ok: false, problems: inOrder([...wrong, ...remarks]) };
-  return { ok: true, rules: compile(effectiveFile(parsed.data, shipped)), remarks };
+  if (!parsed.success || errors.length > 0) return { ok: false, error: inOrder([...errors, ...warnings]) };
+  return { ok: true, value: { rules: compile(effectiveFile(parsed.data, shipped)), warnings } };
 }
 
 function tooLong({ length }: string): string {
   return (
-    `the file has ${Math.ceil(length / 1024)} KiB, and more than ${MAX_RULES_FILE / 1024} KiB of rules may take more memory than ` +
-    'there is: make one pattern of several, or leave rules out'
+    `the file has ${Math.ceil(length / 1024)} KiB, and more than ${MAX_RULES_FILE / 1024} KiB may need more memory than the webhook has: ` +
+    'combine patterns, or remove rules'
   );
 }
 
@@ -69,7 +68,7 @@ function inOrder(problems: readonly Problem[]): Problem[] {
   return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
-/** What holds in the end: the user's rules and images first, then the shipped ones that are left on and not replaced. */
+/** Returns the effective file: the user's rules and images, then the shipped ones that are neither disabled nor replaced. */
 function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFile {
   const replaced = new Set([...file.disabled, ...file.rules.map(({ name }) => name)]);
   const left = defaults.rules.filter(({ name }) => !replaced.has(name));
@@ -82,37 +81,37 @@ function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFil
   };
 }
 
-// Names only show across rules. They are read off the file as it stands, so that what is wrong with them is told together with
-// everything else that is wrong.
+// Problems with names concern several rules. They are read from the raw file, so that they are reported
+// together with all other problems.
 
-/** One name for two rules of the file. */
+/** Returns a problem for each rule with the name of an earlier one. */
 function namesTwice({ content, at }: RulesDocument): Problem[] {
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
   for (const [i, name] of ruleNames(content)) {
     const first = seen.get(name);
     if (first === undefined) seen.set(name, i);
-    else problems.push(at(['rules', i, 'name'], `rules[${first}] has this name already`));
+    else problems.push(at(['rules', i, 'name'], `rules[${first}] already has this name`));
   }
   return problems;
 }
 
-/** A shipped rule under `disabled` that is not shipped. */
+/** Returns a problem for each name under `disabled` that is not the name of a shipped rule. */
 function unknownNames({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
   const shipped = defaults.rules.map((rule) => rule.name);
   return disabledNames(content).flatMap((name, i) =>
     typeof name !== 'string' || shipped.includes(name)
       ? []
-      : [at(['disabled', i], `no shipped rule is called "${name}"${didYouMean(name, shipped)}`)],
+      : [at(['disabled', i], `there is no shipped rule "${name}"${didYouMean(name, shipped)}`)],
   );
 }
 
-/** A rule that takes a shipped rule's name without disabling that one. */
+/** Returns a problem for each rule that has a shipped rule's name without disabling that one. */
 function replacements({ content, at }: RulesDocument, defaults: RulesFile): Problem[] {
   if (member(content, 'extends') === 'none') return [];
   const shipped = new Set(defaults.rules.map((rule) => rule.name));
   for (const name of disabledNames(content)) if (typeof name === 'string') shipped.delete(name);
-  const message = 'a shipped rule has this name: choose another, or put it under disabled to replace it';
+  const message = 'a shipped rule has this name: choose another, or add it to disabled to replace that rule';
   return ruleNames(content).flatMap(([i, name]) => (shipped.has(name) ? [at(['rules', i, 'name'], message)] : []));
 }
 
@@ -120,8 +119,8 @@ function disabledNames(content: unknown): readonly unknown[] {
   return listOf(member(content, 'disabled'));
 }
 
-/** The rules' places and names, where they have one. */
-function ruleNames(content: unknown): [place: number, name: string][] {
+/** Returns the index and the name of each rule that has a name. */
+function ruleNames(content: unknown): [index: number, name: string][] {
   const rules = listOf(member(content, 'rules'));
   return rules.flatMap((rule, i): [number, string][] => {
     const name = member(rule, 'name');

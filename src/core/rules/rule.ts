@@ -3,7 +3,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { Pattern } from './pattern.ts';
 import type { RulesFile } from './schema.ts';
 import type { LabelRequirement } from './selector.ts';
-import type { Statement } from './setting.ts';
+import type { Setting } from './setting.ts';
 
 /**
  * The conditions of a rule. All that are given hold together, on one container and one port. Every field is there in every
@@ -17,7 +17,7 @@ export interface Conditions {
   readonly portNumber: readonly number[] | undefined;
   readonly probePath: Pattern | undefined;
   readonly argument: Pattern | undefined;
-  readonly env: Statement | undefined;
+  readonly env: Setting | undefined;
   readonly catalogue: boolean;
   readonly declared: boolean;
 }
@@ -42,7 +42,7 @@ export interface Rules {
   readonly https: boolean;
   readonly ignoreContainers: readonly Pattern[];
   /** Settings that name the path of a container's metrics, in the group `path`. */
-  readonly pathFrom: readonly Statement[];
+  readonly pathFrom: readonly Setting[];
   readonly catalogue: Catalogue;
   readonly annotationKeys: AnnotationKeys;
   /** The effective file, for `autoscrape check --print`. */

@@ -7,10 +7,11 @@ import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../suggest.ts';
 
-// The form of a rules file. Its JSON Schema goes into the chart's values.schema.json, so a field is described once, here. What
-// a `refine` asks doesn't show in it: where JSON Schema has words for that, a `meta` says it again.
+// The schema of a rules file. Its JSON Schema goes into the chart's values.schema.json, so each field is
+// described once, here. JSON Schema does not contain what a `refine` checks: where it can express the
+// same, a `meta` repeats it.
 
-/** An object whose unknown fields are refused, each with the field that was probably meant. */
+/** Returns the schema of an object without unknown fields: the error for each suggests the field that was probably meant. */
 function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
@@ -18,7 +19,7 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z
       if (issue.code === 'unrecognized_keys') {
         const keys = (issue as { keys?: readonly string[] }).keys ?? [];
         return keys
-          .map((key) => `unknown field "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`)
+          .map((key) => `unknown field "${key}"${didYouMean(key, known) || `; known fields: ${known.join(', ')}`}`)
           .join('; ');
       }
       return issue.code === 'invalid_type' ? mustBe(`a mapping with ${known.join(', ')}`, issue.input) : undefined;
@@ -26,34 +27,34 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z
   });
 }
 
-/** What is said of a value that is of another kind, or isn't there: the validator's own words are for programmers. */
+/** Returns the message for a value of another type, or a missing one: the validator's own is for programmers. */
 function mustBe(kind: string, input: unknown): string {
-  return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but nothing stands there' : ''}`;
+  return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but is empty' : ''}`;
 }
 
 function text(): z.ZodString {
   return z.string({
     error({ input }) {
       const isScalar = typeof input === 'number' || typeof input === 'boolean';
-      return `${mustBe('a text', input)}${isScalar ? ': put it into quotes' : ''}`;
+      return `${mustBe('a string', input)}${isScalar ? ': quote it' : ''}`;
     },
   });
 }
 
 function list<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
   return z.array(item, {
-    // Null is what is left where all items are commented out.
-    error: ({ input }) => `${mustBe('a list', input)}${input === null ? ': write [], or leave the field out' : ''}`,
+    // A list whose items are all commented out is null.
+    error: ({ input }) => `${mustBe('a list', input)}${input === null ? ': write [], or remove the field' : ''}`,
   });
 }
 
-const AT_LEAST_ONE = 'must hold at least one';
+const AT_LEAST_ONE = 'must have at least one item';
 
 const Pattern = text()
   .min(1, 'must not be empty')
   .superRefine((source, context) => {
     const compiled = compilePattern(source);
-    if (typeof compiled === 'string') context.addIssue({ code: 'custom', message: compiled });
+    if (!compiled.ok) context.addIssue({ code: 'custom', message: compiled.error });
   })
   .meta({ description: 'RE2, anchored at both ends' });
 
@@ -61,7 +62,7 @@ const PathPattern = Pattern.regex(/\(\?P?<path>/, 'must capture the path in a gr
 
 const PortNumber = z
   .int('must be a whole number')
-  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not keep for itself')
+  .refine(isScrapable, 'must be a TCP port from 1 to 65535 that Istio does not reserve')
   .meta({ minimum: 1, maximum: 65535, not: { enum: [...ISTIO_PORTS] } });
 const PortNumbers = z.union([PortNumber, list(PortNumber).min(1, AT_LEAST_ONE)], {
   error: ({ input }) => mustBe('a port number or a list of them', input),
@@ -70,7 +71,7 @@ const LONG_PATH = `must have at most ${MAX_TEXT} characters`;
 const Path = text()
   .max(MAX_TEXT, LONG_PATH)
   .startsWith('/', 'must begin with "/"')
-  .regex(/^[^?#\s]*$/, 'must be a path alone: scrapers encode "?" and "#"');
+  .regex(/^[^?#\s]*$/, 'must be only a path: scrapers encode "?" and "#"');
 const PathTemplate = z.union(
   [
     Path,
@@ -87,14 +88,14 @@ const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' })
 const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
 const PREFIX = String.raw`([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?`;
 const QualifiedName = text()
-  .max(317, { error: 'must have at most 253 characters before the "/" and 63 behind it', abort: true })
+  .max(317, { error: 'must have at most 253 characters before the "/" and 63 after it', abort: true })
   .regex(
     new RegExp(`^${PREFIX}${NAME}$`),
-    'must be a qualified name such as "example.com/port": Kubernetes refuses every pod with another',
+    'must be a qualified name such as "example.com/port", or Kubernetes rejects every pod',
   )
   .refine(
     (key) => key.lastIndexOf('/') <= 253,
-    'must have at most 253 characters before the "/": Kubernetes refuses every pod with another',
+    'must have at most 253 characters before the "/", or Kubernetes rejects every pod',
   );
 const LabelValue = text().regex(
   new RegExp(`^(${NAME})?$`),
@@ -105,7 +106,7 @@ const LabelSelector = strict({
   matchLabels: z
     .record(QualifiedName, LabelValue, {
       error: (issue) => {
-        // A wrong key is an issue around the key's own.
+        // An invalid key is an issue that wraps the key's own.
         if (issue.code === 'invalid_key') return issue.issues[0]?.message;
         return mustBe('a mapping of labels and their values', issue.input);
       },
@@ -128,7 +129,7 @@ const LabelSelector = strict({
   ).optional(),
 }).superRefine((selector, context) => {
   const message = contradiction(selector);
-  if (message !== undefined) context.addIssue({ code: 'custom', message: `can never hold: ${message}` });
+  if (message !== undefined) context.addIssue({ code: 'custom', message: `can never match: ${message}` });
 });
 
 const When = strict({
@@ -136,49 +137,52 @@ const When = strict({
   container: Pattern.optional().describe("the container's name"),
   image: Pattern.optional().describe("the container's image without tag and digest, registry included as written"),
   portName: Pattern.optional().describe("a declared port's name"),
-  portNumber: PortNumbers.optional().describe('a declared port, or one that another condition states'),
+  portNumber: PortNumbers.optional().describe('a declared port, or one that another condition names'),
   probePath: Pattern.optional().describe("an HTTP probe's path; the port is the probe's"),
   argument: Pattern.optional().describe(
-    'one word of command and args; "--flag value" is read as "--flag=value"; (?P<port>…) states the port',
+    'one argument of command and args; "--flag value" is read as "--flag=value"; (?P<port>…) names the port',
   ),
-  env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) states the port'),
+  env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) names the port'),
   catalogue: z
-    .literal(true, { error: 'must be true, or be left out' })
+    .literal(true, { error: 'must be true, or removed' })
     .optional()
-    .describe('an entry under images knows the image; it gives port, path and scheme'),
+    .describe('an entry under images lists the image; it gives port, path and scheme'),
   declared: z
-    .literal(true, { error: 'must be true, or be left out' })
+    .literal(true, { error: 'must be true, or removed' })
     .optional()
-    .describe('the container declares the port that the other conditions state'),
+    .describe('the container declares the port that the other conditions name'),
 })
   .refine((when) => Object.keys(when).length > 0, {
-    error: 'must hold at least one condition',
-    // An unknown field is a problem of its own, and most likely the condition that was meant.
+    error: 'must have at least one condition',
+    // An unknown field has its own problem, and is probably the condition that was meant.
     when: ({ issues }) => issues.length === 0,
   })
   .meta({ minProperties: 1 });
 
 const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
 const ruleName = text()
-  .regex(RULE_NAME, 'must be lower-case letters, digits and "-", at most 63: pods name it in a label')
-  .refine((name) => !TAKEN_NAMES.includes(name), 'means something else in metrics and logs: choose another name')
+  .regex(RULE_NAME, 'must have at most 63 lower-case letters, digits and "-", because pods name it in a label')
+  .refine(
+    (name) => !TAKEN_NAMES.includes(name),
+    'is reserved, because it means something else in metrics and logs: choose another name',
+  )
   .meta({ not: { enum: TAKEN_NAMES } });
 
 const Rule = strict({
   name: ruleName,
   when: When,
-  unless: When.optional().describe('the same conditions; a port for which they hold is not taken'),
+  unless: When.optional().describe('the same conditions; a port for which they hold is not used'),
   scrape: strict({
-    port: PortNumber.optional().describe('the port, whatever the conditions say'),
+    port: PortNumber.optional().describe('the port, which overrides the conditions'),
     path: PathTemplate.optional().describe(
-      'default: what the catalogue says of that port, else /metrics; ${name} is a named group of argument, env or probePath',
+      "default: the path that the container sets (pathFrom), else the catalogue's path for that port, else /metrics; ${name} is a named group of argument, env or probePath",
     ),
     scheme: Scheme.optional(),
   })
     .optional()
     .describe('what to write when the rule finds an endpoint'),
   exclude: z
-    .literal(true, { error: 'must be true, or be left out' })
+    .literal(true, { error: 'must be true, or removed' })
     .optional()
     .describe('the container has no metrics to scrape: later rules skip it'),
 }).superRefine(({ exclude, scrape, when }, context) => {
@@ -190,14 +194,14 @@ const Rule = strict({
     });
   const groups = [when.argument, when.env, when.probePath].flatMap((source) => {
     const compiled = source === undefined ? undefined : compilePattern(source);
-    return compiled === undefined || typeof compiled === 'string' ? [] : compiled.groupNames;
+    return compiled?.ok ? compiled.value.groupNames : [];
   });
   for (const [reference, name = ''] of (scrape?.path ?? '').matchAll(/\$\{(\w*)\}/g)) {
     if (!groups.includes(name))
       context.addIssue({
         code: 'custom',
         path: ['scrape', 'path'],
-        message: `${reference} names no group of the rule's patterns${didYouMean(name, groups)}`,
+        message: `${reference} is not a named group of the rule's patterns${didYouMean(name, groups)}`,
       });
   }
 });
@@ -207,11 +211,11 @@ const ImageName = text()
     /^[a-z0-9*._-]+(\/[a-z0-9*._-]+)?$/,
     'must be the last one or two segments of an image, without registry, tag and digest, such as "prom/prometheus"',
   )
-  .regex(/[a-z0-9]/, 'must hold a letter or a digit');
+  .regex(/[a-z0-9]/, 'must contain a letter or a digit');
 
 const Image = strict({
   images: list(ImageName).min(1, AT_LEAST_ONE),
-  port: PortNumbers.describe('the default; of several only a declared one is taken'),
+  port: PortNumbers.describe('the default; of several, only a declared one is used'),
   path: Path.optional().describe('default: /metrics'),
   scheme: Scheme.optional().describe('default: http'),
   portFrom: list(
@@ -223,15 +227,15 @@ const Image = strict({
     .min(1, AT_LEAST_ONE)
     .optional()
     .describe('flags and variables that set the port or address of the metrics: their value replaces the default'),
-  needs: Pattern.optional().describe('an argument or NAME=value without which there are no metrics'),
-  unless: Pattern.optional().describe('an argument or NAME=value with which there are none'),
+  needs: Pattern.optional().describe('an argument or NAME=value that the image needs to serve metrics'),
+  unless: Pattern.optional().describe('an argument or NAME=value with which it serves none'),
   declared: z
-    .literal(true, { error: 'must be true, or be left out' })
+    .literal(true, { error: 'must be true, or removed' })
     .optional()
     .describe('only where the container declares the port'),
   container: Pattern.optional().describe("the container's name, for images with several roles"),
   portName: Pattern.optional().describe(
-    'where the default is not declared: the name of the port that metrics are on, for images with one HTTP listener',
+    'where the default port is not declared: the name of the metrics port, for images with one HTTP listener',
   ),
   otherPorts: list(PortNumber)
     .min(1, AT_LEAST_ONE)
@@ -239,7 +243,7 @@ const Image = strict({
     .describe(
       'ports that the image uses for other things: declaring only these does not mean that the default has moved',
     ),
-  source: z.url({ error: 'must be the address of the public page that says so' }).optional(),
+  source: z.url({ error: 'must be the URL of the public page that says so' }).optional(),
 });
 
 const Annotations = strict({
@@ -257,37 +261,37 @@ const Annotations = strict({
     if (other !== undefined) {
       const message =
         key === other.key
-          ? `"${key}" is taken, since it ${other.use}: choose another`
-          : `"${key}" and "${other.key}", which ${other.use}, are one key to Prometheus: it reads every character but letters and digits as "_"`;
+          ? `"${key}" is reserved, because it ${other.use}: choose another`
+          : `Prometheus reads "${key}" and "${other.key}", which ${other.use}, as the same key: it reads every character except letters and digits as "_"`;
       context.addIssue({ code: 'custom', path: [field], message });
     }
     taken.set(sanitised(key), { key, use: `is the key of ${field}` });
   }
 });
 
-/** The schema of a rules file: the user's, and the shipped ones too. */
+/** The schema of every rules file: the user's and the shipped ones. */
 export const RulesFile = strict({
   extends: z
     .enum(['default', 'none'], { error: 'must be "default" or "none"' })
     .default('default')
     .describe('whether the shipped rules come after these'),
-  disabled: list(text()).default([]).describe('shipped rules to leave out, by name'),
+  disabled: list(text()).default([]).describe('names of shipped rules to switch off'),
   https: z
     .boolean({ error: 'must be true or false' })
     .default(false)
-    .describe("annotate https endpoints, where the cluster's Prometheus can scrape them"),
+    .describe("whether to annotate https endpoints: only where the cluster's Prometheus can scrape them"),
   ignoreContainers: list(Pattern)
     .default([])
-    .describe('names of containers that others inject, added to the shipped list'),
+    .describe('names of containers that meshes and agents inject, added to the shipped list'),
   pathFrom: list(PathPattern)
     .default([])
     .describe(
       'patterns on arguments and NAME=value that set the path of the metrics, as (?P<path>…); added to the shipped list',
     ),
   rules: list(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
-  images: list(Image).default([]).describe('the catalogue of images, looked at before the shipped one'),
-  annotations: Annotations.prefault({}).describe('the keys to write and to respect'),
+  images: list(Image).default([]).describe('a catalogue of images, used before the shipped one'),
+  annotations: Annotations.prefault({}).describe('the annotation keys to read and to write'),
 });
 
-/** A rules file as it is after validation, with defaults filled in. */
+/** A rules file after validation, with all defaults. */
 export type RulesFile = z.output<typeof RulesFile>;

@@ -3,30 +3,31 @@ import type { Pattern } from './pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { spend } from '../step-budget.ts';
 
-/** A pattern on what a container states: one word of its command line, or one `NAME=value` of its environment. */
-export interface Statement {
+/** A pattern on how a container is configured: on one argument of its command line, or on one `NAME=value` of its environment. */
+export interface Setting {
   readonly pattern: Pattern;
-  /** The variables that it can match; undefined where its source doesn't tell, so that all have to be tried. */
+  /** The variables that it can match; undefined where the source does not tell, so that all must be tried. */
   readonly names: readonly string[] | undefined;
-  /** Texts one of which is in every name that it can match; undefined where nothing is certain. */
+  /** Strings of which every name that it can match contains one; undefined where none is certain. */
   readonly nameParts: readonly string[] | undefined;
 }
 
-/** Returns the pattern with the names of the variables that it can match: a pod may have hundreds of others. */
-export function statementOf(pattern: Pattern): Statement {
-  // What begins with a dash is a flag: no variable is called so.
+/** Returns the pattern with the names of the variables that it can match, because a pod may have hundreds of others. */
+export function settingOf(pattern: Pattern): Setting {
+  // A prefix with a dash belongs to a flag: no variable has such a name.
   const prefixes = pattern.prefixes?.filter((prefix) => !prefix.startsWith('-'));
   if (prefixes !== undefined && prefixes.every((prefix) => prefix.includes('='))) {
     const names = [...new Set(prefixes.map((prefix) => prefix.slice(0, prefix.indexOf('='))))];
     return { pattern, names, nameParts: undefined };
   }
   const name = nameOf(pattern.source);
-  return { pattern, names: undefined, nameParts: name === undefined ? undefined : literalsOf(name).holds };
+  return { pattern, names: undefined, nameParts: name === undefined ? undefined : literalsOf(name).required };
 }
 
 /**
- * What a pattern on NAME=value has before its first "=", if that is all that the name is matched by: undefined where the pattern
- * has branches at its top, an "=" in a group before, or something that an "=" could be taken for.
+ * Returns the source before the first "=" of a pattern on NAME=value, where only that part matches the
+ * name. Undefined where the pattern has alternatives at its top level, an "=" in a group before it, or
+ * anything that could match an "=".
  */
 function nameOf(source: string): string | undefined {
   let depth = 0;
@@ -43,8 +44,8 @@ function nameOf(source: string): string | undefined {
   return end === undefined ? undefined : source.slice(0, end);
 }
 
-/** Returns the container's variables that the statement may match, as `NAME=value`. */
-export function variables({ names, nameParts }: Statement, container: Container): readonly string[] {
+/** Returns the container's variables that the setting may match, as `NAME=value`. */
+export function variables({ names, nameParts }: Setting, container: Container): readonly string[] {
   if (names === undefined) {
     return nameParts === undefined || nameParts.some(container.hasNameWith) ? container.assignments() : [];
   }
@@ -60,29 +61,29 @@ export function variables({ names, nameParts }: Statement, container: Container)
 }
 
 /**
- * Returns the first acceptable text that the pattern's group takes from a statement of the container, in the order in which
- * programs believe them: the command line before the environment, and of a flag that is given twice the last.
+ * Returns the first acceptable value of the pattern's group, in the order in which programs apply them:
+ * the command line before the environment, and the last of a flag that is given twice.
  */
-export function stated(
+export function readSetting(
   container: Container,
-  statement: Statement,
+  setting: Setting,
   group: string,
-  accept: (text: string) => boolean,
+  accept: (value: string) => boolean,
 ): string | undefined {
-  const words = container.words();
-  for (let i = words.length - 1; i >= 0; i -= 1) {
-    const text = statement.pattern.groups(words[i] ?? '', container.work)?.get(group);
-    if (text !== undefined && accept(text)) return text;
+  const args = container.commandLine();
+  for (let i = args.length - 1; i >= 0; i -= 1) {
+    const value = setting.pattern.groups(args[i] ?? '', container.work)?.get(group);
+    if (value !== undefined && accept(value)) return value;
   }
-  for (const assignment of variables(statement, container)) {
-    const text = statement.pattern.groups(assignment, container.work)?.get(group);
-    if (text !== undefined && accept(text)) return text;
+  for (const assignment of variables(setting, container)) {
+    const value = setting.pattern.groups(assignment, container.work)?.get(group);
+    if (value !== undefined && accept(value)) return value;
   }
   return undefined;
 }
 
-/** Returns whether the container states it, on its command line or in its environment. */
-export function states(container: Container, statement: Statement): boolean {
-  const matches = (text: string): boolean => statement.pattern.matches(text, container.work);
-  return container.words().some(matches) || variables(statement, container).some(matches);
+/** Returns whether the container has the setting, on its command line or in its environment. */
+export function hasSetting(container: Container, setting: Setting): boolean {
+  const matches = (text: string): boolean => setting.pattern.matches(text, container.work);
+  return container.commandLine().some(matches) || variables(setting, container).some(matches);
 }

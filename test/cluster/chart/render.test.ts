@@ -315,8 +315,8 @@ suite('rules', () => {
     const text = at(one(await render(await ci('rules')), 'ConfigMap', 'autoscrape-rules'), 'data', 'rules.yaml');
     const parsed = parseRules(String(text), readShipped());
     assert.ok(parsed.ok);
-    assert.deepEqual(parsed.rules.names.slice(0, 2), ['our-metrics', 'team-batch']);
-    assert.equal(parsed.rules.annotationKeys.port, 'metrics.example.com/port');
+    assert.deepEqual(parsed.value.rules.names.slice(0, 2), ['our-metrics', 'team-batch']);
+    assert.equal(parsed.value.rules.annotationKeys.port, 'metrics.example.com/port');
   });
 
   test('change no pod template, so that no restart follows', async () => {
@@ -349,7 +349,7 @@ suite('the reconciler', () => {
       const rules: unknown = parse(file);
       const parsed = parseRules(JSON.stringify(at(rules, 'rules') ?? { extends: 'default' }), readShipped());
       assert.ok(parsed.ok);
-      const written = [...Object.values(parsed.rules.annotationKeys), MARKER_KEY];
+      const written = [...Object.values(parsed.value.rules.annotationKeys), MARKER_KEY];
       const policy = one(await render([...values]), 'ValidatingAdmissionPolicy');
       const ours = list(policy, 'spec', 'variables').find((variable) => at(variable, 'name') === 'ours');
       assert.deepEqual(JSON.parse(String(at(ours, 'expression'))), written);

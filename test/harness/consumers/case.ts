@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import patch from 'fast-json-patch';
 import { parseAllDocuments } from 'yaml';
-import { readStated } from '../../../src/core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../../../src/core/annotations/keys.ts';
 import { decide } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { isObject } from '../../../src/core/json.ts';
@@ -82,7 +82,10 @@ export function readCases(): Case[] {
 function createCase(name: string, original: PodObject, rules: Rules, mesh: boolean, status: Status): Case {
   const decision = decide(original, rules, { mesh });
   const pod = patch.applyPatch(original, renderPatch(original, decision), true, false).newDocument;
-  const stated = readStated(rules.annotationKeys, new Map(Object.entries(original.metadata.annotations ?? {})));
+  const stated = readScrapeAnnotations(
+    rules.annotationKeys,
+    new Map(Object.entries(original.metadata.annotations ?? {})),
+  );
   return {
     name,
     original,
@@ -95,7 +98,7 @@ function createCase(name: string, original: PodObject, rules: Rules, mesh: boole
   };
 }
 
-function wantedOf(decision: Decision, stated: ReturnType<typeof readStated>, status: Status): Wanted {
+function wantedOf(decision: Decision, stated: ReturnType<typeof readScrapeAnnotations>, status: Status): Wanted {
   if (status.phase !== 'Running') return { kind: 'none' };
   if (decision.outcome === 'annotate') {
     const [endpoint] = decision.endpoints;

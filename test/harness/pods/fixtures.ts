@@ -39,10 +39,10 @@ export function readFixtures(): Fixture[] {
       const file = (base: string): URL => new URL(`${name}/${base}`, FOLDER);
       const rulesText = existsSync(file('rules.yaml')) ? readFileSync(file('rules.yaml'), 'utf8') : '';
       const parsed = parseRules(rulesText, shipped);
-      if (!parsed.ok) throw new Error(renderProblems(`${name}/rules.yaml`, parsed.problems));
+      if (!parsed.ok) throw new Error(renderProblems(`${name}/rules.yaml`, parsed.error));
       const { mesh = false, ...want }: Want & { mesh?: boolean } = JSON.parse(readFileSync(file('want.json'), 'utf8'));
       const pod: Fixture['pod'] = parse(readFileSync(file('pod.yaml'), 'utf8'));
-      return { name, pod, rulesText, rules: parsed.rules, mesh, want };
+      return { name, pod, rulesText, rules: parsed.value.rules, mesh, want };
     });
 }
 

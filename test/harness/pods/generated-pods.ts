@@ -349,7 +349,7 @@ export function rowOf(object: unknown, rules: Rules, surroundings: Surroundings 
     return named(reason, warnings.includes(unusablePort(P)) ? 'at no usable port' : 'without a port');
   }
   if (reason === 'bad_rule_label')
-    return named(reason, warnings.some((text) => text.includes('names no rule')) ? 'no rule' : 'no port');
+    return named(reason, warnings.some((text) => text.includes('names an unknown rule')) ? 'no rule' : 'no port');
   return reason;
 }
 

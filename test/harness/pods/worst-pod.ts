@@ -322,8 +322,8 @@ function often(texts: readonly string[], rare: readonly string[]): string[] {
 function beginnings(sources: readonly (string | undefined)[]): string[] {
   return sources.flatMap((source) => {
     const pattern = source === undefined ? undefined : compilePattern(source);
-    if (pattern === undefined || typeof pattern === 'string') return [];
-    return (pattern.prefixes ?? literalsOf(pattern.source).holds ?? []).slice(0, 4);
+    if (!pattern?.ok) return [];
+    return (pattern.value.prefixes ?? literalsOf(pattern.value.source).required ?? []).slice(0, 4);
   });
 }
 

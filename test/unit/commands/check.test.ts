@@ -20,7 +20,7 @@ test('a valid file is reported as valid, with exit code 0', async () => {
   assert.deepEqual([code, stderr], [0, '']);
   assert.equal(
     stdout,
-    `standard input is valid. 2 of your own rules come first, then ${shipped} shipped ones; https endpoints are left alone.\n`,
+    `standard input is valid. 2 of your own rules come first, then ${shipped} shipped ones; https endpoints are skipped.\n`,
   );
 });
 
@@ -48,10 +48,13 @@ test('--print prints the rules in order, as a rules file with the same effective
   assert.equal(code, 0);
   const [before, after] = [RULES, stdout].map((text) => parseRules(text, readShipped()));
   assert.ok(before?.ok === true && after?.ok === true);
-  assert.deepEqual(after.rules.effective.rules, before.rules.effective.rules);
-  assert.deepEqual(after.rules.effective.images, before.rules.effective.images);
-  assert.deepEqual(new Set(after.rules.effective.ignoreContainers), new Set(before.rules.effective.ignoreContainers));
-  assert.deepEqual(after.rules.annotationKeys, before.rules.annotationKeys);
+  assert.deepEqual(after.value.rules.effective.rules, before.value.rules.effective.rules);
+  assert.deepEqual(after.value.rules.effective.images, before.value.rules.effective.images);
+  assert.deepEqual(
+    new Set(after.value.rules.effective.ignoreContainers),
+    new Set(before.value.rules.effective.ignoreContainers),
+  );
+  assert.deepEqual(after.value.rules.annotationKeys, before.value.rules.annotationKeys);
   // Two rules of one's own, then the shipped ones.
   assert.match(stdout, /# Yours:\n *- name: ours\n[^]*- name: spring-boot\n[^#]*# Shipped:\n *- name: (?!spring-boot)/);
 });

@@ -119,14 +119,17 @@ test('an unreadable document is reported with file and line, exit code 1, and th
   );
   const [first, second, ...more] = stderr.trimEnd().split('\n');
   assert.ok(first?.startsWith(`${template}:9:9: a template`), first);
-  assert.equal(second, 'missing.yaml: there is no such file or folder');
+  assert.equal(second, 'missing.yaml: no such file or folder');
   assert.deepEqual(more, []);
 });
 
 test('text ends with a summary, and has no escape codes when it is piped', async () => {
   const { stdout } = await runAutoscrape(['explain', '-f', '-'], `${deployment}---\nkind: Service\n`);
-  assert.match(stdout, /^Deployment prod\/shop: annotated by rule metrics-port$/m);
-  assert.match(stdout, /1 workload: 1 annotated, 0 left alone\. Passed over, since they make no pods: 1 Service\.\n$/);
+  assert.match(stdout, /^Deployment prod\/shop: would be annotated by rule metrics-port$/m);
+  assert.match(
+    stdout,
+    /1 workload: 1 would be annotated, 0 skipped\. Not read, because they create no pods: 1 Service\.\n$/,
+  );
   assert.ok(!stdout.includes('\u001B'));
 });
 
@@ -155,9 +158,12 @@ test('a file that is no manifest, or is missing, is reported on stderr, exit cod
     runAutoscrape(['explain', '-f', '-'], ''),
   ]);
   assert.deepEqual([prose.code, prose.stdout, missing.code, missing.stdout], [1, '', 1, '']);
-  assert.match(prose.stderr, /^standard input:1:1: no manifest: that is a mapping with kind, metadata and spec.*\n$/);
-  assert.equal(missing.stderr, 'missing.yaml: there is no such file or folder\n');
-  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here makes pods.\n', '']);
+  assert.match(
+    prose.stderr,
+    /^standard input:1:1: not a manifest: a manifest is a mapping with kind, metadata and spec.*\n$/,
+  );
+  assert.equal(missing.stderr, 'missing.yaml: no such file or folder\n');
+  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here creates pods.\n', '']);
 });
 
 test('concatenated JSON values are explained up to the first broken one, which is reported', async () => {

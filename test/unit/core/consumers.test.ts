@@ -21,7 +21,7 @@ const NOTES: Readonly<Record<string, readonly [notes: readonly string[], expecte
   'nothing for one container': [explained({ containers: [api] }).notes, []],
   "Grafana's doubles, with the annotation that helps": [
     explained({ containers: [{ name: 'cache' }, api] }).notes,
-    [/^Grafana's .* 2 containers.* k8s\.grafana\.com\/metrics\.container: api leaves one/],
+    [/^Grafana's .* 2 containers.* k8s\.grafana\.com\/metrics\.container: api it makes only one/],
   ],
   'nothing where that annotation is there': [
     explained({ containers: [{ name: 'cache' }, api] }, { 'k8s.grafana.com/metrics.container': 'api' }).notes,
@@ -30,7 +30,7 @@ const NOTES: Readonly<Record<string, readonly [notes: readonly string[], expecte
   'a regular container for Grafana where the endpoint is in a native sidecar': [
     explained({ containers: [{ name: 'a' }, { name: 'b' }], initContainers: [{ ...api, restartPolicy: 'Always' }] })
       .notes,
-    [/metrics\.container: a leaves one/],
+    [/metrics\.container: a it makes only one/],
   ],
   'a port that two containers declare': [
     explained({ containers: [api, { name: 'b', ports: [{ containerPort: 9090 }] }] }).notes,
@@ -38,12 +38,12 @@ const NOTES: Readonly<Record<string, readonly [notes: readonly string[], expecte
   ],
   "Istio's merge, which VictoriaMetrics doesn't see": [
     explained({ containers: [api] }, {}, true).notes,
-    [/^Istio's injector takes this endpoint into its merge at port 15020/],
+    [/^Istio's agent merges this endpoint into its own at port 15020/],
   ],
-  'scrape-slow': [explained({ containers: [api] }, { 'prometheus.io/scrape-slow': 'true' }).notes, [/^scrape-slow/]],
+  'scrape-slow': [explained({ containers: [api] }, { 'prometheus.io/scrape-slow': 'true' }).notes, [/scrape-slow/]],
   'a pod that Istio merged before us': [
     explained({ containers: [api, proxy] }, merged).notes,
-    [/^Istio's injector knew nothing of port 9090/],
+    [/^Istio's injector did not know of port 9090/],
   ],
   'nothing where Istio was told': [
     explained({ containers: [api, { ...proxy, env: [{ name: 'ISTIO_PROMETHEUS_ANNOTATIONS', value: '{}' }] }] }, merged)
@@ -64,14 +64,15 @@ for (const [title, [notes, expected]] of Object.entries(NOTES)) {
 test('warnings name the scrapers that do not read the endpoint', () => {
   const parsed = parseRules('https: true', readShipped());
   assert.ok(parsed.ok);
-  const warned = (spec: object): readonly string[] => explain({ metadata: {}, spec }, parsed.rules).decision.warnings;
+  const warned = (spec: object): readonly string[] =>
+    explain({ metadata: {}, spec }, parsed.value.rules).decision.warnings;
   assert.deepEqual(warned({ containers: [api] }), []);
   const [sidecar, ...noMore] = warned({
     containers: [{ name: 'a' }],
     initContainers: [{ ...api, restartPolicy: 'Always' }],
   });
-  assert.match(sidecar ?? '', /native sidecar's; VictoriaMetrics/);
+  assert.match(sidecar ?? '', /native sidecar, and VictoriaMetrics/);
   assert.deepEqual(noMore, []);
   const [https] = warned({ containers: [{ name: 'a', ports: [{ name: 'https-metrics', containerPort: 8443 }] }] });
-  assert.match(https ?? '', /VictoriaMetrics' chart and of Azure scrape it by http/);
+  assert.match(https ?? '', /VictoriaMetrics' chart and Azure scrape it over http/);
 });

@@ -10,7 +10,7 @@ const shipped = readShipped();
 function rulesOf(text: string) {
   const parsed = parseRules(text, shipped);
   assert.ok(parsed.ok);
-  return parsed.rules;
+  return parsed.value.rules;
 }
 
 const RULES = rulesOf('');

@@ -7,7 +7,7 @@ import {
   MAX_RULES_FILE,
   MAX_TCP_PORTS,
   MAX_TEXT,
-  MAX_WORDS,
+  MAX_ARGUMENTS,
 } from '../../../src/core/limits.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { explain } from '../../../src/core/explain.ts';
@@ -66,8 +66,8 @@ for (const [title, container] of Object.entries(HEAVY)) {
   test(`reading stays small: ${title}`, () => {
     const pod = podOf({ name: 'a', image: 'a', ...container });
     assert.equal(reasonOf(pod), 'no_candidate');
-    const words = readPod(pod)?.containers[0]?.words() ?? [];
-    assert.ok(words.length <= 3 * MAX_WORDS);
+    const words = readPod(pod)?.containers[0]?.commandLine() ?? [];
+    assert.ok(words.length <= 3 * MAX_ARGUMENTS);
     assert.ok(words.join('').length <= 64e6, `${words.join('').length} characters`);
   });
 }
@@ -140,7 +140,7 @@ test('a pod on which a decision would spend too many steps is left alone by all 
   const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
   const decision = decide(pod, rules);
   assert.ok(decision.outcome === 'skip' && decision.reason === 'too_complex');
-  assert.match(decision.warnings[0] ?? '', /too much in this pod/);
+  assert.match(decision.warnings[0] ?? '', /too complex to be read/);
   const plan = annotatePlanner(rules, false)(pod);
   assert.ok(plan?.action === 'skip' && plan.reason === 'too_complex');
   assert.deepEqual(explain(pod, rules), { decision, candidates: [], notes: [] });
@@ -152,7 +152,7 @@ test('where the decision is small but telling all of it is not, it is explained 
   const { decision, candidates, notes } = explain(pod, rules);
   assert.equal(decision.outcome, 'annotate');
   assert.deepEqual(candidates, []);
-  assert.match(notes.join(), /too much in this pod to show/);
+  assert.match(notes.join(), /too complex to show/);
 });
 
 test('of thousands of endpoints a decision names the first ones', () => {
@@ -176,7 +176,7 @@ test('what is within the bounds is read however long its neighbours are', () => 
     env: [{ name: 'HOST', value: '0.0.0.0' }],
     args: ['x'.repeat(100_000), '--metrics-bind-address=$(HOST):8081'],
   });
-  assert.ok(readPod(pod)?.containers[0]?.words().includes('--metrics-bind-address=0.0.0.0:8081'));
+  assert.ok(readPod(pod)?.containers[0]?.commandLine().includes('--metrics-bind-address=0.0.0.0:8081'));
 });
 
 /** An annotation key of the greatest length. */
@@ -207,7 +207,7 @@ test('a marker that is longer than any of ours is not parsed, and the longest of
   assert.ok(parsed.ok);
   const path = '"'.repeat(MAX_TEXT - 'path='.length);
   const pod = podOf({ name: 'a', args: [`path=${path}`], ports: [{ containerPort: 65_535 }] });
-  const decision = decide(pod, parsed.rules);
+  const decision = decide(pod, parsed.value.rules);
   assert.ok(decision.outcome === 'annotate');
   assert.equal(decision.annotations[key('a')], `/${path}`);
   const text = decision.annotations[MARKER_KEY] ?? '';
@@ -222,7 +222,7 @@ test('a path is never longer than a text that is read, however many groups of a 
   );
   assert.ok(parsed.ok);
   const pod = podOf({ name: 'a', args: [`--a=${'x'.repeat(2000)}`], ports: [{ containerPort: 80 }] });
-  const decision = decide(pod, parsed.rules);
+  const decision = decide(pod, parsed.value.rules);
   assert.ok(decision.outcome === 'annotate');
   assert.equal(decision.endpoints[0].path, '/metrics');
 });
@@ -234,8 +234,8 @@ test('a rules file that is too long is refused with a sentence, before it is rea
   const refused = parseRules(`{ not YAML: [${'#'.repeat(MAX_RULES_FILE)}`, readShipped());
   assert.ok(!refused.ok);
   assert.deepEqual(
-    refused.problems.map(({ line, message }) => [line, message.slice(0, 58)]),
-    [[1, 'the file has 65 KiB, and more than 64 KiB of rules may tak']],
+    refused.error.map(({ line, message }) => [line, message.slice(0, 58)]),
+    [[1, 'the file has 65 KiB, and more than 64 KiB may need more me']],
   );
 });
 

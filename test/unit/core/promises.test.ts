@@ -14,7 +14,7 @@ import { hostilePods, ROWS, rowOf, validPods } from '../../harness/pods/generate
 const RULES = defaultRules();
 const withHttps = parseRules('https: true', readShipped());
 assert.ok(withHttps.ok);
-const RULE_SETS = [RULES, withHttps.rules] as const;
+const RULE_SETS = [RULES, withHttps.value.rules] as const;
 
 const pods = fc.oneof(validPods, hostilePods);
 const surroundings = fc.record({ mesh: fc.boolean() });

@@ -21,7 +21,11 @@ for (const [title, text] of [
   test(`the worst pod that a search finds costs no more than a decision may: ${title}`, (t) => {
     const parsed = parseRules(text ?? '', readShipped());
     assert.ok(parsed.ok);
-    const { tried, mostSteps, mostTime, millisecondsAMillion, faults } = searchWorstPod(parsed.rules, SEED, HILLS);
+    const { tried, mostSteps, mostTime, millisecondsAMillion, faults } = searchWorstPod(
+      parsed.value.rules,
+      SEED,
+      HILLS,
+    );
     t.diagnostic(`${tried} pods, seed ${SEED}; a million steps take ${millisecondsAMillion.toFixed(1)} ms of CPU`);
     t.diagnostic(`most steps: ${describe(mostSteps)}`);
     t.diagnostic(`most time: ${describe(mostTime)}`);

@@ -20,7 +20,7 @@ rules:
 function readRules(text: string): Rules {
   const parsed = parseRules(text, SHIPPED);
   assert.ok(parsed.ok);
-  return parsed.rules;
+  return parsed.value.rules;
 }
 
 interface Made {
@@ -42,27 +42,27 @@ const dns = { containerPort: 53, protocol: 'UDP' };
 test('an annotated workload shows what is added, which rule took which port, and who was asked before', () => {
   const livenessProbe = { httpGet: { port: 8080, path: '/healthz' } };
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, metrics, dns], livenessProbe }] }), [
-    'Deployment shop/app: annotated by rule named',
+    'Deployment shop/app: would be annotated by rule named',
     '  + prometheus.io/scrape: "true"',
     '  + prometheus.io/port: "9464"',
     '  + prometheus.io/path: "/metrics"',
     '  + autoscrape.io/injected, which records these',
-    '  port 8080 http, container app     probed finds it (http, /probed), but named comes first',
-    '  port 9464 metrics, container app  taken by rule named: http, /metrics',
-    '      asked before, and refused: sidecar',
+    '  port 8080 http, container app     probed matches (http, /probed), but named comes first',
+    '  port 9464 metrics, container app  matched by rule named: http, /metrics',
+    '      earlier rules, not matched: sidecar',
     '  port 53, container app            declared, but not for TCP',
   ]);
 });
 
 test('where nothing is found, each rule that could have found it says what it looks for, once for ports that share it', () => {
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, { containerPort: 8081 }] }] }), [
-    'Deployment shop/app: left alone (no_candidate)',
+    'Deployment shop/app: skipped (no_candidate)',
     '  No rule finds a metrics endpoint in this pod.',
-    '  port 8080 http, container app  no rule takes it',
-    '  port 8081, container app       no rule takes it',
-    "      sidecar  the container isn't called proxy",
-    '      named    no port is called metrics|telemetry',
-    '      probed   no probe asks for /healthz',
+    '  port 8080 http, container app  no rule matches',
+    '  port 8081, container app       no rule matches',
+    "      sidecar  the container's name does not match proxy",
+    '      named    no port name matches metrics|telemetry',
+    '      probed   no probe path matches /healthz',
   ]);
 });
 
@@ -75,20 +75,23 @@ test('a pod that opted out shows what it would have been', () => {
     metadata: { labels: { 'autoscrape.io/inject': 'disabled' } },
     containers: [{ name: 'app', ports: [metrics] }],
   });
-  assert.equal(first, 'Deployment shop/app: left alone (opted_out)');
+  assert.equal(first, 'Deployment shop/app: skipped (opted_out)');
   assert.match(second ?? '', /label autoscrape\.io\/inject/);
-  assert.equal(third, '  port 9464 metrics, container app  named finds it (http, /metrics)');
+  assert.equal(third, '  port 9464 metrics, container app  named matches (http, /metrics)');
 });
 
 test("a path that the pod states itself is not passed off as the rule's", () => {
   const annotations = { 'prometheus.io/port': '8080', 'prometheus.io/path': '/mine' };
   const all = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [http] }] });
-  assert.equal(all.at(-1), '  port 8080 http, container app  taken by its own annotation: http, the path as annotated');
+  assert.equal(
+    all.at(-1),
+    '  port 8080 http, container app  matched by its own annotation: http, the path as annotated',
+  );
 });
 
 test('a rule that says "switched off" is named', () => {
   const [first] = lines({ containers: [{ name: 'app', args: ['--metrics=off'], ports: [metrics] }] });
-  assert.equal(first, 'Deployment shop/app: left alone (switched_off, rule off)');
+  assert.equal(first, 'Deployment shop/app: skipped (switched_off, rule off)');
 });
 
 test('warnings stand below what they are about', () => {
@@ -100,7 +103,7 @@ test('warnings stand below what they are about', () => {
 test('of two ports that one rule finds, the second says why it is not annotated', () => {
   const telemetry = { containerPort: 9465, name: 'telemetry' };
   const all = lines({ containers: [{ name: 'app', ports: [metrics, telemetry] }] });
-  assert.match(all.at(-2) ?? '', /named finds it .*, but only one port can be annotated$/);
+  assert.match(all.at(-2) ?? '', /named matches .*, but only one port can be annotated$/);
 });
 
 test('a manifest cannot write escape sequences to the terminal', () => {
@@ -117,9 +120,9 @@ test('a manifest cannot write escape sequences to the terminal', () => {
   }
 });
 
-test('a port that is no number is called that', () => {
+test('a port that is not a number is shown as such', () => {
   const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: '80' }] }] });
-  assert.match(all.at(-1) ?? '', /^ {2}port that is no number, container app {2}not a port/);
+  assert.match(all.at(-1) ?? '', /^ {2}port \(not a number\), container app {2}cannot be scraped/);
 });
 
 test('no line of rules is wider than 100 columns', () => {

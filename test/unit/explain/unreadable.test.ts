@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
 import { readPod } from '../../../src/core/pod/pod.ts';
-import { unreadableBecause } from '../../../src/explain/unreadable.ts';
+import { whyUnreadable } from '../../../src/explain/unreadable.ts';
 
 const spec = { containers: [{ name: 'app' }] };
 
@@ -11,14 +11,14 @@ for (const [what, pod, sentences] of [
     'values without quotes are named with their quotes',
     { metadata: { labels: { tier: 1 }, annotations: { 'prometheus.io/scrape': true, mine: 'x', empty: null } }, spec },
     [
-      "The label tier is not a text: write '1', in quotes.",
-      "The annotation prometheus.io/scrape is not a text: write 'true', in quotes.",
+      "The label tier is not a string: quote it, as in '1'.",
+      "The annotation prometheus.io/scrape is not a string: quote it, as in 'true'.",
     ],
   ],
   [
     'a value that is a mapping has no quotes to give',
     { metadata: { annotations: { a: {} } }, spec },
-    ['The annotation a is not a text.'],
+    ['The annotation a is not a string.'],
   ],
   [
     'annotations that are a list',
@@ -29,7 +29,7 @@ for (const [what, pod, sentences] of [
   [
     'ports that are a mapping',
     { metadata: {}, spec: { containers: [{ name: 'app', ports: { containerPort: 8080 } }] } },
-    ['spec.containers[0].ports is not a list: begin each of its items with a dash.'],
+    ['spec.containers[0].ports is not a list: begin each item with a dash.'],
   ],
   [
     "names without quotes, of a container, an image and a port, and a port that isn't named at all",
@@ -41,25 +41,25 @@ for (const [what, pod, sentences] of [
       },
     },
     [
-      "spec.containers[1].name is not a text: write '1', in quotes.",
-      "spec.containers[1].image is not a text: write '2', in quotes.",
-      "spec.containers[1].ports[0].name is not a text: write '8080', in quotes.",
+      "spec.containers[1].name is not a string: quote it, as in '1'.",
+      "spec.containers[1].image is not a string: quote it, as in '2'.",
+      "spec.containers[1].ports[0].name is not a string: quote it, as in '8080'.",
       'spec.containers[1].ports[1] is not a mapping.',
-      "spec.containers[1].ports[2].protocol is not a text: write 'false', in quotes.",
-      "spec.initContainers[0].name is not a text: write '3', in quotes.",
+      "spec.containers[1].ports[2].protocol is not a string: quote it, as in 'false'.",
+      "spec.initContainers[0].name is not a string: quote it, as in '3'.",
     ],
   ],
   [
     'a container that is a text, and init containers that are a mapping',
     { metadata: {}, spec: { containers: ['app'], initContainers: { name: 'setup' } } },
-    ['spec.containers[0] is not a mapping.', 'spec.initContainers is not a list: begin each of its items with a dash.'],
+    ['spec.containers[0] is not a mapping.', 'spec.initContainers is not a list: begin each item with a dash.'],
   ],
   ['no spec', { metadata: {} }, ['spec is missing, or is not a mapping.']],
   ['no metadata', { spec }, ['metadata is missing, or is not a mapping.']],
-  ['no template', undefined, ['There is no pod template where this kind has it.']],
+  ['no template', undefined, ['The object has no pod template.']],
   ['nothing wrong', { metadata: {}, spec }, []],
 ] as const) {
-  test(what, () => assert.deepEqual(unreadableBecause(pod), sentences));
+  test(what, () => assert.deepEqual(whyUnreadable(pod), sentences));
 }
 
 test('whatever is unreadable has a sentence of its own', () => {
@@ -76,7 +76,7 @@ test('whatever is unreadable has a sentence of its own', () => {
   });
   fc.assert(
     fc.property(fc.oneof(pods, value), (pod) => {
-      assert.equal(unreadableBecause(pod).length === 0, readPod(pod) !== undefined, JSON.stringify(pod));
+      assert.equal(whyUnreadable(pod).length === 0, readPod(pod) !== undefined, JSON.stringify(pod));
     }),
     { numRuns: 5000 },
   );

@@ -87,12 +87,12 @@ test('of values of JSON one after another the broken ones are problems, at their
   );
 });
 
-test('a text, a number or a list of such is no manifest, and is told', () => {
+test('reports a string, a number or a list of them, which is not a manifest', () => {
   for (const text of ['hello\n', '42', '"a"', '- one\n- two\n', '[1, 2]', '# Title\n\nSome prose,\nand more.\n']) {
     const { values, problems } = parseManifest(text);
     assert.deepEqual(values, [], text);
     assert.equal(problems.length, 1, text);
-    assert.match(problems[0]?.message ?? '', /^no manifest: that is a mapping with kind/);
+    assert.match(problems[0]?.message ?? '', /^not a manifest: a manifest is a mapping with kind/);
   }
   assert.deepEqual(parseManifest('kind: A\n---\nNothing else.\n').values, [{ kind: 'A' }]);
   assert.deepEqual(parseManifest('[]').problems, []);

@@ -34,27 +34,31 @@ test('a file may have any name, and the texts come in the order that was asked f
   const root = await folder(t, 'notes.txt');
   const file = join(root, 'notes.txt');
   assert.deepEqual(await read([file, '-']), [
-    { name: file, text: '# notes.txt' },
-    { name: 'standard input', text: 'from a pipe' },
+    { name: file, content: { ok: true, value: '# notes.txt' } },
+    { name: 'standard input', content: { ok: true, value: 'from a pipe' } },
   ]);
 });
 
-test('what cannot be read is named, and the others are read', async (t) => {
+function textOf({ content }: Source): string {
+  return content.ok ? content.value : content.error;
+}
+
+test('names a file that cannot be read, and reads the others', async (t) => {
   const root = await folder(t, 'a.yaml');
   const [missing, empty, file] = await read([join(root, 'b.yaml'), join(root, 'below'), join(root, 'a.yaml')]);
-  assert.deepEqual(missing, { name: join(root, 'b.yaml'), fault: 'there is no such file or folder' });
-  assert.ok(empty !== undefined && 'fault' in empty && empty.fault.includes('--recursive'));
-  assert.ok(file !== undefined && 'text' in file);
+  assert.deepEqual(missing, { name: join(root, 'b.yaml'), content: { ok: false, error: 'no such file or folder' } });
+  assert.ok(empty?.content.ok === false && empty.content.error.includes('--recursive'));
+  assert.equal(file?.content.ok, true);
 });
 
-test('links to folders are not entered, for they may lead in circles; a link to a file is the file', async (t) => {
+test('follows links to files, but not to folders, because they may form a loop', async (t) => {
   const root = await folder(t, 'a.yaml', 'below/d.yaml');
   await symlink('.', join(root, 'circle'));
   await symlink('nowhere', join(root, 'below', 'dangling'));
   await symlink('../a.yaml', join(root, 'below', 'link.yaml'));
   const sources = await read([root], true);
   assert.deepEqual(
-    sources.map((source) => [relative(root, source.name), 'text' in source ? source.text : source.fault]),
+    sources.map((source) => [relative(root, source.name), textOf(source)]),
     [
       ['a.yaml', '# a.yaml'],
       ['below/d.yaml', '# below/d.yaml'],
@@ -63,16 +67,16 @@ test('links to folders are not entered, for they may lead in circles; a link to 
   );
 });
 
-test('whatever the file system answers is told in words, and the others are read', async (t) => {
+test('describes every error of the file system, and reads the other files', async (t) => {
   const root = await folder(t, 'a.yaml');
   await symlink('self.yaml', join(root, 'self.yaml'));
   const names = [join(root, 'a.yaml', 'below'), join(root, 'x'.repeat(300)), join(root, 'self.yaml'), root];
-  const faults = (await read(names)).map((source) => ('fault' in source ? source.fault : source.text));
+  const faults = (await read(names)).map(textOf);
   assert.deepEqual(faults, [
-    "it can't be read: not a directory (ENOTDIR)",
-    "it can't be read: name too long (ENAMETOOLONG)",
-    "it can't be read: too many symbolic links encountered (ELOOP)",
+    'cannot be read: not a directory (ENOTDIR)',
+    'cannot be read: name too long (ENAMETOOLONG)',
+    'cannot be read: too many symbolic links encountered (ELOOP)',
     '# a.yaml',
-    "it can't be read: too many symbolic links encountered (ELOOP)",
+    'cannot be read: too many symbolic links encountered (ELOOP)',
   ]);
 });

@@ -15,7 +15,7 @@ import type { PodObject } from '../../harness/mesh/istio.ts';
 
 const parsed = parseRules('https: true', readShipped());
 assert.ok(parsed.ok);
-const { rules } = parsed;
+const { rules } = parsed.value;
 
 type Labels = Readonly<Record<string, string>>;
 

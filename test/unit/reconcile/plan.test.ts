@@ -109,10 +109,10 @@ suite('the plan to annotate a live pod', () => {
       readShipped(),
     );
     assert.ok(https.ok);
-    assert.equal(verdict(annotatePlanner(https.rules, false)(pod())), 'annotate');
-    assert.equal(verdict(annotatePlanner(https.rules, true)(pod())), 'mesh_https');
+    assert.equal(verdict(annotatePlanner(https.value.rules, false)(pod())), 'annotate');
+    assert.equal(verdict(annotatePlanner(https.value.rules, true)(pod())), 'mesh_https');
     // A pod that carries the proxy is in the mesh, whatever the namespace says.
-    assert.equal(verdict(annotatePlanner(https.rules, false)(pod({ sidecars: [PROXY] }))), 'mesh_https');
+    assert.equal(verdict(annotatePlanner(https.value.rules, false)(pod({ sidecars: [PROXY] }))), 'mesh_https');
   });
 
   test("in a mesh the pod's own port is written, never one of Istio's", () => {

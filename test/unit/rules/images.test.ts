@@ -11,7 +11,7 @@ import { readShipped } from '../../../src/rules/shipped.ts';
 const { images } = readShipped();
 const parsed = parseRules('https: true', readShipped());
 assert.ok(parsed.ok);
-const { rules } = parsed;
+const { rules } = parsed.value;
 
 /** A catalogue of the same names whose entries say nothing but their places. */
 const places = createCatalogue(

@@ -9,7 +9,7 @@ import { readShipped } from '../../../src/rules/shipped.ts';
 const RULE_SETS = ['', 'https: true'].map((text) => {
   const parsed = parseRules(text, readShipped());
   assert.ok(parsed.ok);
-  return parsed.rules;
+  return parsed.value.rules;
 });
 
 const tcp = (name: string, containerPort: number) => ({ name, containerPort });

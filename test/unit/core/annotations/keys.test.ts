@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DEFAULT_KEYS, readStated, sanitised } from '../../../../src/core/annotations/keys.ts';
+import { DEFAULT_KEYS, readScrapeAnnotations, sanitised } from '../../../../src/core/annotations/keys.ts';
 
 test('an annotation is taken for a key exactly where Prometheus gives both one name', () => {
   const spelling = fc
@@ -10,7 +10,7 @@ test('an annotation is taken for a key exactly where Prometheus gives both one n
   fc.assert(
     fc.property(fc.oneof(spelling, fc.string({ maxLength: 20 })), (key) => {
       const isPort = sanitised(key) === sanitised(DEFAULT_KEYS.port);
-      assert.equal(readStated(DEFAULT_KEYS, new Map([[key, '1']])).port, isPort ? '1' : undefined);
+      assert.equal(readScrapeAnnotations(DEFAULT_KEYS, new Map([[key, '1']])).port, isPort ? '1' : undefined);
     }),
     { numRuns: 500 },
   );

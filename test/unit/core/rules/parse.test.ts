@@ -8,14 +8,14 @@ const shipped = readShipped();
 
 function problemsOf(text: string): string[] {
   const parsed = parseRules(text, shipped);
-  const problems = parsed.ok ? parsed.remarks : parsed.problems;
+  const problems = parsed.ok ? parsed.value.warnings : parsed.error;
   return problems.length === 0 ? [] : renderProblems('rules.yaml', problems).split('\n');
 }
 
 function names(text: string): readonly string[] {
   const parsed = parseRules(text, shipped);
   assert.ok(parsed.ok);
-  return parsed.rules.names;
+  return parsed.value.rules.names;
 }
 
 const RULE = (body: string) => `rules:\n  - name: mine\n${body.replaceAll(/^/gm, '    ')}\n`;
@@ -32,7 +32,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   [
     'two unknown fields',
     'a: 1\nhttsp: true',
-    /:1:1: a: unknown field "a"; known are/,
+    /:1:1: a: unknown field "a"; known fields: /,
     /:2:1: httsp: unknown field "httsp", did you mean "https"\?/,
   ],
   [
@@ -46,7 +46,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     RULE(
       'when: { podLabels: { matchLabels: { a: b }, matchExpressions: [{ key: a, operator: NotIn, values: [b] }] } }',
     ),
-    /podLabels: can never hold: no value of the label a satisfies all of it/,
+    /podLabels: can never match: no value of the label a satisfies all of it/,
   ],
   [
     'In without values',
@@ -63,7 +63,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     RULE('when: { podLabels: { matchExpressions: [{ key: a, operator: in, values: [b] }] } }'),
     /must be In, NotIn, Exists or DoesNotExist/,
   ],
-  ['no condition', RULE('when: {}'), /rules\[0\]\.when: must hold at least one condition/],
+  ['no condition', RULE('when: {}'), /rules\[0\]\.when: must have at least one condition/],
   [
     'a path without a slash',
     RULE('when: { portName: x }\nscrape: { path: metrics }'),
@@ -77,7 +77,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   [
     'a group that no pattern has',
     RULE("when: { probePath: '(?P<base>.*)/health' }\nscrape: { path: '${bas}/x' }"),
-    /\$\{bas\} names no group of the rule's patterns, did you mean "base"\?/,
+    /\$\{bas\} is not a named group of the rule's patterns, did you mean "base"\?/,
   ],
   [
     'a port that Istio keeps',
@@ -98,23 +98,23 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   [
     'a name that no label can hold',
     'rules: [{ name: My_Rule, when: { portName: x } }]',
-    /rules\[0\]\.name: must be lower-case/,
+    /rules\[0\]\.name: must have at most 63 lower-case letters/,
   ],
   ['a name that means something else', 'rules: [{ name: label, when: { portName: x } }]', /choose another name/],
   [
     'one name twice',
     'rules:\n  - { name: a, when: { portName: x } }\n  - { name: a, when: { portName: y } }',
-    /^rules\.yaml:3:7: rules\[1\]\.name: rules\[0\] has this name already$/,
+    /^rules\.yaml:3:7: rules\[1\]\.name: rules\[0\] already has this name$/,
   ],
   [
     "a shipped rule's name",
     'rules: [{ name: metrics-port, when: { portName: x } }]',
-    /a shipped rule has this name: choose another, or put it under disabled/,
+    /a shipped rule has this name: choose another, or add it to disabled/,
   ],
   [
     'a disabled rule that does not exist',
     'disabled: [spring-bot]',
-    /disabled\[0\]: no shipped rule is called "spring-bot", did you mean "spring-boot"\?/,
+    /disabled\[0\]: there is no shipped rule "spring-bot", did you mean "spring-boot"\?/,
   ],
   ['an annotation key that is none', 'annotations: { port: "my port" }', /annotations\.port: must be a qualified name/],
   [
@@ -122,34 +122,42 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     `annotations: { port: ${Array.from({ length: 5 }, () => 'a'.repeat(60)).join('.')}/port }`,
     /annotations\.port: must have at most 253 characters before the "\/"/,
   ],
-  ['two keys that are one to Prometheus', 'annotations: { port: a.b/c, path: a-b/c }', /are one key to Prometheus/],
+  [
+    'two keys that are one to Prometheus',
+    'annotations: { port: a.b/c, path: a-b/c }',
+    /Prometheus reads .* as the same key/,
+  ],
   [
     "a key that is the marker's",
     'annotations: { port: autoscrape.io/injected }',
-    /annotations\.port: "autoscrape\.io\/injected" is taken, since it records what was added: choose another$/,
+    /annotations\.port: "autoscrape\.io\/injected" is reserved, because it records what was added: choose another$/,
   ],
-  ['one key for two', 'annotations: { port: a/b, path: a/b }', /"a\/b" is taken, since it is the key of port: choose/],
+  [
+    'one key for two',
+    'annotations: { port: a/b, path: a/b }',
+    /"a\/b" is reserved, because it is the key of port: choose/,
+  ],
   [
     'a key that is too long for Kubernetes',
     `annotations: { port: ${'a.'.repeat(200)}a/b }`,
-    /must have at most 253 characters before the "\/" and 63 behind it$/,
+    /must have at most 253 characters before the "\/" and 63 after it$/,
   ],
   [
     'a list of which all items are commented out',
     'rules:\n# - name: a\nimages:\n',
-    /:1:1: rules: must be a list, but nothing stands there: write \[\], or leave the field out$/,
-    /:3:1: images: must be a list, but nothing stands there/,
+    /:1:1: rules: must be a list, but is empty: write \[\], or remove the field$/,
+    /:3:1: images: must be a list, but is empty/,
   ],
   ['a mapping where a list is', 'rules: { name: a }', /:1:1: rules: must be a list$/],
   [
     'a name, a condition and a port that are missing',
     'rules: [{ when: { portName: x } }, { name: b }]\nimages: [{ images: [a/b] }]',
-    /rules\[0\]\.name: is missing, and must be a text$/,
+    /rules\[0\]\.name: is missing, and must be a string$/,
     /rules\[1\]\.when: is missing, and must be a mapping with podLabels, /,
     /images\[0\]\.port: is missing, and must be a port number or a list of them$/,
   ],
-  ['a number where a text is', 'disabled: [5]', /disabled\[0\]: must be a text: put it into quotes$/],
-  ['an empty list', 'images: [{ images: [], port: 80 }]', /images\[0\]\.images: must hold at least one$/],
+  ['a number where a text is', 'disabled: [5]', /disabled\[0\]: must be a string: quote it$/],
+  ['an empty list', 'images: [{ images: [], port: 80 }]', /images\[0\]\.images: must have at least one item$/],
   [
     'a label that is none',
     RULE('when: { podLabels: { matchLabels: { "a b": c } } }'),
@@ -158,7 +166,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   [
     'two documents',
     'https: true\n---\nrules: []\n',
-    /:2:1: a second document begins here: a rules file is one, so remove this "---", or make two files of it$/,
+    /:2:1: a second document begins here, but a rules file is a single one: remove this "---", or split the file in two$/,
   ],
   ['a YAML key twice', 'https: true\nhttps: false', /not YAML: Map keys must be unique/],
   [
@@ -176,14 +184,14 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
 ];
 
 for (const [says, text, ...expected] of WRONG) {
-  test(`${says} is refused with its line and the way out`, () => {
+  test(`${says} is reported with its line and what to do`, () => {
     const problems = problemsOf(text);
     assert.equal(problems.length, expected.length, problems.join('\n'));
     for (const [i, pattern] of expected.entries()) assert.match(problems[i] ?? '', pattern);
   });
 }
 
-test("whatever stands where, the words are ours and not the validator's", () => {
+test("describes every wrong value in our own words, not the validator's", () => {
   const selector = { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] };
   const conditions = {
     podLabels: selector,
@@ -256,7 +264,7 @@ test('a name that is taken is told beside a field that is unknown', () => {
   assert.equal(problems.length, 3, problems.join('\n'));
   assert.match(problems[0] ?? '', /^rules\.yaml:2:5: .*a shipped rule has this name/);
   assert.match(problems[1] ?? '', /^rules\.yaml:3:13: .*did you mean "portName"/);
-  assert.match(problems[2] ?? '', /^rules\.yaml:4:12: .*no shipped rule is called "nope"/);
+  assert.match(problems[2] ?? '', /^rules\.yaml:4:12: .*there is no shipped rule "nope"/);
 });
 
 test('an alias bomb is refused rather than expanded', () => {
@@ -296,26 +304,26 @@ test("a rule of one's own replaces the shipped one that has come to have its nam
   const parsed = parseRules('rules: [{ name: spring-boot, when: { portName: x } }]', shipped);
   assert.ok(parsed.ok);
   assert.deepEqual(
-    parsed.remarks.map(({ path }) => path),
+    parsed.value.warnings.map(({ path }) => path),
     ['rules[0].name'],
   );
-  assert.equal(parsed.rules.names[0], 'spring-boot');
-  assert.equal(parsed.rules.names.length, shipped.defaults.rules.length);
+  assert.equal(parsed.value.rules.names[0], 'spring-boot');
+  assert.equal(parsed.value.rules.names.length, shipped.defaults.rules.length);
 });
 
 test('extends: none leaves the shipped rules out, and keeps the containers that others inject', () => {
   const parsed = parseRules('extends: none\nignoreContainers: [mine]', shipped);
   assert.ok(parsed.ok);
-  assert.deepEqual(parsed.rules.names, []);
-  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('mine', startWork())));
-  assert.ok(parsed.rules.ignoreContainers.some((pattern) => pattern.matches('istio-proxy', startWork())));
+  assert.deepEqual(parsed.value.rules.names, []);
+  assert.ok(parsed.value.rules.ignoreContainers.some((pattern) => pattern.matches('mine', startWork())));
+  assert.ok(parsed.value.rules.ignoreContainers.some((pattern) => pattern.matches('istio-proxy', startWork())));
 });
 
 test('paths that containers state are looked for as the file says first, and as is shipped unless it extends none', () => {
   const paths = (text: string): readonly string[] => {
     const parsed = parseRules(text, shipped);
     assert.ok(parsed.ok);
-    return parsed.rules.effective.pathFrom;
+    return parsed.value.rules.effective.pathFrom;
   };
   const own = "pathFrom: ['--mine=(?P<path>/.*)']";
   assert.deepEqual(paths(own), ['--mine=(?P<path>/.*)', ...shipped.defaults.pathFrom]);

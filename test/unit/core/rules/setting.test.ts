@@ -4,14 +4,14 @@ import * as fc from 'fast-check';
 import { compilePattern } from '../../../../src/core/rules/pattern.ts';
 import { readPod } from '../../../../src/core/pod/pod.ts';
 import type { Container } from '../../../../src/core/pod/pod.ts';
-import { statementOf, variables } from '../../../../src/core/rules/setting.ts';
-import type { Statement } from '../../../../src/core/rules/setting.ts';
+import { settingOf, variables } from '../../../../src/core/rules/setting.ts';
+import type { Setting } from '../../../../src/core/rules/setting.ts';
 import { startWork } from '../../../../src/core/step-budget.ts';
 
-function statement(source: string): Statement {
+function setting(source: string): Setting {
   const pattern = compilePattern(source);
-  assert.ok(typeof pattern !== 'string', source);
-  return statementOf(pattern);
+  assert.ok(pattern.ok, source);
+  return settingOf(pattern.value);
 }
 
 function containerWith(environment: readonly (readonly [name: string, value: string])[]): Container {
@@ -22,7 +22,7 @@ function containerWith(environment: readonly (readonly [name: string, value: str
 }
 
 test('variables whose names cannot match are not looked at', () => {
-  const own = statement('([A-Z]+_)*METRICS_(PORT|ADDR)=.*');
+  const own = setting('([A-Z]+_)*METRICS_(PORT|ADDR)=.*');
   assert.deepEqual(own.nameParts, ['METRICS_']);
   assert.deepEqual(variables(own, containerWith([['LOG_LEVEL', 'METRICS_PORT=1']])), []);
   assert.deepEqual(variables(own, containerWith([['A_METRICS_PORT', '1']])), ['A_METRICS_PORT=1']);
@@ -36,7 +36,7 @@ test('of a pattern that may take a part of the value for the name, nothing is ce
     String.raw`\S*METRICS=.*`,
     '(A=)?METRICS=.*',
   ]) {
-    assert.equal(statement(source).nameParts, undefined, source);
+    assert.equal(setting(source).nameParts, undefined, source);
   }
 });
 
@@ -66,10 +66,10 @@ test('what is left out would not have matched, whatever the pattern and the vari
       fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 5 }),
       (parts, env) => {
         const pattern = compilePattern(parts.join(''));
-        if (typeof pattern === 'string') return;
+        if (!pattern.ok) return;
         const container = containerWith(env);
-        const matches = (text: string): boolean => pattern.matches(text, startWork());
-        const found = variables(statementOf(pattern), container).filter(matches);
+        const matches = (text: string): boolean => pattern.value.matches(text, startWork());
+        const found = variables(settingOf(pattern.value), container).filter(matches);
         assert.deepEqual(found.toSorted(), container.assignments().filter(matches).toSorted());
       },
     ),
