@@ -243,7 +243,7 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   if (stated.path === undefined) added[keys.path] = endpoint.path;
   if (stated.scheme === undefined && endpoint.scheme === 'https') added[keys.scheme] = 'https';
   // A marker that a copied manifest brought along is the user's text and stays. Where it says of the user's own annotations that we
-  // added them, ours must not make it true: they would be taken back as well.
+  // added them, ours must not make it true: uninject would remove them as well.
   const brought = readMarker(pod.annotations.get(MARKER_KEY));
   if (brought !== undefined && claims(brought, pod.annotations)) return skip('changed_since', warning.brokenMarker());
   const marker = pod.annotations.has(MARKER_KEY) ? {} : { [MARKER_KEY]: renderMarker({ rule, added }) };

@@ -1,7 +1,7 @@
 import { MAX_MARKER } from '../limits.ts';
 import { isObject, own } from '../json.ts';
 
-/** The annotation that says what autoscrape added, so that exactly that can be taken back. */
+/** The annotation that says what autoscrape added, so that exactly that can be removed. */
 export const MARKER_KEY = 'autoscrape.io/injected';
 
 /** The form of a rule's name. Pods name rules in a label, so it is that of a label's value without capitals, `_` and `.`. */

@@ -45,7 +45,7 @@ const NOTES: Readonly<Record<string, readonly [notes: readonly string[], expecte
     explained({ containers: [api, proxy] }, merged).notes,
     [/^Istio's injector did not know of port 9090/],
   ],
-  'nothing where Istio was told': [
+  'nothing where Istio knows the endpoint': [
     explained({ containers: [api, { ...proxy, env: [{ name: 'ISTIO_PROMETHEUS_ANNOTATIONS', value: '{}' }] }] }, merged)
       .notes,
     [],

@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '1',
-    says: 'a container that is a text',
+    says: 'a container that is a string',
     pod: { metadata: {}, spec: { containers: ['app'] } },
     want: 'skip unreadable',
   },

@@ -134,7 +134,7 @@ for (const [title, make] of Object.entries(PRODUCTS)) {
   });
 }
 
-test('a pod on which a decision would spend too many steps is left alone by all that decide, and that is told', () => {
+test('a pod on which a decision would spend too many steps is skipped by every caller, with a warning', () => {
   const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) }));
   const metadata = { namespace: 'a', name: 'a', uid: 'a', resourceVersion: '1' };
   const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
@@ -215,7 +215,7 @@ test('a marker that is longer than any of ours is not parsed, and the longest of
   assert.deepEqual(Object.keys(readMarker(text)?.added ?? {}).length, 4);
 });
 
-test('a path is never longer than a text that is read, however many groups of a pattern it is made of', () => {
+test('a path is never longer than a string that is read, however many groups of a pattern it is made of', () => {
   const parsed = parseRules(
     "rules: [{ name: long, when: { argument: '--a=(?P<a>.*)' }, scrape: { path: '/${a}${a}${a}${a}' } }]",
     readShipped(),

@@ -120,7 +120,7 @@ test('a manifest cannot write escape sequences to the terminal', () => {
   }
 });
 
-test('a port that is not a number is shown as such', () => {
+test('a port that is not a number is shown as it is', () => {
   const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: '80' }] }] });
   assert.match(all.at(-1) ?? '', /^ {2}port \(not a number\), container app {2}cannot be scraped/);
 });

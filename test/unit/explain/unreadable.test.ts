@@ -50,7 +50,7 @@ for (const [what, pod, sentences] of [
     ],
   ],
   [
-    'a container that is a text, and init containers that are a mapping',
+    'a container that is a string, and init containers that are a mapping',
     { metadata: {}, spec: { containers: ['app'], initContainers: { name: 'setup' } } },
     ['spec.containers[0] is not a mapping.', 'spec.initContainers is not a list: begin each item with a dash.'],
   ],

@@ -84,7 +84,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     RULE('when: { portName: x }\nscrape: { port: 15090 }'),
     /scrape\.port: must be a TCP port/,
   ],
-  ['a port that is a text', RULE('when: { portNumber: "80" }'), /when\.portNumber: must be a port number or a list/],
+  ['a port that is a string', RULE('when: { portNumber: "80" }'), /when\.portNumber: must be a port number or a list/],
   [
     'a scheme that is none',
     RULE('when: { portName: x }\nscrape: { scheme: tls }'),
@@ -156,7 +156,7 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     /rules\[1\]\.when: is missing, and must be a mapping with podLabels, /,
     /images\[0\]\.port: is missing, and must be a port number or a list of them$/,
   ],
-  ['a number where a text is', 'disabled: [5]', /disabled\[0\]: must be a string: quote it$/],
+  ['a number where a string is expected', 'disabled: [5]', /disabled\[0\]: must be a string: quote it$/],
   ['an empty list', 'images: [{ images: [], port: 80 }]', /images\[0\]\.images: must have at least one item$/],
   [
     'a label that is none',
@@ -259,7 +259,7 @@ function eachReplaced(value: unknown, by: unknown): unknown[] {
   return [by, ...copies];
 }
 
-test('a name that is taken is told beside a field that is unknown', () => {
+test('a duplicate name is reported beside an unknown field', () => {
   const problems = problemsOf('rules:\n  - name: metrics-port\n    when: { portNmae: x }\ndisabled: [nope]');
   assert.equal(problems.length, 3, problems.join('\n'));
   assert.match(problems[0] ?? '', /^rules\.yaml:2:5: .*a shipped rule has this name/);
