@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual, styleText } from 'node:util';
-import { REASONS } from '../src/core/reason.ts';
+import { REASONS } from '../src/core/skip-reason.ts';
 import { admit } from './admission-call.ts';
 import type { Webhook } from './admission-call.ts';
 import { annotationsOf, EXAMPLES, readExample, SAMPLE_PORT, withoutAdded, withPort } from '../tools/demo-examples.ts';

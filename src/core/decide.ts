@@ -10,7 +10,7 @@ import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/mark
 import { isOtherProtocol, readPod } from './pod/pod.ts';
 import type { Pod } from './pod/pod.ts';
 import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './pod/port.ts';
-import type { SkipReason } from './reason.ts';
+import type { SkipReason } from './skip-reason.ts';
 import type { Rules } from './rules/rule.ts';
 import { podCandidates, evaluateRules, findPorts } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';

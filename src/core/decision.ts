@@ -1,5 +1,5 @@
 import type { Endpoint } from './rules/endpoint.ts';
-import type { SkipReason } from './reason.ts';
+import type { SkipReason } from './skip-reason.ts';
 
 interface Common {
   /** Sentences for the person who applied the pod: one line each, at most 256 characters, no control characters. */

@@ -4,7 +4,7 @@ import { stripControls } from '../core/control-characters.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate, Explanation } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
-import { REASONS } from '../core/reason.ts';
+import { REASONS } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { whyUnreadable } from './unreadable.ts';

@@ -1,7 +1,7 @@
 import { isObject, member, own } from '../core/json.ts';
 import type { AddOperation } from '../core/patch.ts';
-import { REASONS } from '../core/reason.ts';
-import type { SkipReason } from '../core/reason.ts';
+import { REASONS } from '../core/skip-reason.ts';
+import type { SkipReason } from '../core/skip-reason.ts';
 
 /**
  * Why a live pod is skipped: the reasons that a pod being created has too, and those that only live

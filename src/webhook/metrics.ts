@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import { createDropCounter } from '../process/connections.ts';
-import { REASONS } from '../core/reason.ts';
-import type { SkipReason } from '../core/reason.ts';
+import { REASONS } from '../core/skip-reason.ts';
+import type { SkipReason } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { HttpError } from './http-error.ts';
 

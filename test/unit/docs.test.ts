@@ -5,7 +5,7 @@ import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartImage } from '../../tools/image.ts';
-import { REASONS } from '../../src/core/reason.ts';
+import { REASONS } from '../../src/core/skip-reason.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (...path: readonly string[]) => readFile(join(root, ...path), 'utf8');

@@ -1,5 +1,5 @@
 import { isLike } from './glob.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern } from './re2-pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
 import { hasSetting } from './setting.ts';

@@ -1,7 +1,7 @@
 import { createCatalogue } from './catalogue.ts';
 import type { ImageEntry } from './catalogue.ts';
-import { compilePattern } from './pattern.ts';
-import type { Pattern } from './pattern.ts';
+import { compilePattern } from './re2-pattern.ts';
+import type { Pattern } from './re2-pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
 import type { RulesFile } from './schema.ts';
 import { requirements } from './selector.ts';

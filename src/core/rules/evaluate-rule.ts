@@ -1,7 +1,7 @@
 import { MAX_TEXT } from '../limits.ts';
 import type { Endpoint } from './endpoint.ts';
-import { evaluateConditions } from './conditions.ts';
-import type { NamedPort } from './conditions.ts';
+import { evaluateConditions } from './evaluate-conditions.ts';
+import type { NamedPort } from './evaluate-conditions.ts';
 import { isOtherProtocol, probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isScrapable } from '../pod/port.ts';

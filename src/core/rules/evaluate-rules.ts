@@ -2,7 +2,7 @@ import { MAX_ENDPOINTS } from '../limits.ts';
 import type { Endpoint } from './endpoint.ts';
 import { endpointsAt, evaluateRule } from './evaluate-rule.ts';
 import type { RuleMatch } from './evaluate-rule.ts';
-import type { NamedPort } from './conditions.ts';
+import type { NamedPort } from './evaluate-conditions.ts';
 import type { Container, Pod, Port } from '../pod/pod.ts';
 import type { Rule, Rules } from './rule.ts';
 import { isExhausted } from '../step-budget.ts';

@@ -1,6 +1,6 @@
 import type { AnnotationKeys } from '../annotations/keys.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern } from './re2-pattern.ts';
 import type { RulesFile } from './schema.ts';
 import type { LabelRequirement } from './selector.ts';
 import type { Setting } from './setting.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/keys.ts';
 import { MAX_TEXT } from '../limits.ts';
 import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
-import { compilePattern } from './pattern.ts';
+import { compilePattern } from './re2-pattern.ts';
 import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../suggest.ts';

@@ -1,5 +1,5 @@
 import { literalsOf } from './literals.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern } from './re2-pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { spend } from '../step-budget.ts';
 

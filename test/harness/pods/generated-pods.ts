@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import { isObject } from '../../../src/core/json.ts';
-import { REASONS } from '../../../src/core/reason.ts';
+import { REASONS } from '../../../src/core/skip-reason.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { unusablePort } from '../../../src/core/warning.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';

@@ -1,7 +1,7 @@
 import { MAX_STEPS } from '../../../src/core/limits.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { literalsOf } from '../../../src/core/rules/literals.ts';
-import { compilePattern } from '../../../src/core/rules/pattern.ts';
+import { compilePattern } from '../../../src/core/rules/re2-pattern.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
 import { MAX_BODY_BYTES } from '../../../src/webhook/limits.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
 import { decide } from '../../../src/core/decide.ts';
-import { REASONS } from '../../../src/core/reason.ts';
+import { REASONS } from '../../../src/core/skip-reason.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { compilePattern } from '../../../../src/core/rules/pattern.ts';
+import { compilePattern } from '../../../../src/core/rules/re2-pattern.ts';
 import { readPod } from '../../../../src/core/pod/pod.ts';
 import type { Container } from '../../../../src/core/pod/pod.ts';
 import { settingOf, variables } from '../../../../src/core/rules/setting.ts';

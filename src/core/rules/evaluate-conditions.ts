@@ -1,5 +1,5 @@
 import { lookUp } from './catalogue.ts';
-import type { Pattern } from './pattern.ts';
+import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { readPortNumber } from '../pod/port.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { RE2JS } from 're2js';
-import { compilePattern } from '../../../../src/core/rules/pattern.ts';
-import type { Pattern } from '../../../../src/core/rules/pattern.ts';
+import { compilePattern } from '../../../../src/core/rules/re2-pattern.ts';
+import type { Pattern } from '../../../../src/core/rules/re2-pattern.ts';
 import { startWork } from '../../../../src/core/step-budget.ts';
 
 function compiled(source: string): Pattern {
