@@ -115,6 +115,21 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
   }),
 };
 
+/** The CPU time of a decision whose steps are not limited, in milliseconds: the least of several, which others disturb least. */
+function cpuTimeFor(pod: object): number {
+  return Math.min(
+    ...times(3, () => {
+      const before = process.threadCpuUsage();
+      decide(pod, rules, {}, startWork(COUNTED));
+      const { user, system } = process.threadCpuUsage(before);
+      return (user + system) / 1000;
+    }),
+  );
+}
+
+/** A time below this is too short to compare. */
+const SHORT_MS = 8;
+
 function stepsFor(pod: object): number {
   const work = startWork(COUNTED);
   decide(pod, rules, {}, work);
@@ -125,6 +140,13 @@ for (const [title, make] of Object.entries(PRODUCTS)) {
   test(`steps grow no faster than the pod: ${title}`, () => {
     const [some, twice, fourfold] = [stepsFor(make(1000)), stepsFor(make(2000)), stepsFor(make(4000))];
     assert.ok(twice < 2.2 * some && fourfold < 2.2 * twice, `${some}, ${twice}, ${fourfold}`);
+  });
+
+  // Work that takes no steps would escape the test above. A pod of eight times the size takes eight times as long, or twenty
+  // where memory is short; where each is compared with each it takes 64 times as long.
+  test(`CPU time grows no faster than the pod: ${title}`, () => {
+    const [some, eightfold] = [cpuTimeFor(make(3000)), cpuTimeFor(make(24_000))];
+    assert.ok(eightfold < 24 * Math.max(some, SHORT_MS), `${some} and ${eightfold} ms`);
   });
 
   test(`a decision ends within its steps: ${title}`, () => {
