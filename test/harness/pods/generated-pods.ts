@@ -324,8 +324,8 @@ const TOLD_APART = {
 
 /** The rows of the decision table that a valid pod can be in, as {@link rowOf} names them. */
 export const ROWS: readonly string[] = [
-  // What can't be read doesn't pass the API server's decoder, and what is too complex is for test/core/bounds.test.ts: it takes
-  // megabytes, and nothing is written into it.
+  // What can't be read doesn't pass the API server's decoder, and what is too complex is for
+  // test/unit/core/limits.test.ts: it takes megabytes, and nothing is written into it.
   ...Object.keys(REASONS).filter(
     (reason) => reason !== 'unreadable' && reason !== 'too_complex' && !Object.hasOwn(TOLD_APART, reason),
   ),
