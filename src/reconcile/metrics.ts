@@ -78,7 +78,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     changes.inc({ action: 'annotate', result }, 0);
   const missed = new Counter({
     name: 'autoscrape_reconcile_missed_by_webhook_total',
-    help: 'Pods created in an opted-in namespace while it was watched, which the webhook should have annotated.',
+    help: 'Pods created in an opted-in namespace while it was watched, which the reconciler annotated instead of the webhook.',
     registers,
   });
   const leader = new Gauge({

@@ -28,8 +28,6 @@ export interface PendingPod {
   readonly name: string;
   /** How often it was attempted to change this pod before. */
   readonly attempts: number;
-  /** Whether there was no pod of that name before. */
-  readonly isNew: boolean;
   /** Whether the API server refused to change the version before. */
   readonly wasRefused: boolean;
 }
@@ -53,6 +51,11 @@ export interface PodStore {
    * changes or is released.
    */
   refuse(name: string, version: string): void;
+  /**
+   * Returns whether the webhook missed the pod: it was created under our watch and had to be
+   * annotated. Returns true once for a pod.
+   */
+  takeMissed(name: string): boolean;
   /** Returns the number of refused pods. */
   refused(): number;
   /**
@@ -73,11 +76,17 @@ export interface PodStore {
 
 /**
  * Returns an empty store. It plans pods as they come, and calls `onPending` for each new or changed
- * one to annotate.
+ * one to annotate. `isWatched` returns whether a pod that is new now was created under our watch.
  */
-export function createPodStore(planner: Planner, onPending: (pod: PendingPod) => void): PodStore {
+export function createPodStore(
+  planner: Planner,
+  isWatched: () => boolean,
+  onPending: (pod: PendingPod) => void,
+): PodStore {
   const pods = new Map<string, PodRecord>();
   const refused = new Set<string>();
+  /** Names of pods that the webhook missed and that are not annotated yet: few, so no field of each record. */
+  const missed = new Set<string>();
   let lists = 0;
 
   function upsert(object: unknown, isListed: boolean): void {
@@ -98,18 +107,20 @@ export function createPodStore(planner: Planner, onPending: (pod: PendingPod) =>
     const state = stateOf(plan);
     if (known === undefined) {
       pods.set(name, { version: resourceVersion, state, attempts, list: lists });
+      if (state === 'annotate' && isWatched()) missed.add(name);
     } else {
       refused.delete(name);
       known.version = resourceVersion;
       known.state = state;
       known.list = lists;
     }
-    if (state === 'annotate') onPending({ name, attempts, isNew: known === undefined, wasRefused });
+    if (state === 'annotate') onPending({ name, attempts, wasRefused });
   }
 
   function remove(name: string): void {
     pods.delete(name);
     refused.delete(name);
+    missed.delete(name);
   }
 
   return {
@@ -139,6 +150,7 @@ export function createPodStore(planner: Planner, onPending: (pod: PendingPod) =>
       refused.delete(name);
       refused.add(name);
     },
+    takeMissed: (name) => missed.delete(name),
     refused: () => refused.size,
     release(which) {
       const names = which === 'one' ? [...refused].slice(0, 1) : [...refused];

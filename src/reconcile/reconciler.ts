@@ -106,6 +106,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     metrics.applied(applied.result);
     if (applied.result === 'done') {
       log.info({ namespace: item.group, pod: item.name, rule: applied.rule }, 'pod annotated');
+      // Only now: a pod that the webhook's selectors exclude is refused by the chart's guard, and was not missed.
+      if (namespace.pods.takeMissed(item.name)) {
+        metrics.missed();
+        log.info({ namespace: item.group, pod: item.name }, 'pod missed by the webhook');
+      }
     }
     if (!isWanted()) return;
     if (applied.result === 'failed') return requeue.failed(item, namespace, applied.failure);

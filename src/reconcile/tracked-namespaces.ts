@@ -87,13 +87,7 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
       relistMs,
       lists,
       signal,
-      onPending(pod, isMissed) {
-        if (isMissed) {
-          metrics.missed();
-          log.info({ namespace: name, pod: pod.name }, 'pod missed by the webhook');
-        }
-        onPending(name, pod);
-      },
+      onPending: (pod) => onPending(name, pod),
       onListed() {
         failureLog.resolve(subjects.list);
         onListed(namespace);

@@ -32,11 +32,8 @@ export interface PodWatchOptions {
   readonly relistMs: number;
   readonly lists: Semaphore;
   readonly signal: AbortSignal;
-  /**
-   * A pod is to be annotated. It is missed when it was created while we watched: the webhook should
-   * have annotated it.
-   */
-  readonly onPending: (pod: PendingPod, isMissed: boolean) => void;
+  /** A pod is to be annotated. */
+  readonly onPending: (pod: PendingPod) => void;
   readonly onListed: () => void;
   readonly onWatchWorks: () => void;
   readonly onFailure: (verb: 'list' | 'watch', failure: Failure) => void;
@@ -49,12 +46,10 @@ export interface PodWatchOptions {
 export function watchPods(options: PodWatchOptions): PodWatch {
   const { kube, namespace, mesh, rules, relistMs, lists, onPending, onListed, onWatchWorks, onFailure } = options;
   const stop = childController(options.signal);
-  const pods = createPodStore(annotatePlanner(rules, mesh), (pod) => {
-    const hasBeenWatched = watchedSince !== undefined && performance.now() - watchedSince > LABEL_LAG_MS;
-    onPending(pod, pod.isNew && hasBeenWatched);
-  });
   let listedAt: number | undefined;
   let watchedSince: number | undefined;
+  const isWatched = () => watchedSince !== undefined && performance.now() - watchedSince > LABEL_LAG_MS;
+  const pods = createPodStore(annotatePlanner(rules, mesh), isWatched, onPending);
   const handler = {
     beginList() {
       const list = pods.beginList();

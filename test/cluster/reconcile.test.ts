@@ -123,7 +123,9 @@ suite('the reconciler on a real API server', { timeout: 600_000 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 10_500)); // the API server's view of the label may lag
     await createPod(namespace, 'app');
     await annotated(namespace, 'app');
-    assert.equal(await reconciler.metric('autoscrape_reconcile_missed_by_webhook_total'), 1);
+    const missed = () => reconciler.metric('autoscrape_reconcile_missed_by_webhook_total');
+    await waitFor('the count', async () => (await missed()) > 0); // counted once the answer to the patch is read
+    assert.equal(await missed(), 1);
   });
 
   test('pods that must be skipped are skipped, each with its reason', async (t) => {

@@ -16,25 +16,48 @@ function pod(name: string, resourceVersion: string, annotations = {}, uid = `uid
 
 function setUp() {
   const seen: PendingPod[] = [];
-  const pods = createPodStore(annotatePlanner(rules, false), (one) => seen.push(one));
+  const watch = { isOn: false };
+  const pods = createPodStore(
+    annotatePlanner(rules, false),
+    () => watch.isOn,
+    (one) => seen.push(one),
+  );
   const counts = () => {
     const into = new Map<string, number>();
     pods.count(into);
     return Object.fromEntries(into);
   };
-  return { pods, seen, counts };
+  return { pods, seen, counts, watch };
 }
 
-test('a pod is new once, and again after it was deleted', () => {
-  const { pods, seen } = setUp();
-  pods.upsert(pod('a', '1'));
-  pods.upsert(pod('a', '2'));
-  pods.delete(pod('a', '3'));
-  pods.upsert(pod('a', '4', {}, 'another'));
+test('a pod was missed when it is new under the watch and has to be annotated; this is said once', () => {
+  const { pods, watch } = setUp();
+  pods.upsert(pod('older', '1'));
+  watch.isOn = true;
+  pods.upsert(pod('older', '2'));
+  pods.upsert(pod('declined', '3', { 'prometheus.io/scrape': 'false' }));
+  pods.upsert(pod('declined', '4'));
+  pods.upsert(pod('a', '5'));
+  pods.upsert(pod('a', '6'));
+  pods.refuse('a', '6');
+  pods.release('all');
+  const names = ['older', 'declined', 'a', 'a', 'unknown'];
   assert.deepEqual(
-    seen.map(({ isNew }) => isNew),
-    [true, false, true],
+    names.map((name) => pods.takeMissed(name)),
+    [false, false, true, false, false],
   );
+});
+
+test('a missed pod is forgotten when it is gone, and a later one with its name counts again', () => {
+  const { pods, watch } = setUp();
+  watch.isOn = true;
+  pods.upsert(pod('a', '1'));
+  pods.upsert(pod('b', '1'));
+  pods.delete(pod('a', '2'));
+  pods.beginList().finish();
+  assert.deepEqual([pods.takeMissed('a'), pods.takeMissed('b')], [false, false]);
+  pods.upsert(pod('a', '3', {}, 'another'));
+  assert.equal(pods.takeMissed('a'), true);
 });
 
 test('an older version changes nothing, because the response to a patch overtakes events', () => {

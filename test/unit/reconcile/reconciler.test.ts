@@ -10,6 +10,7 @@ import { createReconcileMetrics } from '../../../src/reconcile/metrics.ts';
 import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { createReconciler } from '../../../src/reconcile/reconciler.ts';
 import type { Reconciler, ReconcilerOptions } from '../../../src/reconcile/reconciler.ts';
+import { LABEL_LAG_MS } from '../../../src/reconcile/watch-pods.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
 import { fakeKube, FORBIDDEN, hang, listOf, optedIn, podNamed, RIGHT_IS_MISSING, silence } from '../kube/fake-kube.ts';
@@ -312,6 +313,59 @@ test('a missing right pauses its namespace, longer each time, is logged once, an
   );
   assert.deepEqual({ pauses, passes }, { pauses: [], passes: [] });
 });
+
+test('a pod that the webhook missed is counted and logged when it is annotated, and not while it is refused', async (t) => {
+  let elapsed = 0;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + elapsed);
+  const isCreated = Promise.withResolvers<void>();
+  const patched: string[] = [];
+  const kube = fakeKube(
+    (request) => {
+      if (request.path === NAMESPACES) return listOf(request, [optedIn('shop')]);
+      if (request.path === PODS) return listOf(request, [podNamed('older')]);
+      if (request.method === 'GET') return readPod(request);
+      patched.push(request.path);
+      return request.path.endsWith('/excluded') ? FORBIDDEN : { status: 200, body: {} };
+    },
+    (path, signal) => ({
+      status: 200,
+      lines: path === PODS ? create(['missed', 'excluded'], isCreated.promise, signal) : silence(signal),
+    }),
+  );
+  const results: string[] = [];
+  let missed = 0;
+  const metrics = {
+    ...createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() }),
+    applied: (result: string) => results.push(result),
+    missed: () => (missed += 1),
+  };
+  const lines: { pod?: string; msg: string }[] = [];
+  const log = createLog('info', { write: (text) => lines.push(JSON.parse(text)) });
+  const { reconciler } = start(t, kube, { metrics, log });
+  await waitFor('the older pod', () => results.length === 1);
+  elapsed = LABEL_LAG_MS + 1;
+  isCreated.resolve();
+  await waitFor('the new pods', () => results.length === 3);
+  assert.deepEqual([results, reconciler.pods().get('refused')], [['done', 'done', 'refused'], 1]);
+  assert.deepEqual(patched.length, 3);
+  assert.equal(missed, 1);
+  assert.deepEqual(
+    lines.filter(({ msg }) => msg === 'pod missed by the webhook').map(({ pod }) => pod),
+    ['missed'],
+  );
+});
+
+/** Yields the creation of pods once `isCreated` resolves. */
+async function* create(
+  names: readonly string[],
+  isCreated: Promise<void>,
+  signal: AbortSignal,
+): AsyncGenerator<unknown, void> {
+  await isCreated;
+  for (const name of names) yield { type: 'ADDED', object: podNamed(name) };
+  yield* silence(signal);
+}
 
 /** Returns the pod that is requested. */
 function readPod({ path }: ApiRequest): ApiResponse {
