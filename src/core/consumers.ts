@@ -7,7 +7,8 @@ import type { Rules } from './rules/rule.ts';
 import { evaluateRules } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
 
-// test/cluster/consumers.test.ts measures what scrapers do with an endpoint; docs/consumers.md shows it.
+// test/cluster/consumers.test.ts measures what scrapers do with an endpoint; docs/consumers.md
+// shows it.
 
 /** Returns the warnings for an endpoint that the configuration of some scrapers cannot scrape. */
 export function consumerWarnings(pod: Pod, endpoint: Endpoint): string[] {
@@ -65,7 +66,10 @@ function slowNotes(pod: Pod, { annotationKeys }: Rules): string[] {
     : [];
 }
 
-/** Istio's injector copies the pod's annotations into the proxy; without them, the agent merges none of the pod's metrics. */
+/**
+ * Istio's injector copies the pod's annotations into the proxy; without them, the agent merges none
+ * of the pod's metrics.
+ */
 function istioNotes(pod: Pod, rules: Rules): string[] {
   const proxy = [...pod.containers, ...pod.sidecars].find(({ name }) => name === 'istio-proxy');
   if (proxy === undefined || proxy.environment().has('ISTIO_PROMETHEUS_ANNOTATIONS')) return [];

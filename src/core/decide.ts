@@ -17,42 +17,54 @@ import * as warning from './warning.ts';
 import { isExhausted, spend, startWork } from './step-budget.ts';
 import type { Work } from './step-budget.ts';
 
-/** What the caller knows of the pod that the pod doesn't say. */
+/** What the caller knows about the pod and the pod itself does not say. */
 export interface Surroundings {
-  /** Istio will inject its proxy: the namespace says so. The pod's own labels `sidecar.istio.io/inject` and `istio.io/rev` override. */
+  /**
+   * Whether the namespace has Istio inject its proxy. The pod's labels `sidecar.istio.io/inject`
+   * and `istio.io/rev` override this.
+   */
   readonly mesh?: boolean;
 }
 
 /**
- * Returns what is to be done with the object: total on any JSON value, never throws, changes nothing.
+ * Returns the decision on the object. It accepts any JSON value, never throws and does not change
+ * the object.
  *
- * The first row that holds wins. Rows 8, 11 and 13 take the path and scheme that they aren't given from the first rule that
- * has a candidate at their port; the rule's name is then that rule's, else `annotation` or `label`.
+ * The first row that matches decides. "scrape" and "port" are the annotations of the pod; rows 7 to
+ * 9 treat scrape-slow like scrape. In rows 8 and 11, and in 13 without a rule label, a missing path
+ * or scheme comes from the first rule that finds the port, and the decision names that rule. Where
+ * no rule finds the port, the decision names `annotation` or `label` instead.
  *
- * | #  | pod                                                             | decision                                        |
- * | -- | --------------------------------------------------------------- | ----------------------------------------------- |
- * | 1  | not a pod that can be read                                      | skip unreadable                                 |
- * | 2  | mirror of a static pod                                          | skip mirror_pod                                 |
- * | 3  | label autoscrape.io/inject, any value but "enabled" and "true"  | skip opted_out; warn unless "disabled", "false" |
- * | 4  | autoscrape.io/injected, and its values are still there          | skip already_injected                           |
- * | 5  | any spelling of scrape says something other than "true"         | skip declined; warn on a near miss              |
- * | 6  | two spellings of one key, different values                      | skip conflicting_keys; warn                     |
- * | 7a | scrape "true", Istio's merged port                              | skip istio_merged                               |
- * | 7b | scrape (or scrape-slow) "true", a port                          | skip already_annotated; warn if nobody can use it |
- * | 8  | scrape (or scrape-slow) "true", no port, one candidate in the pod | annotate: what is missing                     |
- * | 9  | scrape (or scrape-slow) "true", no port, several or none        | skip already_annotated; warn                    |
- * | 10 | port without scrape, unusable                                   | skip bad_port_annotation; warn                  |
- * | 11 | port without scrape, usable                                     | annotate: the user's port, what is missing      |
- * | 12 | label autoscrape.io/rule or /port that names nothing usable     | skip bad_rule_label, bad_port_label; warn       |
- * | 13 | label autoscrape.io/port and/or /rule                           | annotate: what the labels say                   |
- * | 14 | a rule finds an endpoint                                        | annotate                                        |
- * | 15 | (14, but https and not switched on, or in a mesh)               | skip https_endpoint, mesh_https                 |
- * | 16 | a rule or the catalogue sees that metrics are off               | skip switched_off                               |
- * | 17 | nothing found                                                   | skip no_candidate                               |
+ * | #  | pod                                            | decision                                |
+ * | -- | ---------------------------------------------- | --------------------------------------- |
+ * | 1  | is not a valid pod                             | skip unreadable                         |
+ * | 2  | is the mirror of a static pod                  | skip mirror_pod                         |
+ * | 3  | autoscrape.io/inject is not enabled or true    | skip opted_out; warn if the value is    |
+ * |    |                                                | not disabled or false either            |
+ * | 4  | has all that autoscrape.io/injected lists      | skip already_injected                   |
+ * | 5  | any spelling of scrape is not "true"           | skip declined; warn if it is similar    |
+ * | 6  | two spellings of one key have different values | skip conflicting_keys; warn             |
+ * | 7a | scrape is "true", port is Istio's merged port  | skip istio_merged                       |
+ * | 7b | scrape is "true", port is set                  | skip already_annotated; warn if the     |
+ * |    |                                                | port is not usable                      |
+ * | 8  | scrape is "true", no port, one candidate       | annotate: add the missing annotations   |
+ * | 9  | scrape is "true", no port, several or none     | skip already_annotated; warn            |
+ * | 10 | no scrape, port is set but not usable          | skip bad_port_annotation; warn          |
+ * | 11 | no scrape, port is usable                      | annotate: add the missing annotations   |
+ * | 12 | label autoscrape.io/rule or autoscrape.io/port | skip bad_rule_label or bad_port_label;  |
+ * |    | names no usable rule or port                   | warn                                    |
+ * | 13 | label autoscrape.io/rule or autoscrape.io/port | annotate: use that rule and that port   |
+ * | 14 | a rule finds an endpoint                       | annotate                                |
+ * | 15 | as 14, but it is https that is not switched on | skip https_endpoint or mesh_https       |
+ * |    | or in a mesh                                   |                                         |
+ * | 16 | a rule or the catalogue shows that metrics are | skip switched_off                       |
+ * |    | switched off                                   |                                         |
+ * | 17 | no rule finds an endpoint                      | skip no_candidate                       |
  *
- * Whatever the row, a pod on which more steps would be spent than a decision may take (limits.ts) is skipped as `too_complex`, with
- * a warning. Guards on every annotate: no https from a rule or label where 15 forbids it, no marker that claims what the pod brought along
- * (`changed_since`; warn), and no annotations near 256 KiB (`too_large`; warn).
+ * In every row, a pod that needs more steps than one decision may take (limits.ts) is skipped as
+ * `too_complex`, with a warning. Every annotate row has three guards, which skip the pod: an https
+ * endpoint that row 15 forbids; a copied marker that claims annotations of the user
+ * (`changed_since`, with a warning); annotations of nearly 256 KiB (`too_large`, with a warning).
  */
 export function decide(
   object: unknown,
@@ -91,7 +103,7 @@ function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
   return byAnnotation(subject) ?? byLabel(subject) ?? byRule(subject);
 }
 
-/** A pod that may be annotated, with everything that decides how. */
+/** A pod that may be annotated, with everything that the decision depends on. */
 interface Subject {
   readonly pod: Pod;
   readonly rules: Rules;
@@ -109,11 +121,14 @@ function skipFound(reason: SkipReason, rule: string): Decision {
   return { outcome: 'skip', reason, rule, warnings: [] };
 }
 
-/** Returns whether Istio's proxy is in the pod or, as far as its labels and its namespace say, will be. */
+/**
+ * Returns whether the pod contains Istio's proxy, or will according to its labels and namespace.
+ */
 export function isMeshed(pod: Pod, byNamespace: boolean): boolean {
   if ([...pod.containers, ...pod.sidecars].some(({ name }) => name === 'istio-proxy')) return true;
   const label = pod.labels.get('sidecar.istio.io/inject');
-  // Istio's webhooks also select pods by their own revision label, in namespaces that say nothing.
+  // Istio's webhooks also select pods by their own revision label, where the namespace has no
+  // label.
   return label === 'true' || ((byNamespace || pod.labels.has('istio.io/rev')) && label !== 'false');
 }
 
@@ -191,7 +206,9 @@ function byRule(subject: Subject): Decision {
   }
 }
 
-/** An endpoint at a port that the user names; path and scheme as the first rule has them that knows the port. */
+/**
+ * Annotates the port that the user names, with the path and scheme of the first rule that finds it.
+ */
 function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'label'): Decision {
   const { pod, rules } = subject;
   const known = evaluateRules(pod, rules, port);
@@ -200,7 +217,7 @@ function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'lab
     : annotate(subject, namedBy, [unknownEndpoint(pod, rules, port)]);
 }
 
-/** The endpoint at a port that no rule knows. */
+/** Returns the endpoint at a port that no rule finds. */
 function unknownEndpoint(pod: Pod, rules: Rules, port: number): Endpoint {
   const declaring = podCandidates(pod, rules).find(({ number }) => number === port);
   const container = declaring?.container;
@@ -219,13 +236,16 @@ function usablePort(pod: Pod, text: string): number | undefined {
 }
 
 function labelledPort(pod: Pod, rules: Rules, label: string): number | undefined {
-  if (label === '') return undefined; // the name of every port that has none
+  if (label === '') return undefined; // ports without a name have this name
   return usablePort(pod, label) ?? podCandidates(pod, rules).find(({ name }) => name === label)?.number;
 }
 
-/** All annotations of a pod together, in bytes (apimachinery's TotalAnnotationSizeLimitB). */
+/** In bytes, for all annotations of a pod together (apimachinery's TotalAnnotationSizeLimitB). */
 const ANNOTATIONS_LIMIT = 256 * 1024;
-/** Kept free for those who come after us: controllers and injectors add theirs, and must not be what tips the pod over. */
+/**
+ * In bytes, left for the controllers and injectors that add annotations after us: they must not
+ * exceed the limit because of ours.
+ */
 const ANNOTATIONS_RESERVE = 4 * 1024;
 
 function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint, ...Endpoint[]]): Decision {
@@ -233,7 +253,8 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   const keys = rules.annotationKeys;
   const [endpoint, ...others] = endpoints;
   const scheme = stated.scheme ?? endpoint.scheme;
-  // Istio's agent scrapes over http and leaves the scheme key as it is, which breaks the target for good.
+  // Istio's agent scrapes over http and leaves the scheme key as it is, which breaks the target for
+  // good.
   if (scheme === 'https' && mesh) return skipFound('mesh_https', rule);
   if (stated.scheme === undefined && endpoint.scheme === 'https' && !rules.https)
     return skipFound('https_endpoint', rule);
@@ -242,14 +263,15 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
   if (stated.port === undefined) added[keys.port] = String(endpoint.port);
   if (stated.path === undefined) added[keys.path] = endpoint.path;
   if (stated.scheme === undefined && endpoint.scheme === 'https') added[keys.scheme] = 'https';
-  // A marker that a copied manifest brought along is the user's text and stays. Where it says of the user's own annotations that we
-  // added them, ours must not make it true: uninject would remove them as well.
+  // A marker that was copied with a manifest belongs to the user and is not changed. Where it lists
+  // annotations that the user wrote, nothing may be added: the list could then be complete, and
+  // uninject would remove the user's annotations, too.
   const brought = readMarker(pod.annotations.get(MARKER_KEY));
   if (brought !== undefined && claims(brought, pod.annotations)) return skip('changed_since', warning.brokenMarker());
   const marker = pod.annotations.has(MARKER_KEY) ? {} : { [MARKER_KEY]: renderMarker({ rule, added }) };
   const annotations = { ...added, ...marker };
   if (isTooLarge([...pod.annotations, ...Object.entries(annotations)])) return skip('too_large', warning.tooLarge());
-  // What the user has written of path and scheme is where the endpoint is, whatever the rule would have said.
+  // The path and scheme that the user wrote override the rule's.
   const written: Endpoint = {
     ...endpoint,
     path: stated.path ?? endpoint.path,
@@ -267,7 +289,7 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
 function isTooLarge(annotations: readonly (readonly [string, string])[]): boolean {
   const limit = ANNOTATIONS_LIMIT - ANNOTATIONS_RESERVE;
   const units = annotations.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-  // A UTF-16 unit takes one to three bytes, so only pods near the limit are worth encoding.
+  // A UTF-16 unit takes one to three bytes, so only annotations near the limit must be encoded.
   if (units * 3 <= limit) return false;
   if (units > limit) return true;
   const encoder = new TextEncoder();

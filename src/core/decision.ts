@@ -2,28 +2,43 @@ import type { Endpoint } from './rules/endpoint.ts';
 import type { SkipReason } from './skip-reason.ts';
 
 interface Common {
-  /** Sentences for the person who applied the pod: one line each, at most 256 characters, no control characters. */
+  /**
+   * Sentences for the person who applied the pod: one line each, at most 256 characters, no control
+   * characters.
+   */
   readonly warnings: readonly string[];
 }
 
 /** The pod gets annotations. */
 export interface Annotate extends Common {
   readonly outcome: 'annotate';
-  /** The rule that found the endpoint, or `annotation` or `label` where the user named it and no rule knows it. */
+  /**
+   * The rule that found the endpoint, or `annotation` or `label` where the user named it and no
+   * rule knows it.
+   */
   readonly rule: string;
-  /** What the rule found, in the order of the pod's containers and ports. `prometheus.io/*` can carry one: the first. */
+  /**
+   * What the rule found, in the order of the pod's containers and ports. `prometheus.io/*` can
+   * carry one: the first.
+   */
   readonly endpoints: readonly [Endpoint, ...Endpoint[]];
-  /** The annotations to add, none of which the pod has: scrape, port, path, perhaps scheme, and the marker. */
+  /**
+   * The annotations to add, none of which the pod has: scrape, port, path, perhaps scheme, and the
+   * marker.
+   */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The pod is left exactly as it is. */
+/** The pod is not changed. */
 export interface Skip extends Common {
   readonly outcome: 'skip';
   readonly reason: SkipReason;
-  /** The rule that found the endpoint which is not annotated (reasons `https_endpoint`, `mesh_https`, `switched_off`). */
+  /**
+   * The rule that found the endpoint which is not annotated (reasons `https_endpoint`,
+   * `mesh_https`, `switched_off`).
+   */
   readonly rule?: string;
 }
 
-/** What is to be done with a pod: the contract between the core and everything that answers. */
+/** What to do with a pod: the contract between the core and its adapters. */
 export type Decision = Annotate | Skip;

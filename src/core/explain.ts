@@ -35,8 +35,8 @@ export interface Explanation {
 
 /**
  * Returns the decision on the object, the result of each rule for each of its ports, and notes on
- * scrapers. This takes more steps than the decision, and may take as many again as a decision: where
- * they are not enough, only the decision is returned.
+ * scrapers. This takes more steps than the decision, and may take as many again as a decision:
+ * where they are not enough, only the decision is returned.
  */
 export function explain(object: unknown, rules: Rules, surroundings: Surroundings = {}): Explanation {
   const decision = decide(object, rules, surroundings);

@@ -1,28 +1,38 @@
 /*
- * How much of one pod is read. Anyone who may create a pod may send 3 MiB of anything, and a decision
- * must stay within milliseconds and megabytes for everyone who shares the webhook (the table in
- * docs/architecture.md has these figures, too). No pod that runs comes close: the limits are about ten
- * times what the largest real pods contain.
+ * How much of one pod is read. Anyone who may create a pod may send 3 MiB of anything, and a
+ * decision must stay within milliseconds and megabytes for everyone who shares the webhook (the
+ * table in docs/architecture.md has these figures, too). No pod that runs comes close: the limits
+ * are about ten times what the largest real pods contain.
  */
 
-/** Containers and init containers together. A pod with more is not read at all: every rule looks at each of them. */
+/**
+ * Containers and init containers together. A pod with more is not read: every rule is evaluated in
+ * each of them.
+ */
 export const MAX_CONTAINERS = 256;
 
-/** TCP ports of a pod. A pod with more is not read at all. Ranges of thousands are declared for UDP (media servers). */
+/**
+ * TCP ports of a pod. A pod with more is not read. Media servers declare ranges of thousands, but
+ * for UDP.
+ */
 export const MAX_TCP_PORTS = 1_000;
 
 /**
  * Characters of a name, an image, a path, an argument or a variable's value. A longer one is
- * ignored: it is a script or a certificate, not a port or an address. Linux takes arguments of up to 128 KiB.
+ * ignored: it is a script or a certificate, not a port or an address. Linux takes arguments of up
+ * to 128 KiB.
  */
 export const MAX_TEXT = 4_096;
 
-/** Arguments of all containers of a pod together, including scripts split at their spaces; further ones are not read. */
+/**
+ * Arguments of all containers of a pod together, including the pieces of scripts split at spaces;
+ * further ones are not read.
+ */
 export const MAX_ARGUMENTS = 4_000;
 
 /**
- * Characters that `$(NAME)` may add to one argument. Without a bound, a thousand references to a variable of 100 KB
- * make 100 MB of a pod of 105 KB.
+ * Characters that `$(NAME)` may add to one argument. Without a limit, a thousand references to a
+ * variable of 100 KB expand a pod of 105 KB to 100 MB.
  */
 export const MAX_EXPANSION = 1_024;
 
@@ -30,24 +40,30 @@ export const MAX_EXPANSION = 1_024;
 export const MAX_ENDPOINTS = 64;
 
 /**
- * Characters of the annotation autoscrape.io/injected. autoscrape did not write a longer one, and does not parse it: 3 MB of
- * JSON would take the whole heap. The longest that autoscrape writes has 9.6 K: a rule's name (63), four keys (317 each), a path of
- * MAX_TEXT of which JSON escapes every character, a port and the JSON around them.
+ * Characters of the annotation autoscrape.io/injected. autoscrape never writes a longer one and
+ * does not parse it: 3 MB of JSON would fill the heap. The longest that autoscrape writes has 9.6
+ * K: a rule's name (63), four keys (317 each), a path of MAX_TEXT characters that JSON all escapes,
+ * a port, and the JSON around them.
  */
 export const MAX_MARKER = 16 * 1024;
 
-/** Characters of a name for which a suggestion is searched: a label's value has no more, and an edit distance costs the product of both lengths. */
+/**
+ * Characters of a name for which a suggestion is searched. A label's value has no more, and the
+ * edit distance costs the product of both lengths.
+ */
 export const MAX_SUGGESTED = 63;
 
 /**
- * Steps of one decision, of about 10 ns each (step-budget.ts). The most expensive of 383 real pods takes 2,281, half of them take less than
- * 200. 3,000,000 take 10 to 30 ms of CPU on most pods; the slowest pod that the search found took 124 ms, on a busy machine. The aim
- * is 50 ms, the bar 250 ms. A pod that needs more steps is skipped as `too_complex`.
+ * Steps of one decision, of about 10 ns each (step-budget.ts). The most expensive of 383 real pods
+ * takes 2,281, and half of them take less than 200. 3,000,000 steps take 10 to 30 ms of CPU for most
+ * pods; the slowest pod that the search found took 124 ms on a busy machine. The target is 50 ms, the
+ * acceptance limit 250 ms. A pod that needs more steps is skipped as `too_complex`.
  */
 export const MAX_STEPS = 3_000_000;
 
 /**
- * Characters of a rules file: some 300 rules of two patterns. Under the webhook's heap of 48 MB a file of such rules can be loaded
- * and reloaded three times at 96 Ki, and ends the process at 128 Ki; a ConfigMap may have 1 Mi.
+ * Characters of a rules file: about 300 rules of two patterns. With the webhook's heap of 48 MB, a
+ * file of 96 Ki can be loaded and reloaded three times, and a file of 128 Ki ends the process. A
+ * ConfigMap may have 1 Mi.
  */
 export const MAX_RULES_FILE = 64 * 1024;

@@ -1,17 +1,24 @@
-/** The label that opts a namespace in, and a pod out. The chart's selectors have the same values (chart/templates/_selectors.tpl). */
+/**
+ * The label that opts a namespace in, and a pod out. The chart's selectors have the same values
+ * (chart/templates/_selectors.tpl).
+ */
 export const OPT_IN_LABEL = 'autoscrape.io/inject';
 
-/** Returns what a value of the label means: `unknown` means no as well, but its author wants to hear of it. */
+/** Returns what a value of the label means. `unknown` counts as no, but its author is warned. */
 export function readOptIn(value: string): 'yes' | 'no' | 'unknown' {
-  // Istio's label takes "enabled" on namespaces and "true" on pods, so people write either in both places.
+  // Istio's labels are "enabled" on namespaces and "true" on pods, so users write both in both
+  // places.
   if (value === 'enabled' || value === 'true') return 'yes';
   return value === 'disabled' || value === 'false' ? 'no' : 'unknown';
 }
 
-/** What a label's value may hold (apimachinery's validation). A review can bring any other string. */
+/** A valid label value (apimachinery's validation). A review can contain any other string. */
 const LABEL_VALUE = /^[\w.-]{0,63}$/;
 
-/** Returns what is wrong with a value of the label that means neither yes nor no, and what to write instead. */
+/**
+ * Returns what is wrong with a value of the label that means neither yes nor no, and what to write
+ * instead.
+ */
 export function unknownOptIn(value: string): string {
   const found = LABEL_VALUE.test(value) ? `"${value}"` : 'not a valid label value';
   return `label ${OPT_IN_LABEL} is ${found}, which is read as no: write enabled or disabled`;

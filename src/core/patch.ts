@@ -1,7 +1,10 @@
 import type { Decision } from './decision.ts';
 import { isObject, member, own } from './json.ts';
 
-/** The only JSON Patch operation (RFC 6902) that autoscrape ever sends for a pod that is being created. */
+/**
+ * The only JSON Patch operation (RFC 6902) that autoscrape ever sends for a pod that is being
+ * created.
+ */
 export interface AddOperation {
   readonly op: 'add';
   readonly path: string;
@@ -9,9 +12,10 @@ export interface AddOperation {
 }
 
 /**
- * Returns the operations that carry out the decision on the very object that was decided on; none for a skip. They apply by
- * construction: a patch that doesn't apply rejects the pod, even under failurePolicy Ignore, so the only parent that is not
- * created here is one that was seen to exist, and no path that exists is named.
+ * Returns the operations that apply the decision to the object that it was made for; none for a
+ * skip. A patch that does not apply rejects the pod, even under failurePolicy Ignore. So every
+ * operation adds a path that does not exist yet, and its parent exists in the object or is created
+ * here.
  */
 export function renderPatch(object: unknown, decision: Decision): AddOperation[] {
   if (decision.outcome === 'skip') return [];
@@ -27,7 +31,10 @@ export function renderPatch(object: unknown, decision: Decision): AddOperation[]
     .map(([key, value]) => ({ op: 'add', path: `/metadata/annotations/${escapePointer(key)}`, value }));
 }
 
-/** Returns the key as one step of a JSON Pointer (RFC 6901): `~` first, or the tilde of `~1` would be escaped again. */
+/**
+ * Returns the key as one token of a JSON Pointer (RFC 6901). `~` is escaped first, or the tilde of
+ * `~1` would be escaped again.
+ */
 export function escapePointer(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

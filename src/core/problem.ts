@@ -1,25 +1,30 @@
 import type { Document, LineCounter } from 'yaml';
 import { isMap, isNode, isScalar } from 'yaml';
 
-/** One thing that is wrong with a file: where, and what to do about it. */
+/** One mistake in a file: its position, what is wrong, and what to do. */
 export interface Problem {
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number;
-  /** From 1. */
+  /** Counted from 1. */
   readonly column: number;
   /** Such as `rules[0].when.portName`; empty for the whole file. */
   readonly path: string;
   readonly message: string;
 }
 
-/** Returns the problems as text, one a line, in the form that editors and terminals link: `FILE:LINE:COLUMN path: message`. */
+/**
+ * Returns one line per problem, in the form that editors and terminals link: `FILE:LINE:COLUMN:
+ * path: message`.
+ */
 export function renderProblems(file: string, problems: readonly Problem[]): string {
   return problems
     .map(({ line, column, path, message }) => `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`)
     .join('\n');
 }
 
-/** Returns the problem with the position of the value at `path`, or of what is nearest above it that the file holds. */
+/**
+ * Returns the problem with the position of `path`, or of its nearest parent that the file contains.
+ */
 export function problemAt(
   document: Document,
   lines: LineCounter,
@@ -31,7 +36,10 @@ export function problemAt(
   return { line: Math.max(line, 1), column: Math.max(col, 1), path: renderPath(path), message };
 }
 
-/** Where the last key or item of the path stands: a key rather than its value, since that is the line a reader looks for. */
+/**
+ * Returns the offset, in characters, of the last key or item of the path. For a key it is not the
+ * offset of the value, because a reader looks for the key.
+ */
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   let offset = 0;
   for (const [depth, step] of path.entries()) {

@@ -1,3 +1,3 @@
-/** What came of something that can fail in ways that are expected: a value, or why there is none. */
+/** The outcome of an operation with expected failures: a value, or the error. */
 export type Result<Value, Failure> =
   { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: Failure };

@@ -1,4 +1,7 @@
-/** Why a pod was skipped: a stable key (metric label, log field, test expectation) with its sentence. */
+/**
+ * Why a pod was skipped: a stable key (metric label, log field, test expectation) with its
+ * sentence.
+ */
 export const REASONS = {
   unreadable:
     'The object cannot be read as a pod: metadata, spec.containers or a value in them has the wrong type, or it has more than 256 containers or 1,000 TCP ports.',

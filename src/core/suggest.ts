@@ -1,9 +1,12 @@
 import { MAX_SUGGESTED } from './limits.ts';
 
-/** Returns the known word that a mistyped one was probably meant to be, or undefined where none is near. */
+/**
+ * Returns the known word that a mistyped one was probably meant to be, or undefined where none is
+ * near.
+ */
 function suggest(word: string, known: readonly string[]): string | undefined {
   if (word.length > MAX_SUGGESTED) return undefined;
-  // A third of the letters wrong is a slip of the hand; more is another word.
+  // Up to a third of the letters wrong is a typing mistake; more is another word.
   const most = Math.max(1, Math.floor(word.length / 3));
   const nearest = known
     .filter((candidate) => Math.abs(candidate.length - word.length) <= most)
@@ -12,13 +15,19 @@ function suggest(word: string, known: readonly string[]): string | undefined {
   return nearest !== undefined && nearest.distance <= most ? nearest.candidate : undefined;
 }
 
-/** Returns `, did you mean "x"?` for a word that is nearly known, and nothing otherwise: a word of more than 63 characters is not compared. */
+/**
+ * Returns `, did you mean "x"?` for a word that is similar to a known one, else the empty string. A
+ * word of more than 63 characters is not compared.
+ */
 export function didYouMean(word: string, known: readonly string[]): string {
   const candidate = suggest(word, known);
   return candidate === undefined ? '' : `, did you mean "${candidate}"?`;
 }
 
-/** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each. */
+/**
+ * Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one
+ * each.
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

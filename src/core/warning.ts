@@ -1,8 +1,9 @@
 import * as optIn from './opt-in.ts';
 import { didYouMean } from './suggest.ts';
 
-// Warnings for the person who applies the pod: kubectl prints them. The API server cuts a warning at
-// 256 bytes and drops one with control characters, so they quote only short, checked values of the pod.
+// Warnings for the person who applies the pod: kubectl prints them. The API server cuts a warning
+// at 256 bytes and drops one with control characters, so they quote only short, checked values of
+// the pod.
 
 /** Returns a warning where the value was probably meant to be "true". */
 export function nearMiss(key: string, value: string): string[] {

@@ -6,7 +6,7 @@ export interface AnnotationKeys {
   readonly scheme: string;
 }
 
-/** What Prometheus' community rules and most other scrapers read. */
+/** The keys that Prometheus' community chart and most other scrapers read. */
 export const DEFAULT_KEYS: AnnotationKeys = {
   scrape: 'prometheus.io/scrape',
   port: 'prometheus.io/port',
@@ -14,12 +14,18 @@ export const DEFAULT_KEYS: AnnotationKeys = {
   scheme: 'prometheus.io/scheme',
 };
 
-/** Returns the key as Prometheus' discovery names its label: two keys with one name are one key to a scraper. */
+/**
+ * Returns the key as Prometheus' service discovery sanitises it: keys with the same result are one
+ * key to a scraper.
+ */
 export function sanitised(key: string): string {
   return key.replaceAll(/[^A-Za-z0-9]/g, '_');
 }
 
-/** Returns whether `sanitised` makes one of both, without making it: every annotation of every pod is asked. */
+/**
+ * Returns whether `sanitised` gives the same result for both. Allocates nothing: it runs for every
+ * annotation of every pod.
+ */
 function isAlike(one: string, other: string): boolean {
   if (one.length !== other.length) return false;
   for (let i = 0; i < one.length; i += 1) {
@@ -29,30 +35,36 @@ function isAlike(one: string, other: string): boolean {
   return true;
 }
 
-/** A-Z, a-z and 0-9, by their codes. */
+/** Returns whether the character code is one of A-Z, a-z and 0-9. */
 function isAlphanumeric(code: number): boolean {
   return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
 }
 
-/** Returns the key that puts a pod into the community chart's slow job: the scrape key with `-slow`. */
+/**
+ * Returns the key that selects a pod for the community chart's slow job: the scrape key with
+ * `-slow`.
+ */
 export function slowKey(keys: AnnotationKeys): string {
   return `${keys.scrape}-slow`;
 }
 
-/** What a pod already says to scrapers, under whatever spelling. */
+/** The values of the scrape annotations that a pod already has, in any spelling. */
 export interface ScrapeAnnotations {
   readonly scrape: string | undefined;
   readonly slow: string | undefined;
   readonly port: string | undefined;
   readonly path: string | undefined;
   readonly scheme: string | undefined;
-  /** Keys of which two spellings have different values. */
+  /** The keys with two spellings that have different values. */
   readonly conflicts: readonly string[];
   /** Every value of the scrape key that is not "true". */
   readonly negations: readonly string[];
 }
 
-/** Returns what the annotations say, in any spelling that Prometheus takes for the same key. */
+/**
+ * Returns the values of the scrape annotations, in any spelling that Prometheus reads as the same
+ * key.
+ */
 export function readScrapeAnnotations(
   keys: AnnotationKeys,
   annotations: ReadonlyMap<string, string>,
@@ -81,7 +93,10 @@ export function readScrapeAnnotations(
   };
 }
 
-/** Returns the steps of reading one annotation: it is compared with six keys, letter by letter where it is as long as one. */
+/**
+ * Returns the steps of reading one annotation, which is compared with six keys, and letter by
+ * letter with keys of the same length.
+ */
 export function stepsOfReading(keys: AnnotationKeys): number {
   return 4 + ((keys.scrape.length + keys.port.length + keys.path.length + keys.scheme.length) >> 3);
 }

@@ -4,7 +4,10 @@ import { isObject, own } from '../json.ts';
 /** The annotation that says what autoscrape added, so that exactly that can be removed. */
 export const MARKER_KEY = 'autoscrape.io/injected';
 
-/** The form of a rule's name. Pods name rules in a label, so it is that of a label's value without capitals, `_` and `.`. */
+/**
+ * The form of a rule's name. Pods name rules in a label, so it is that of a label's value without
+ * capitals, `_` and `.`.
+ */
 export const RULE_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** What the marker holds: a public format. */
@@ -24,7 +27,9 @@ export function claims(marker: Marker, annotations: ReadonlyMap<string, string>)
   return Object.entries(marker.added).some(([key, value]) => annotations.get(key) === value);
 }
 
-/** Returns what the marker says, or undefined where it is absent or not one that autoscrape wrote. */
+/**
+ * Returns what the marker says, or undefined where it is absent or not one that autoscrape wrote.
+ */
 export function readMarker(value: string | undefined): Marker | undefined {
   if (value === undefined || value.length > MAX_MARKER) return undefined;
   let parsed: unknown;

@@ -5,37 +5,42 @@ import { judgePage } from './page-judge.ts';
 import type { Format, PageFinding } from './page-judge.ts';
 import type { Verdict } from './verdict.ts';
 
-/** What is read of an answer before its body. */
+/** What is known of an answer before its body. */
 export interface AnswerHead {
   readonly status: number;
-  /** The first Content-Type header, which is the one that Prometheus reads; undefined where there is none. */
+  /**
+   * The first Content-Type header, which is the one that Prometheus reads; undefined where there is
+   * none.
+   */
   readonly contentType: string | undefined;
-  /** Whether Linkerd's proxy says that the answer is its own (`l5d-proxy-error`). */
+  /** Whether Linkerd's proxy sent the answer itself (`l5d-proxy-error`). */
   readonly fromLinkerd: boolean;
 }
 
-/** Judges one answer while its body comes in, as Prometheus 3 would judge the scrape. */
+/** Judges one answer while its body is received, as Prometheus 3 would judge the scrape. */
 export interface AnswerJudge {
-  /** Takes up the next bytes of the body, inflated. */
+  /** Reads the next bytes of the body, after decompression. */
   feed(chunk: Uint8Array): void;
   /** Returns the verdict on an answer that was read to its end. */
   end(): Verdict;
-  /** Returns the verdict on an answer that is larger than what is read of one. */
+  /** Returns the verdict on an answer that exceeds the size limit. */
   cutOff(): Verdict;
-  /** Returns the verdict on an answer whose compression is damaged: Prometheus takes nothing of it. */
+  /**
+   * Returns the verdict on an answer whose compression is damaged: Prometheus stores nothing of it.
+   */
   damaged(): Verdict;
   /** Returns a path of ours that the body suggests, or undefined. */
   suggestedPath(): string | undefined;
 }
 
-/** In bytes: enough for an error page to say what it is about. */
+/** In bytes: enough to recognise an error page. */
 const START = 1024;
 
 /** Returns a judge for the answer with this head. */
 export function judgeAnswer(head: AnswerHead): AnswerJudge {
   const type = readMediaType(head.contentType);
   const format = type.kind === 'read' ? type.format : undefined;
-  // Where the type names no format, a page in either one is worth telling.
+  // Where the type names no format, a page in either format is still reported.
   const formats: readonly Format[] = format === undefined ? ['text', 'openmetrics'] : [format];
   const judges = formats.map(judgePage);
   let start = '';
@@ -89,7 +94,7 @@ function judgeSuccess(answer: Answer): Verdict {
   const saysSo = format === 'openmetrics' || (format === 'text' && type.kind === 'read' && type.version !== '');
   const meant = saysSo || page.described;
   if (ending === 'damaged') return meant ? { key: 'invalid_at_line', line: undefined } : judgeText(answer);
-  // Prometheus looks at the type only where there is something to parse.
+  // Prometheus checks the type only where there is something to parse.
   if (page.empty) return { key: 'metrics_empty', sure: saysSo };
   if (format === undefined) return isMetrics(page) ? wrongType(type) : judgeText(answer);
   if (!page.valid) {
@@ -107,7 +112,8 @@ function judgeStatus(answer: Answer): Verdict {
   const { status } = head;
   if (head.fromLinkerd || ENVOY.some((words) => start.startsWith(words))) return { key: 'mesh_denied', status };
   if (status < 200) return { key: 'not_http' };
-  // .NET answers 204 before the first metric: https://github.com/open-telemetry/opentelemetry-dotnet/issues/3582
+  // .NET answers 204 before the first metric:
+  // https://github.com/open-telemetry/opentelemetry-dotnet/issues/3582
   if (status < 300) return page.empty || isMetrics(page) ? { key: 'not_200', status } : judgeText(answer);
   if (status < 400) return { key: 'redirected_away', status };
   if (status >= 500) return { key: 'server_error', status };
@@ -133,7 +139,9 @@ function judgeStatus(answer: Answer): Verdict {
   }
 }
 
-/** A page of metrics whose type or status says otherwise: one or two lines could be metrics by chance. */
+/**
+ * Returns whether a page with a wrong type or status is metrics: one or two samples can be chance.
+ */
 function isMetrics({ valid, described, series }: PageFinding): boolean {
   return described || (valid && series >= 3);
 }
@@ -150,10 +158,13 @@ function judgeText({ type, start }: Answer): Verdict {
   return { key: 'other_text' };
 }
 
-/** What Envoy answers itself, also as Istio's sidecar: https://github.com/istio/istio/issues/24580, https://github.com/istio/istio/issues/21520 */
+/**
+ * Errors that Envoy sends itself, also as Istio's sidecar:
+ * https://github.com/istio/istio/issues/24580, https://github.com/istio/istio/issues/21520
+ */
 const ENVOY = ['upstream connect error or disconnect/reset', 'no healthy upstream', 'rbac: access denied'];
 
-/** What servers answer who were spoken to without TLS: Go, nginx, Apache, Tomcat. */
+/** How TLS servers answer a request without TLS: Go, nginx, Apache, Tomcat. */
 const WANTS_TLS = [
   'client sent an http request to an https server',
   'the plain http request was sent to https port',
@@ -161,5 +172,7 @@ const WANTS_TLS = [
   'this combination of host and port requires tls',
 ];
 
-/** What servers answer who take requests for their own name only: web3signer, Rails, webpack, Vite. */
+/**
+ * How servers answer that reject requests for other host names: web3signer, Rails, webpack, Vite.
+ */
 const REFUSES_HOST = ['host not authorized', 'blocked host', 'invalid host header', 'this host', 'host is not allowed'];

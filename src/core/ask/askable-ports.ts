@@ -4,12 +4,13 @@ import { neverByName, neverByNumber } from './never-ask.ts';
 import type { ServicePort } from './service-ports.ts';
 
 /**
- * What speaks for HTTP at a port, strongest first. `probed`: the kubelet itself GETs it. `name`: a word of the web in its name, or in a
- * Service's. `number`: a usual number of the web, and no name that says something else. `declared`: nothing but that it is declared.
+ * What indicates HTTP at a port, strongest first. `probed`: the kubelet GETs it. `name`: its name,
+ * or a Service's, contains a word such as `http`. `number`: it is a common HTTP port without a name
+ * that means something else. `declared`: it is only declared.
  */
 export type Sign = 'probed' | 'name' | 'number' | 'declared';
 
-/** Which ports are asked: with which signs. `likely` is the default. */
+/** Which ports are asked, by their signs. `likely` is the default. */
 export type AskMode = 'probed' | 'web' | 'likely' | 'all';
 
 const SIGNS: Readonly<Record<AskMode, readonly Sign[]>> = {
@@ -27,10 +28,13 @@ export interface AskablePort {
   readonly container: AskedContainer | undefined;
 }
 
-/** A port that must not be asked, and what says so. */
+/** A port that must not be asked, with the reason. */
 export interface NeverAskedPort {
   readonly number: number;
-  /** A kind of {@link import('./never-ask.ts').NEVER_ASK}, or one of `configured`, `debugger`, `grpc probe`, `knative`. */
+  /**
+   * A kind of {@link import('./never-ask.ts').NEVER_ASK}, or one of `configured`, `debugger`, `grpc
+   * probe`, `knative`.
+   */
   readonly why: string;
 }
 
@@ -40,12 +44,12 @@ export interface AskablePorts {
   readonly never: readonly NeverAskedPort[];
 }
 
-/** What is given beside the pod. */
+/** What is known in addition to the pod. */
 export interface AskRules {
   readonly mode: AskMode;
-  /** Numbers that the user has excluded, whatever speaks for them. */
+  /** Ports that the user excluded, whatever their signs. */
   readonly never: readonly number[];
-  /** Whether a container was put into the pod by somebody else: it is not the workload's. */
+  /** Whether a mesh or an agent injected the container. */
   readonly isInjected: (container: string) => boolean;
 }
 
@@ -69,11 +73,12 @@ export type PodRefusal = 'host_network' | 'host_process' | 'host_address' | 'sca
 
 /** Returns why no port of this pod may be asked, or undefined where one may. */
 export function podRefusal(pod: AskedPod): PodRefusal | undefined {
-  // The port may be another process's there, or the kubelet's.
+  // On the host network the port may belong to another process, or to the kubelet.
   if (pod.hostNetwork) return 'host_network';
   if (pod.hostProcess) return 'host_process';
   if (pod.podIP !== '' && pod.podIP === pod.hostIP) return 'host_address';
-  // A request wakes the container, and only the kubelet's own requests are recognised: https://github.com/ctrox/zeropod/issues/72
+  // A request wakes the container, and only the kubelet's own requests are recognised:
+  // https://github.com/ctrox/zeropod/issues/72
   return pod.runtimeClass === 'zeropod' ? 'scale_to_zero' : undefined;
 }
 
@@ -82,11 +87,14 @@ interface KnownPort {
   declared: DeclaredPort | undefined;
   probed: boolean;
   grpcProbed: boolean;
-  /** Services' words on it. */
+  /** The names and protocols that Services give it. */
   words: string[];
 }
 
-/** The pod's ports by number, first those that are declared, then those that only a probe or a Service names. */
+/**
+ * Returns the pod's ports by number: first the declared ones, then those that only a probe or a
+ * Service names.
+ */
 function knownPorts(
   pod: AskedPod,
   services: readonly ServicePort[],
@@ -128,10 +136,11 @@ function judge(number: number, known: KnownPort, pod: AskedPod, never: readonly 
   const { container, declared, words } = known;
   const name = declared?.name ?? '';
   if (never.includes(number)) return { why: 'configured' };
-  // A request through Knative's queue-proxy counts as traffic, and a target there keeps the pod alive for ever; the user's own port
-  // goes round it. https://github.com/knative/serving/issues/11722
+  // A request through Knative's queue-proxy counts as traffic, so a target there would keep the pod
+  // running for ever. The user's own port bypasses it.
+  // https://github.com/knative/serving/issues/11722
   if (pod.labels.has(KNATIVE)) return name === USER_PORT ? { sign: 'name' } : { why: 'knative' };
-  // Istio has the kubelet probe its agent in the application's place.
+  // Istio makes the kubelet probe its agent instead of the application.
   if (isIstio(number)) return { why: 'injected' };
   if (known.probed) return { sign: 'probed' };
   if (known.grpcProbed) return { why: 'grpc probe' };
@@ -147,7 +156,7 @@ function judge(number: number, known: KnownPort, pod: AskedPod, never: readonly 
     .find((kind) => kind !== undefined);
   if (refusedByService !== undefined) return { why: refusedByService.kind };
   if (words.map(protocolOf).some(isWebName)) return { sign: 'name' };
-  // What only a Service names has nothing but the Service's words to speak for it.
+  // Where only a Service names the port, only the Service's words count.
   if (declared === undefined) return {};
   const refusedByNumber = neverByNumber(number);
   if (refusedByNumber !== undefined) return { why: refusedByNumber.kind };
@@ -161,12 +170,15 @@ function isIstio(number: number): boolean {
   return number >= 15_000 && number <= 15_090;
 }
 
-/** `kubernetes.io/h2c` and its like name the protocol behind the slash: https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol */
+/**
+ * In `kubernetes.io/h2c` the protocol follows the slash:
+ * https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
+ */
 function protocolOf(word: string): string {
   return word.slice(word.lastIndexOf('/') + 1);
 }
 
-/** Returns whether a word of the name is one of the web's, perhaps with a number behind it. */
+/** Returns whether a part of the name indicates HTTP, with or without a number at its end. */
 function isWebName(name: string): boolean {
   return name
     .toLowerCase()
@@ -180,7 +192,10 @@ const WEB = new Set(
   ),
 );
 
-/** Numbers that web frameworks begin with: 3000 Node and Rails, 5000 Flask, 8000 Django, 8080 Java, 9000 Play … */
+/**
+ * Default ports of web frameworks: 3000 Node and Rails, 5000 Flask, 8000 Django, 8080 Java, 9000
+ * Play …
+ */
 function isWebNumber(number: number): boolean {
   return number === 80 || number === 5000 || WEB_RANGES.some(([from, to]) => number >= from && number <= to);
 }

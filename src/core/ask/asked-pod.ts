@@ -1,7 +1,10 @@
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 
-/** What asking reads of a pod, which is more than the decision does: what must not be asked shows in fields that no rule looks at. */
+/**
+ * The parts of a pod that asking reads. Some of them no rule reads: they show what must not be
+ * asked.
+ */
 export interface AskedPod {
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
@@ -18,7 +21,7 @@ export interface AskedPod {
 export interface AskedContainer {
   readonly name: string;
   readonly ports: readonly DeclaredPort[];
-  /** Probes by HTTP without TLS and without a host of their own, their port resolved. */
+  /** HTTP probes without TLS and without `host`, with their port as a number. */
   readonly httpProbes: readonly { readonly port: number; readonly path: string }[];
   /** Ports of gRPC probes. */
   readonly grpcProbes: readonly number[];
@@ -33,7 +36,7 @@ export interface DeclaredPort {
   readonly number: number;
 }
 
-/** Returns what can be read of the pod; what has another type than it should have is not there. Never throws. */
+/** Returns the parts of the pod. A value of the wrong type is treated as absent. Never throws. */
 export function readAskedPod(pod: unknown): AskedPod {
   const metadata = objectIn(pod, 'metadata');
   const spec = objectIn(pod, 'spec');
@@ -74,7 +77,7 @@ function readContainer(container: JsonObject): AskedContainer {
 }
 
 function readHttpProbe(get: JsonObject, ports: readonly DeclaredPort[]): { port: number; path: string }[] {
-  // With a host it points elsewhere: https://github.com/kubernetes/kubernetes/issues/99425
+  // A probe with a host asks another address: https://github.com/kubernetes/kubernetes/issues/99425
   if (text(get.host) !== '' || (text(get.scheme) || 'HTTP').toUpperCase() !== 'HTTP') return [];
   const port = typeof get.port === 'string' ? ports.find(({ name }) => name === get.port)?.number : get.port;
   return isPort(port) ? [{ port, path: text(get.path) || '/' }] : [];
@@ -101,12 +104,12 @@ export function objectsIn(holder: JsonObject, key: string): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
-/** Returns the text, or the empty one for any other value. */
+/** Returns the string, or the empty string for any other value. */
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Returns the pairs of a map whose values are text. */
+/** Returns the entries of a map whose values are strings. */
 export function textEntries(value: unknown): (readonly [string, string])[] {
   return isObject(value)
     ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')

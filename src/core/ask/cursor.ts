@@ -1,6 +1,7 @@
 /**
- * A place in the bytes of a page. The parsers read forwards only. One that would have to read past the end sets `starved`: what it
- * returns then says nothing, and it is called again, from the entry's first byte, when there are more bytes.
+ * A position in the bytes of a page. The parsers only read forwards. A parser that needs bytes
+ * after the end sets `starved`: its result is then ignored, and it is called again from the entry's
+ * first byte when there are more bytes.
  */
 export interface Cursor {
   bytes: Uint8Array;
@@ -23,7 +24,9 @@ const BACKSLASH = 0x5c;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 
-/** What {@link peek} returns at the end of the bytes: no byte has this value, so no rule matches it. */
+/**
+ * What {@link peek} returns at the end of the bytes: no byte has this value, so no rule matches it.
+ */
 const NOTHING = -1;
 
 /** Returns the next byte without taking it, or -1 at the end of the bytes. */
@@ -34,7 +37,10 @@ export function peek(cursor: Cursor): number {
   return NOTHING;
 }
 
-/** Takes a byte, and the NULs behind it where Prometheus' lexers read over them: in label values, help texts and comments. */
+/**
+ * Takes a byte, and the NULs after it where Prometheus' lexers ignore them: in label values, help
+ * strings and comments.
+ */
 export function step(cursor: Cursor, overNul = false): void {
   cursor.at++;
   if (overNul) while (cursor.at < cursor.end && cursor.bytes[cursor.at] === NUL) cursor.at++;
@@ -66,15 +72,18 @@ export function takeLabelName(cursor: Cursor): boolean {
   return true;
 }
 
-/** What a quoted string may hold, which differs by format and place. */
+/** What a quoted string may contain, which differs between formats and positions. */
 export interface Quoting {
-  /** A line may end in it. */
+  /** It may contain the end of a line. */
   readonly lineEnds: boolean;
-  /** NULs in it are read over; elsewhere they end the string, and so the page. */
+  /** NULs in it are ignored; elsewhere they end the string, and so the page. */
   readonly overNul: boolean;
 }
 
-/** Takes a string in double quotes, with `\` before any byte but a line's end, and returns whether there was one. */
+/**
+ * Takes a string in double quotes, with `\` before any byte but a line's end, and returns whether
+ * there was one.
+ */
 export function takeQuoted(cursor: Cursor, { lineEnds, overNul }: Quoting): boolean {
   if (peek(cursor) !== QUOTE) return false;
   step(cursor, overNul);
@@ -94,7 +103,9 @@ export function takeQuoted(cursor: Cursor, { lineEnds, overNul }: Quoting): bool
   }
 }
 
-/** Takes everything up to a blank, a line's end or a NUL, and returns whether there was anything. */
+/**
+ * Takes everything up to a blank, a line's end or a NUL, and returns whether there was anything.
+ */
 export function takeWord(cursor: Cursor, isEnd: (byte: number) => boolean): boolean {
   const start = cursor.at;
   for (let byte = peek(cursor); byte !== NOTHING && byte !== NUL && byte !== LINE_END && !isEnd(byte);) {

@@ -1,6 +1,9 @@
 import type { Cursor } from './cursor.ts';
 
-/** What one entry of a page is: mostly one line, more where a quoted string goes over a line's end. */
+/**
+ * What one entry of a page is: usually one line, more where a quoted string contains the end of a
+ * line.
+ */
 export type Entry =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'help' }
@@ -10,10 +13,13 @@ export type Entry =
   | { readonly kind: 'stop' }
   /** OpenMetrics' `# EOF`, without the end of its line. */
   | { readonly kind: 'eof' }
-  /** `described`: it is a HELP, TYPE or UNIT line with a metric's name, so that somebody meant to write metrics. */
+  /**
+   * `described`: it is a HELP, TYPE or UNIT line with a metric's name, so the page is meant to be
+   * metrics.
+   */
   | { readonly kind: 'invalid'; readonly described: boolean };
 
-/** Reads one entry. What it returns counts only where it has not starved the cursor. */
+/** Reads one entry. Its result is valid only where the cursor is not starved. */
 export type EntryReader = (cursor: Cursor) => Entry;
 
 export const NOTHING_SAID: Entry = { kind: 'nothing' };

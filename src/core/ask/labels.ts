@@ -4,19 +4,22 @@ import { addLabel, setMetric } from './label-set.ts';
 import type { LabelSet } from './label-set.ts';
 import { isUtf8 } from './utf8.ts';
 
-/** In what the two formats differ between braces. */
+/** How the two formats differ between braces. */
 export interface BraceStyle {
-  /** Blanks may stand between the parts, and the comma between two labels may be absent: only in the older format. */
+  /**
+   * Blanks may stand between the parts, and the comma between two labels may be absent: only in the
+   * older format.
+   */
   readonly loose: boolean;
-  /** A line may end within a quoted name. */
+  /** A quoted name may contain the end of a line. */
   readonly lineEndsInName: boolean;
-  /** A line may end within a value. */
+  /** A value may contain the end of a line. */
   readonly lineEndsInValue: boolean;
   /** A quoted string without a value is the metric's name; an exemplar has none. */
   readonly metricName: boolean;
 }
 
-/** Takes labels up to the closing brace, the opening one having been taken. Returns whether they are valid. */
+/** Takes labels up to the closing brace, after the opening one. Returns whether they are valid. */
 export function takeLabels(cursor: Cursor, set: LabelSet, style: BraceStyle): boolean {
   const inName = { lineEnds: style.lineEndsInName, overNul: false };
   const inValue = { lineEnds: style.lineEndsInValue, overNul: true };

@@ -1,16 +1,19 @@
 import type { Format } from './page-judge.ts';
 
-// Prometheus 3 picks its parser by the Content-Type alone, and a scrape fails where that names none (prometheus/model/textparse/
-// interface.go, extractMediaType), unless the job has fallback_scrape_protocol. It reads the header with Go's mime.ParseMediaType:
-// a parameter without a value, two media types in one header, or one parameter with two values make it unreadable.
+// Prometheus 3 chooses its parser by the Content-Type alone, and a scrape fails where it names none
+// (prometheus/model/textparse/ interface.go, extractMediaType), unless the job has
+// fallback_scrape_protocol. It reads the header with Go's mime.ParseMediaType: a parameter without
+// a value, two media types in one header, or one parameter with two values make it unreadable.
 
-/** What a Content-Type header is for Prometheus. */
+/** How Prometheus reads a Content-Type header. */
 export type MediaType =
   | { readonly kind: 'blank' | 'unreadable' }
-  /** `name` is lower case. `format` is undefined where Prometheus has no parser that we asked for. */
+  /**
+   * `name` is lower case. `format` is undefined where Prometheus has no parser that we asked for.
+   */
   | { readonly kind: 'read'; readonly name: string; readonly version: string; readonly format: Format | undefined };
 
-/** Returns what the header's value is; undefined stands for an absent header. */
+/** Returns how Prometheus reads the header's value; undefined means an absent header. */
 export function readMediaType(header: string | undefined): MediaType {
   if (header === undefined || header === '') return { kind: 'blank' };
   const semicolon = header.indexOf(';');
@@ -39,7 +42,7 @@ function readParameters(text: string): ReadonlyMap<string, string> | undefined {
   let rest = trim(text);
   while (rest !== '') {
     const found = PARAMETER.exec(rest);
-    // A semicolon at the end is no mistake.
+    // A semicolon at the end is valid.
     if (found === null) return rest === ';' ? parameters : undefined;
     const [all, name = '', token] = found;
     let value = token ?? '';
@@ -58,14 +61,14 @@ function readParameters(text: string): ReadonlyMap<string, string> | undefined {
   return parameters;
 }
 
-/** Reads a quoted string whose opening quote stands before `start`. */
+/** Reads a quoted string whose opening quote is before `start`. */
 function readQuoted(text: string, start: number): { value: string; end: number } | undefined {
   let value = '';
   for (let at = start; at < text.length; at++) {
     const character = text.charAt(at);
     if (character === '"') return { value, end: at + 1 };
     if (character === '\r' || character === '\n') return undefined;
-    // Only what needs an escape is unescaped: Go lets a single backslash stand for itself.
+    // Only necessary escapes are unescaped: Go reads any other backslash as itself.
     if (character === '\\' && SPECIAL.includes(text.charAt(at + 1)) && at + 1 < text.length) at++;
     value += text.charAt(at);
   }
@@ -74,7 +77,8 @@ function readQuoted(text: string, start: number): { value: string; end: number }
 
 const SPECIAL = '()<>@,;:\\"/[]?=';
 
-// Without regular expressions: looking for blanks before the end takes time in proportion to the square of a run of blanks.
+// No regular expression: a search for blanks before the end takes quadratic time on a run of
+// blanks.
 
 function trim(text: string): string {
   let end = text.length;

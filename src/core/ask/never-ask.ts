@@ -1,17 +1,18 @@
-// Ports where one GET does harm, or is an error or an alarm in somebody's log. The list can't be complete, which is why a port needs
-// a sign of HTTP before it is asked; it keeps away those that have one by chance. A port that the kubelet itself GETs is asked all the
-// same: one more GET does nothing new there.
+// Ports where one GET does harm, or logs an error or an alarm. The list cannot be complete, so a
+// port is only asked where something indicates HTTP; the list excludes ports where that is
+// misleading. A port that the kubelet GETs is asked in any case, because one more GET changes
+// nothing there.
 
 /** One kind of server that must not be asked, how its ports are known, and why. */
 export interface NeverAsk {
   /** A stable name, for logs and reasons. */
   readonly kind: string;
-  /** Whole words of a port's name, between hyphens; with `*` at the end, beginnings of words. */
+  /** Parts of a port's name between hyphens; with `*` at the end, beginnings of such parts. */
   readonly names: readonly string[];
-  /** Numbers, and ranges with both ends. They count where the port's name says nothing. */
+  /** Numbers and inclusive ranges. They apply where the port's name tells nothing. */
   readonly numbers: readonly (number | readonly [number, number])[];
   readonly why: string;
-  /** The public report or page that shows it. */
+  /** The public issue or page that is the source. */
   readonly source: string;
 }
 
@@ -166,7 +167,7 @@ export function neverByName(name: string): NeverAsk | undefined {
   return NEVER_ASK.find(({ names }) => names.some((known) => holds(words, known)));
 }
 
-/** `tcp-*` stands for names that go on after `tcp-`: a port that is called `tcp` and no more says nothing. */
+/** `tcp-*` matches only names that continue after `tcp-`: the name `tcp` alone tells nothing. */
 function holds(words: string, known: string): boolean {
   if (!known.endsWith('*')) return words.includes(`-${known}-`);
   const stem = `-${known.slice(0, -1)}`;

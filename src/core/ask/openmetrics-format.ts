@@ -19,8 +19,9 @@ import { emptyLabelSet, isSeries, setMetric } from './label-set.ts';
 import { takeLabels } from './labels.ts';
 import { decodeUtf8, isUtf8 } from './utf8.ts';
 
-// OpenMetrics 1.0 as Prometheus 3 reads it, which is laxer than the specification (families may come in pieces, counters need no
-// `_total`) but as strict about blanks: exactly one, and only where it must be. https://prometheus.io/docs/specs/om/open_metrics_spec/;
+// OpenMetrics 1.0 as Prometheus 3 reads it, which is laxer than the specification (families may
+// come in pieces, counters need no `_total`) but equally strict about blanks: exactly one, and only
+// where one is required. https://prometheus.io/docs/specs/om/open_metrics_spec/;
 // prometheus/model/textparse/openmetricslex.l and openmetricsparse.go.
 
 const STYLE = { loose: false, lineEndsInName: true, lineEndsInValue: false, metricName: true };
@@ -85,7 +86,7 @@ function takeKeyword(cursor: Cursor): (typeof KEYWORDS)[number] | undefined {
   return keyword;
 }
 
-/** Returns whether the unit is none, or the end of the name, with `_` before it. */
+/** Returns whether the unit is empty, or the name ends in `_` and the unit. */
 function isSuffix(
   bytes: Uint8Array,
   [start, end]: readonly [number, number],
@@ -140,7 +141,7 @@ function takeExemplar(cursor: Cursor): boolean {
   return timestamp !== undefined && Number.isFinite(timestamp);
 }
 
-/** Takes one space and the number behind it, and returns the number, or undefined where there is none. */
+/** Takes one space and a number. Returns the number, or undefined where there is none. */
 function takeNumber(cursor: Cursor): number | undefined {
   if (!take(cursor, SPACE)) return undefined;
   const start = cursor.at;

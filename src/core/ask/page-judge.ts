@@ -8,9 +8,11 @@ import { readTextEntry } from './text-format.ts';
 /** The formats that Prometheus is asked to read: `text` is 0.0.4 and 1.0.0. */
 export type Format = 'text' | 'openmetrics';
 
-/** Judges a page as Prometheus 3 would, while it comes in. Keeps no more of it than the line that is coming in. */
+/**
+ * Judges a page as Prometheus 3 would, while it is received. It buffers only the incomplete line.
+ */
 export interface PageJudge {
-  /** Takes up the next bytes of the page. */
+  /** Reads the next bytes of the page. */
   feed(chunk: Uint8Array): void;
   /** Returns the judgement of a page that was read to its end. */
   end(): PageFinding;
@@ -18,40 +20,50 @@ export interface PageJudge {
   cutOff(): PageFinding;
 }
 
-/** What a page is. Nothing of its content is in here but counts. */
+/** What a page is. It contains nothing of the page but counts. */
 export interface PageFinding {
-  /** Whether not one byte came. */
+  /** Whether the page has no bytes. */
   readonly empty: boolean;
-  /** Whether Prometheus takes it. */
+  /** Whether Prometheus accepts it. */
   readonly valid: boolean;
   /** The line that is not valid, counted from 1; undefined where all are. */
   readonly line: number | undefined;
-  /** Whether that line is longer than {@link MAX_LINE}: it was not judged then. */
+  /** Whether that line is longer than {@link MAX_LINE}, so that it was not judged. */
   readonly tooLong: boolean;
-  /** The number of samples before that line, each counted as often as it is there: `scrape_samples_scraped`. */
+  /** The number of samples before that line, duplicates included: `scrape_samples_scraped`. */
   readonly series: number;
-  /** Whether a TYPE line was followed by a sample of its metric: no other text looks like this by chance. */
+  /**
+   * Whether a sample of its metric followed a TYPE line: no other page looks like this by chance.
+   */
   readonly typed: boolean;
-  /** Whether a HELP, TYPE or UNIT line named a metric, be the rest of the line valid or not. */
+  /**
+   * Whether a HELP, TYPE or UNIT line named a metric, even where the rest of the line is invalid.
+   */
   readonly described: boolean;
   /** Whether there is a metric that is not the client library's own. */
   readonly beyondRuntime: boolean;
 }
 
-/** In bytes. It bounds the memory of a request: the line that is coming in is kept, in a buffer of at most twice its size. */
+/**
+ * In bytes. It bounds the memory of a request: the buffer of the incomplete line has at most twice
+ * this size.
+ */
 export const MAX_LINE = 1024 * 1024;
 
-/** In bytes: what is taken of a chunk at once, so that memory is bounded whatever the chunk. */
+/** In bytes: how much of a chunk is read at once, so that memory is bounded for any chunk. */
 const PIECE = 64 * 1024;
 
 const READERS: Readonly<Record<Format, EntryReader>> = { text: readTextEntry, openmetrics: readOpenMetricsEntry };
 
-/** Returns a judge of one page in this format. It holds at most two lines' bytes, and never throws. */
+/**
+ * Returns a judge of one page in this format. It holds at most two lines' bytes, and never throws.
+ */
 export function judgePage(format: Format): PageJudge {
   const read = READERS[format];
   let held = new Uint8Array(PIECE);
   let length = 0;
-  // Trying an entry again takes time in proportion to it: where bytes come one by one, its size has to double between two tries.
+  // Parsing an entry again takes time in proportion to its size. Where single bytes arrive, its
+  // size must double between two attempts.
   let wanted = 1;
   let line = 1;
   let lastByte: number | undefined;
@@ -63,7 +75,7 @@ export function judgePage(format: Format): PageJudge {
   let lastType: string | undefined;
   let lineEnded = false;
 
-  /** Reads entries for as long as there are whole ones. `isLast` says that no bytes follow. */
+  /** Reads all complete entries. `isLast` means that no bytes follow. */
   function readEntries(isLast: boolean): void {
     const cursor: Cursor = { bytes: held, at: 0, end: 0, starved: false };
     let start = 0;
@@ -123,7 +135,7 @@ export function judgePage(format: Format): PageJudge {
     length += piece.length;
   }
 
-  /** Behind `# EOF` nothing may come but the end of its line, and NULs, which the lexer reads over. */
+  /** Only the end of its line may follow `# EOF`, and NULs, which the lexer ignores. */
   function readBehindEof(bytes: Uint8Array): void {
     for (const byte of bytes) {
       if (byte === NUL) continue;
@@ -176,7 +188,10 @@ export function judgePage(format: Format): PageJudge {
   };
 }
 
-/** A TYPE line names the family; a sample may have a suffix of its type's: `_total`, `_bucket`, `_sum` … */
+/**
+ * A TYPE line names the family; a sample may have a suffix of its type's: `_total`, `_bucket`,
+ * `_sum` …
+ */
 function isOfFamily(sample: string, family: string): boolean {
   return sample === family || SUFFIXES.some((suffix) => sample === family + suffix);
 }

@@ -1,11 +1,11 @@
 import { isAskablePath, pathsToAsk } from './ask-path.ts';
 import type { AskedContainer } from './asked-pod.ts';
 
-// Where the pod's own words say that metrics could be: below the path that everything of the application is below.
+// The paths that the pod's own settings suggest: below the context path of the application.
 
 /**
- * Returns the paths to ask at one port, in order and at most three: those that are stated for metrics, those that a context path or a
- * probe of this port suggests, and `/metrics`.
+ * Returns the paths to ask at one port, in order, at most three: those that the pod sets for
+ * metrics, those that a context path or a probe of this port suggests, and `/metrics`.
  */
 export function pathsOfPort(
   container: AskedContainer | undefined,
@@ -20,7 +20,7 @@ export function pathsOfPort(
   ]);
 }
 
-/** A setting that moves everything a framework serves, and where its metrics are below that. */
+/** A setting of a framework's context path, and the path of its metrics below that. */
 interface Context {
   /** As an argument, a system property or a variable. */
   readonly setting: RegExp;
@@ -51,8 +51,8 @@ function belowContext({ words, environment }: AskedContainer): string[] {
 }
 
 /**
- * A probe tells where a framework's endpoints are, context path included: Spring Boot's and Quarkus' metrics are beside their health.
- * Of other servers it tells the context path.
+ * A probe's path includes the context path. Spring Boot and Quarkus serve metrics next to the
+ * health endpoints; for other servers only the context path is known.
  */
 function besideProbe(probe: string): string | undefined {
   for (const { health, metrics } of FRAMEWORKS) {
@@ -73,7 +73,7 @@ const FRAMEWORKS: readonly { readonly health: string; readonly metrics: string }
   { health: '/q/health', metrics: '/q/metrics' },
 ];
 
-/** What probes' paths end in. */
+/** How the paths of probes end. */
 const HEALTH = /^(?:_?health|_?live|_?ready|alive|ping|status|startup|probe|up$|-$)/i;
 
 function join(base: string, path: string): string {

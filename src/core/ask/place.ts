@@ -1,20 +1,21 @@
 import { isAskablePath } from './ask-path.ts';
 
-/** A port of a pod, by address: never by a name, because nothing is looked up. */
+/** A port of a pod by its address, never by a host name: nothing is resolved. */
 export interface Place {
   /** An IPv4 or IPv6 address without brackets. */
   readonly address: string;
   readonly port: number;
 }
 
-/** Returns `address:port` as it stands in a URL and in the Host header, which names the port even where it is 80. */
+/** Returns `address:port` for a URL and the Host header, with the port even where it is 80. */
 export function authorityOf({ address, port }: Place): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 /**
- * Returns the path that a redirect leads to, or undefined where it leads to another scheme, host or port, carries credentials, a query
- * or a fragment, or names a path that must not be annotated. Wherever it leads, only this place is ever asked.
+ * Returns the path of a redirect, or undefined where it has another scheme, host or port,
+ * credentials, a query, a fragment, or a path that must not be annotated. Only this address is ever
+ * asked.
  */
 export function redirectedPath(location: string, place: Place, path: string): string | undefined {
   if (location.length > MAX_LOCATION || /[?#]/.test(location)) return undefined;
@@ -24,5 +25,5 @@ export function redirectedPath(location: string, place: Place, path: string): st
   return isAskablePath(there.pathname) && there.pathname !== path ? there.pathname : undefined;
 }
 
-/** In characters: a path of 255 with the longest origin, and more. */
+/** In characters: enough for a path of 255 with the longest origin. */
 const MAX_LOCATION = 1024;

@@ -1,5 +1,5 @@
-// What client libraries serve of themselves, without a line of the application's: metrics of the process, of the language's runtime
-// and of serving metrics. Of two ports, the one that has more than these is the application's.
+// The metrics that client libraries serve on their own: of the process, of the language's runtime,
+// and of serving metrics. Of two ports, the application's is the one that has other metrics, too.
 
 const PREFIXES: readonly string[] = [
   // https://prometheus.io/docs/instrumenting/writing_clientlibs/#standard-and-runtime-collectors
@@ -13,7 +13,8 @@ const PREFIXES: readonly string[] = [
   'python_',
   // https://github.com/siimon/prom-client
   'nodejs_',
-  // https://github.com/prometheus-net/prometheus-net; https://learn.microsoft.com/dotnet/core/diagnostics/built-in-metrics-runtime
+  // https://github.com/prometheus-net/prometheus-net;
+  // https://learn.microsoft.com/dotnet/core/diagnostics/built-in-metrics-runtime
   'dotnet_',
   'system_runtime_',
   // https://github.com/prometheus/client_ruby; https://github.com/discourse/prometheus_exporter
@@ -25,7 +26,10 @@ const PREFIXES: readonly string[] = [
 ];
 const NAMES: readonly string[] = ['target_info', 'php_info'];
 
-/** Returns whether the metric comes with a client library, so that it says nothing of the application. */
+/**
+ * Returns whether a client library serves the metric on its own, so that it tells nothing about the
+ * application.
+ */
 export function isRuntimeMetric(name: string): boolean {
   return NAMES.includes(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }

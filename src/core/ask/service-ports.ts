@@ -8,13 +8,15 @@ export interface ServicePort {
   readonly service: string;
   /** The port of the pod, its `targetPort` resolved. */
   readonly number: number;
-  /** The Service's words on what is spoken there: the port's name and `appProtocol`; absent ones are left out. */
+  /**
+   * What the Service tells about the protocol: the port's name and `appProtocol`, where present.
+   */
   readonly words: readonly string[];
 }
 
 /**
- * Returns the ports that these Services, all of the pod's namespace, name on the pod. Only what a selector and a targetPort say is
- * followed: addresses in Endpoints can be written by hand, to anywhere.
+ * Returns the ports of the pod that these Services of its namespace send traffic to, by selector
+ * and targetPort. Endpoints are not read, because anyone who writes them can name any address.
  */
 export function servicePorts(services: readonly unknown[], pod: AskedPod): ServicePort[] {
   return selecting(services, pod).flatMap((service) =>
@@ -28,8 +30,9 @@ export function servicePorts(services: readonly unknown[], pod: AskedPod): Servi
 }
 
 /**
- * Returns the name of a Service that selects the pod and says `prometheus.io/scrape: "true"`, or undefined: the de-facto chart scrapes
- * the endpoints of such a Service already, and an annotation on the pod would make it two targets.
+ * Returns the name of a Service that selects the pod and has `prometheus.io/scrape: "true"`, or
+ * undefined. The community chart already scrapes the endpoints of such a Service, and an annotation
+ * on the pod would add a second target.
  */
 export function annotatedService(services: readonly unknown[], pod: AskedPod): string | undefined {
   const found = selecting(services, pod).find((service) =>

@@ -24,15 +24,19 @@ import { takeLabels } from './labels.ts';
 import { decodeUtf8, isUtf8 } from './utf8.ts';
 
 // The older text format, as Prometheus 3 reads it whatever version its Content-Type names. The page
-// https://prometheus.io/docs/instrumenting/exposition_formats/ says less than the lexer does: model/textparse/promlex.l and
-// promparse.go. Stricter than the page: one blank before a TYPE and none behind it, so CRLF pages fail. Laxer: commas between
-// labels may be absent, lines may end in values, names need not be described, and a NUL at a line's start ends the page.
+// https://prometheus.io/docs/instrumenting/exposition_formats/ says less than the lexer does:
+// model/textparse/promlex.l and promparse.go. Stricter than the page: one blank before a TYPE and
+// none behind it, so CRLF pages fail. Laxer: commas between labels may be absent, lines may end in
+// values, names need not be described, and a NUL at a line's start ends the page.
 
 const STYLE = { loose: true, lineEndsInName: true, lineEndsInValue: true, metricName: true };
 const IN_NAME = { lineEnds: true, overNul: false };
 const TYPES: readonly string[] = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 
-/** Reads one entry of the older text format. The page must end with a line's end; Prometheus adds one where it does not. */
+/**
+ * Reads one entry of the older text format. The page must end with a line's end; Prometheus adds
+ * one where it does not.
+ */
 export function readTextEntry(cursor: Cursor): Entry {
   takeBlanks(cursor);
   switch (peek(cursor)) {
@@ -70,7 +74,7 @@ function readComment(cursor: Cursor): Entry {
 
 const KEYWORDS = ['HELP', 'TYPE'] as const;
 
-/** Takes the keyword and the blanks behind it; where either is not there, it stops within. */
+/** Takes the keyword and the blanks after it. Returns false and stops at the first difference. */
 function takeKeyword(cursor: Cursor, word: string): boolean {
   for (let index = 0; index < word.length; index++) {
     if (peek(cursor) !== word.charCodeAt(index)) return false;
@@ -81,7 +85,7 @@ function takeKeyword(cursor: Cursor, word: string): boolean {
   return true;
 }
 
-/** Takes the rest of a comment. The lexer sees a NUL only where it does not read over it, and takes it for the page's end. */
+/** Takes the rest of a comment. A NUL that the lexer does not ignore ends the page. */
 function skipComment(cursor: Cursor, overNul: boolean): Entry {
   for (;;) {
     const byte = peek(cursor);
@@ -92,7 +96,10 @@ function skipComment(cursor: Cursor, overNul: boolean): Entry {
   }
 }
 
-/** Takes the text of a HELP or TYPE line and returns where it is: whatever byte follows the name is not part of it. */
+/**
+ * Takes the text of a HELP or TYPE line and returns where it is: whatever byte follows the name is
+ * not part of it.
+ */
 function takeDescription(cursor: Cursor): readonly [number, number] {
   const start = cursor.at;
   takeBlanks(cursor, true);

@@ -1,8 +1,8 @@
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Returns the bytes as text, or undefined where they are not valid UTF-8. */
+/** Returns the bytes as a string, or undefined where they are not valid UTF-8. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string | undefined {
-  // Nearly all names and numbers are short and ASCII, for which calling the decoder takes longer than decoding.
+  // Nearly all names and numbers are short and ASCII: for these, calling TextDecoder is slower.
   let text = '';
   if (end - start <= 64) {
     for (let at = start; at < end; at++) {

@@ -1,19 +1,25 @@
 import type { Format } from './page-judge.ts';
 
-/** What asking a port has shown. Holds numbers and words of our own only: nothing that a server wrote. */
+/**
+ * The result of asking a port. It contains only numbers and our own strings, nothing that a server
+ * wrote.
+ */
 export type Verdict =
   | {
       readonly key: 'metrics';
       readonly format: Format;
-      /** How many samples the page has. */
+      /** The number of samples on the page. */
       readonly series: number;
       /** Whether there are metrics besides the client library's own. */
       readonly beyondRuntime: boolean;
-      /** Whether the page or its type can't be metrics by chance; otherwise a path that doesn't exist has to be asked too. */
+      /**
+       * Whether the page or its type cannot look like metrics by chance. Otherwise a path that does
+       * not exist must be asked, too.
+       */
       readonly sure: boolean;
     }
   | { readonly key: 'metrics_empty'; readonly sure: boolean }
-  /** `line` is undefined where it is not a line but the compression that is damaged. */
+  /** `line` is undefined where the compression is damaged. */
   | { readonly key: 'invalid_at_line'; readonly line: number | undefined }
   | { readonly key: 'wrong_content_type'; readonly contentType: 'blank' | 'unreadable' | 'other' }
   | { readonly key: 'too_large'; readonly what: 'page' | 'line' | 'headers' }
@@ -21,7 +27,7 @@ export type Verdict =
   | { readonly key: StatusKey; readonly status: number }
   | { readonly key: PlainKey };
 
-/** Verdicts that the status decides, which they carry. */
+/** Verdicts by the HTTP status, which they contain. */
 export type StatusKey =
   | 'not_200'
   | 'needs_auth'
@@ -32,7 +38,7 @@ export type StatusKey =
   | 'rate_limited'
   | 'mesh_denied';
 
-/** Verdicts that carry nothing else. */
+/** Verdicts without further fields. */
 export type PlainKey =
   | 'https_only'
   | 'html'
@@ -46,23 +52,24 @@ export type PlainKey =
   | 'never_list'
   | 'waiting';
 
-/** A stable key for what was seen. Public: reasons, metrics and logs rely on it. */
+/** A stable key of the result. Public: reasons, metrics and logs rely on it. */
 export type VerdictKey = Verdict['key'];
 
 /**
- * What follows from a verdict. `metrics`: annotate. `unscrapable`: there may be metrics, but the target would be down; never annotate,
- * and say what to change. `no_metrics`: remember it. `not_answered`: nothing is known; ask again later.
+ * What to do after a verdict. `metrics`: annotate. `unscrapable`: there may be metrics, but the
+ * target would be down: do not annotate, and say what to change. `no_metrics`: store it.
+ * `not_answered`: nothing is known: ask again later.
  */
 export type VerdictClass = 'metrics' | 'unscrapable' | 'no_metrics' | 'not_answered';
 
 interface Meaning {
   readonly class: VerdictClass;
   readonly sentence: string;
-  /** What somebody can do to have the port scraped; empty where there is nothing to do. */
+  /** What the user can do so that the port is scraped; empty where there is nothing to do. */
   readonly remedy: string;
 }
 
-/** Every verdict with its class, its one sentence, and what to do about it. */
+/** Every verdict with its class, its sentence, and what to do. */
 export const VERDICTS = {
   metrics: { class: 'metrics', sentence: 'The port serves metrics that Prometheus can scrape.', remedy: '' },
   metrics_empty: {

@@ -2,14 +2,17 @@ import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { objectIn, objectsIn, text } from './asked-pod.ts';
 
-// Under which name an answer is remembered. The image alone would not do: a variable switches metrics on, a ConfigMap holds the code,
-// and another tenant's pod of the same image must not answer for this one. So the name is the container as configured, within its
-// namespace; what a rollout changes anyway (the pod's name, its labels, the volumes' contents) is not in it.
+// The key under which an answer is stored. The image alone is not enough: a variable can switch
+// metrics on, a ConfigMap can contain the code, and a pod of another tenant with the same image
+// must not decide for this one. So the key is the container's configuration and its namespace. It
+// does not contain what differs between replicas (the pod's name and labels) or what a volume
+// contains.
 
 /**
- * Returns the canonical text of a container as configured, to be hashed: equal for the replicas of a workload, different wherever
- * something differs that could change what its ports serve. `imageID` is the one in the container's status; while there is none, the
- * image's name stands for it.
+ * Returns the container's configuration as canonical JSON, which the caller hashes. It is equal for
+ * the replicas of a workload, and differs where anything differs that could change what the ports
+ * serve. It contains the `imageID` of the container's status or, while there is none, the image's
+ * name.
  */
 export function workloadKey(namespace: string, pod: unknown, container: string): string | undefined {
   const spec = objectIn(pod, 'spec');
@@ -26,7 +29,7 @@ export function workloadKey(namespace: string, pod: unknown, container: string):
   });
 }
 
-/** Fields of a container that can decide what its ports serve. */
+/** The fields of a container that can change what its ports serve. */
 const CONFIGURED = [
   'command',
   'args',
@@ -45,7 +48,10 @@ function imageID(pod: unknown, container: string): string {
   return text(statuses.find(({ name }) => name === container)?.imageID);
 }
 
-/** The names of the ConfigMaps and Secrets that the container mounts, with the place: code and settings come from there. */
+/**
+ * Returns the mount paths and names of the mounted ConfigMaps and Secrets, which can contain code
+ * and settings.
+ */
 function mountedSources(spec: JsonObject, container: JsonObject): string[] {
   const volumes = new Map(objectsIn(spec, 'volumes').map((volume) => [text(volume.name), volume]));
   return objectsIn(container, 'volumeMounts')
@@ -61,16 +67,19 @@ function mountedSources(spec: JsonObject, container: JsonObject): string[] {
 function sourceNames(source: JsonObject): string[] {
   const configMap = text(objectIn(source, 'configMap').name);
   const secret = objectIn(source, 'secret');
-  // A volume says `secretName`, a projection `name`.
+  // A volume has `secretName`, a projection has `name`.
   const secretName = text(secret.secretName) || text(secret.name);
-  // The token's ConfigMap is the cluster's: it is in every pod.
+  // This ConfigMap comes with the service account token: every pod has it.
   return [
     ...(configMap === '' || configMap === 'kube-root-ca.crt' ? [] : [`configmap/${configMap}`]),
     ...(secretName === '' ? [] : [`secret/${secretName}`]),
   ];
 }
 
-/** JSON with the keys of every object in order, and without what is absent or empty, which the API server may leave out or fill in. */
+/**
+ * Returns JSON with sorted keys and without empty values, because the API server may remove or add
+ * those.
+ */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, held: unknown) =>
     isObject(held)

@@ -3,15 +3,16 @@ import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
 /**
- * `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes, "expansion" in
- * third_party/forked/golang). A name contains no `$` here, or `$($($(…` would be searched to its end at every `$`.
+ * `$(NAME)` in a command is replaced by the variable's value; `$$(NAME)` stays (Kubernetes,
+ * "expansion" in third_party/forked/golang). A name contains no `$` here, or `$($($(…` would be
+ * searched to its end at every `$`.
  */
 const REFERENCE = /\$\$|\$\(([^$()]*)\)/g;
 
 /**
- * Returns the arguments of a command line, each in every form that rules match: `--flag value` also as
- * `--flag=value`, `-flag` also as `--flag` (Go's flag package takes both), and an argument with spaces
- * also split, as a shell would. At most `limit` arguments are read.
+ * Returns the arguments of a command line, each in every form that rules match: `--flag value` also
+ * as `--flag=value`, `-flag` also as `--flag` (Go's flag package takes both), and an argument with
+ * spaces also split, as a shell would. At most `limit` arguments are read.
  */
 export function readCommandLine(
   command: readonly string[],
@@ -42,13 +43,19 @@ export function readCommandLine(
   return [...forms];
 }
 
-/** Steps of an argument, in addition to those of its characters, which are copied and hashed at about 2 ns each. */
+/**
+ * Steps of an argument, in addition to those of its characters, which are copied and hashed at
+ * about 2 ns each.
+ */
 const ARGUMENT = 8;
 
 /** Characters of a long argument that are split. */
 const MAX_SPLIT = 16 * MAX_TEXT;
 
-/** Returns the argument and, where it has spaces, its pieces; of a long argument, only the pieces of its first 64 KiB. */
+/**
+ * Returns the argument and, where it has spaces, its pieces; of a long argument, only the pieces of
+ * its first 64 KiB.
+ */
 function split(argument: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
   if (argument.length > MAX_TEXT) {
     const pieces = argument.slice(0, MAX_SPLIT).split(/\s+/, limit);

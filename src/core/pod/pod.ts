@@ -9,7 +9,10 @@ import { readCommandLine } from './command-line.ts';
 // Fields are read directly: JavaScript's objects inherit none of these names, and keys that a pod
 // chooses are only kept in maps.
 
-/** The parts of a pod that a decision reads. Admission comes before validation, so every type is checked. */
+/**
+ * The parts of a pod that a decision reads. Admission comes before validation, so every type is
+ * checked.
+ */
 export interface Pod {
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
@@ -26,7 +29,10 @@ export interface Pod {
 /** The parts of a container that can tell where its metrics are. */
 export interface Container {
   readonly name: string;
-  /** The image without tag and digest: `docker.io/prom/prometheus` of `docker.io/prom/prometheus:v3@sha256:…`. */
+  /**
+   * The image without tag and digest: `docker.io/prom/prometheus` of
+   * `docker.io/prom/prometheus:v3@sha256:…`.
+   */
   readonly repository: string;
   readonly ports: readonly Port[];
   /** The ports that can be scraped, in declared order; UDP and SCTP carry no metrics. */
@@ -63,7 +69,10 @@ export interface Probe {
   readonly tls: boolean;
 }
 
-/** Returns the pod, or undefined where a value that is read has the wrong type, or there are too many (limits.ts). Never throws. */
+/**
+ * Returns the pod, or undefined where a value that is read has the wrong type, or there are too
+ * many (limits.ts). Never throws.
+ */
 export function readPod(object: unknown, work: Work = startWork()): Pod | undefined {
   if (!isObject(object)) return undefined;
   const metadata = object.metadata;
@@ -124,7 +133,8 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   const parts = new Map<string, boolean>();
-  // Command, arguments and environment are most of a pod, and most rules never read them: read on first use.
+  // Command, arguments and environment are most of a pod, and most rules never read them: read on
+  // first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
   const readArguments = (): readonly string[] => {
     if (commandLine === undefined) {
@@ -186,7 +196,10 @@ function readPort(port: JsonObject): Port {
   };
 }
 
-/** Returns the number of the port that a probe uses; undefined where it names a port that the container does not declare. */
+/**
+ * Returns the number of the port that a probe uses; undefined where it names a port that the
+ * container does not declare.
+ */
 export function probedPort({ port }: Probe, container: Container): number | undefined {
   return typeof port === 'number' ? port : container.portNumbers().get(port);
 }
@@ -256,7 +269,10 @@ function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** Steps of reading one label or annotation: in an object with thousands of keys, a lookup takes 500 to 800 ns. */
+/**
+ * Steps of reading one label or annotation: in an object with thousands of keys, a lookup takes 500
+ * to 800 ns.
+ */
 const KEY = 60;
 
 /** Returns the map of strings; undefined where the value is not a map, or contains other types. */

@@ -1,4 +1,7 @@
-/** Ports that Istio reserves: its injector rejects a pod whose annotation names one (pkg/kube/inject/webhook.go). */
+/**
+ * Ports that Istio reserves: its injector rejects a pod whose annotation names one
+ * (pkg/kube/inject/webhook.go).
+ */
 export const ISTIO_PORTS: ReadonlySet<number> = new Set([
   15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090,
 ]);
@@ -11,7 +14,10 @@ export function isScrapable(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535 && !ISTIO_PORTS.has(port);
 }
 
-/** Returns the port of a decimal string without sign or leading zero, or undefined: every scraper reads exactly these. */
+/**
+ * Returns the port of a decimal string without sign or leading zero, or undefined: every scraper
+ * reads exactly these.
+ */
 export function readPortNumber(text: string): number | undefined {
   return /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
 }
@@ -23,8 +29,9 @@ export type Address =
 const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\]]*)?(?::(?<port>[0-9]{1,6}))?\/?$/i;
 
 /**
- * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port that can be scraped; `off` for
- * loopback, for port 0 and for the empty string (controller-runtime and others switch metrics off this way); otherwise `unknown`.
+ * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port
+ * that can be scraped; `off` for loopback, for port 0 and for the empty string (controller-runtime
+ * and others switch metrics off this way); otherwise `unknown`.
  */
 export function readAddress(text: string): Address {
   const value = text.trim();

@@ -8,7 +8,10 @@ import { spend } from '../step-budget.ts';
 
 /** One entry of the catalogue: where an image serves metrics by default, and what changes that. */
 export interface ImageEntry {
-  /** The default ports. Where versions differ there are several, and only one that the container declares is used. */
+  /**
+   * The default ports. Where versions differ there are several, and only one that the container
+   * declares is used.
+   */
   readonly ports: readonly number[];
   readonly path: string;
   readonly scheme: 'http' | 'https';
@@ -18,7 +21,10 @@ export interface ImageEntry {
   readonly unless: Setting | undefined;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
-  /** Ports that the image uses for other things: declaring only these does not mean that the default has moved. */
+  /**
+   * Ports that the image uses for other things: declaring only these does not mean that the default
+   * has moved.
+   */
   readonly otherPorts: readonly number[];
   /** The name of the metrics port, where the default port is not declared. */
   readonly portName: Pattern | undefined;
@@ -36,7 +42,10 @@ export type CatalogueResult =
   | { readonly kind: 'off' }
   | { readonly kind: 'unknown' };
 
-/** The names of an entry: the last one or two segments of an image; `*` matches any characters within a segment. */
+/**
+ * The names of an entry: the last one or two segments of an image; `*` matches any characters
+ * within a segment.
+ */
 interface Named {
   readonly images: readonly string[];
 }
@@ -104,7 +113,10 @@ function push<Key, Value>(into: Map<Key, Value[]>, key: Key, value: Value): void
   else values.push(value);
 }
 
-/** Returns where the container's metrics are by the catalogue: the first entry that is not `unknown` decides. */
+/**
+ * Returns where the container's metrics are by the catalogue: the first entry that is not `unknown`
+ * decides.
+ */
 export function lookUp(catalogue: Catalogue, container: Container): CatalogueResult {
   for (const entry of catalogue.find(container)) {
     const known = lookUpEntry(entry, container);
@@ -114,10 +126,10 @@ export function lookUp(catalogue: Catalogue, container: Container): CatalogueRes
 }
 
 /**
- * The pod's settings come before the catalogue's defaults. A flag that sets the port is followed, and
- * so is one that switches metrics off or binds loopback. Where the container declares ports and none
- * of them is the default, something outside the pod has moved the port: then only a port with the
- * entry's name is used.
+ * The pod's settings come before the catalogue's defaults. A flag that sets the port is followed,
+ * and so is one that switches metrics off or binds loopback. Where the container declares ports and
+ * none of them is the default, something outside the pod has moved the port: then only a port with
+ * the entry's name is used.
  */
 function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
   const { path, scheme } = entry;
@@ -140,7 +152,10 @@ function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
   return usesDefault && only !== undefined ? { kind: 'found', port: only, path, scheme } : { kind: 'unknown' };
 }
 
-/** Returns the value of the first of the flags (`--web.listen-address`) and variables (`METRICS_PORT`) that is set. */
+/**
+ * Returns the value of the first of the flags (`--web.listen-address`) and variables
+ * (`METRICS_PORT`) that is set.
+ */
 function configuredAddress(container: Container, names: readonly string[]): string | undefined {
   for (const name of names) {
     const isFlag = name.startsWith('-');

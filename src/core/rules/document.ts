@@ -15,7 +15,9 @@ export interface RulesDocument {
 const MULTIPLE =
   'a second document begins here, but a rules file is a single one: remove this "---", or split the file in two';
 
-/** Returns the content of a rules file, or the problems where it is not valid YAML. JSON is YAML. */
+/**
+ * Returns the content of a rules file, or the problems where it is not valid YAML. JSON is YAML.
+ */
 export function readDocument(text: string): Result<RulesDocument, readonly Problem[]> {
   const lines = new LineCounter();
   // Duplicate keys are errors, so that no value is silently ignored.

@@ -1,6 +1,9 @@
 /** Where metrics are. */
 export interface Endpoint {
-  /** Name of the container that serves it; empty where a label or an annotation names a port that nobody declares. */
+  /**
+   * Name of the container that serves it; empty where a label or an annotation names a port that
+   * nobody declares.
+   */
   readonly container: string;
   /** Decimal TCP port, 1–65535. */
   readonly port: number;

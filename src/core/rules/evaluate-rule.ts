@@ -10,12 +10,15 @@ import { readSetting } from './setting.ts';
 import { spend } from '../step-budget.ts';
 
 /**
- * Why a rule finds nothing in a container: the condition that failed (`unless`: its exception holds),
- * or `which_port` where all conditions hold but none of them names a port and the container has several.
+ * Why a rule finds nothing in a container: the condition that failed (`unless`: its exception
+ * holds), or `which_port` where all conditions hold but none of them names a port and the container
+ * has several.
  */
 export type FailedCondition = keyof Conditions | 'unless' | 'which_port';
 
-/** A rule that matches a container: its ports, from which endpoints are made when they are needed. */
+/**
+ * A rule that matches a container: its ports, from which endpoints are made when they are needed.
+ */
 export interface RuleMatch {
   readonly kind: 'found';
   readonly rule: Rule;
@@ -69,7 +72,9 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
   return failed(left.length < named.length ? 'unless' : 'which_port');
 }
 
-/** Returns the container's only port: a rule that matches but names no port can only mean that one. */
+/**
+ * Returns the container's only port: a rule that matches but names no port can only mean that one.
+ */
 function onlyPort({ candidates }: Container): NamedPort[] {
   const [first] = candidates;
   return first !== undefined && candidates.every(({ number }) => number === first.number)
@@ -118,13 +123,18 @@ export function probedScheme(container: Container, port: number): 'https' | unde
   return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port) ? 'https' : undefined;
 }
 
-/** A directory, not the path of a URL, whatever the variable is called: METRICS_PATH=/var/lib/metrics. */
+/**
+ * A directory, not the path of a URL, whatever the variable is called:
+ * METRICS_PATH=/var/lib/metrics.
+ */
 const DIRECTORY = /^\/(data|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)(\/|$)/;
 
 /** A path that no shell and no kubelet has to complete: no `$(PREFIX)`, no `;`. */
 const PLAIN = /^\/[-\w.~%:@+=/]*$/;
 
-/** Returns the path of the metrics that the container sets, or undefined where it sets no valid one. */
+/**
+ * Returns the path of the metrics that the container sets, or undefined where it sets no valid one.
+ */
 export function configuredPath(container: Container, { pathFrom }: Rules): string | undefined {
   for (const setting of pathFrom) {
     const path = readSetting(container, setting, 'path', isPlainPath);
@@ -137,7 +147,10 @@ function isPlainPath(text: string): boolean {
   return text.length <= MAX_TEXT && PLAIN.test(text) && !DIRECTORY.test(text);
 }
 
-/** Returns the path of a rule's template, in which `${name}` is what a pattern's group captured; undefined where that is not a path. */
+/**
+ * Returns the path of a rule's template, in which `${name}` is what a pattern's group captured;
+ * undefined where that is not a path.
+ */
 export function renderPath(template: string, groups: ReadonlyMap<string, string> | undefined): string | undefined {
   const path = template.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => groups?.get(name) ?? '');
   return path.length <= MAX_TEXT && /^\/[\x21-\x7e]*$/.test(path) && !/[?#]/.test(path) ? path : undefined;

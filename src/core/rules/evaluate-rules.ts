@@ -13,7 +13,10 @@ export type RulesResult =
   | { readonly kind: 'off'; readonly rule: Rule }
   | { readonly kind: 'nothing' };
 
-/** Returns the workload's own containers: the containers that meshes and agents inject serve metrics of their own. */
+/**
+ * Returns the workload's own containers: the containers that meshes and agents inject serve metrics
+ * of their own.
+ */
 export function ownContainers(containers: readonly Container[], rules: Rules): Container[] {
   return containers.filter(({ name, work }) => !rules.ignoreContainers.some((ignored) => ignored.matches(name, work)));
 }
@@ -31,8 +34,8 @@ export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
 }
 
 /**
- * Returns the result of the first rule that finds an endpoint, at any port or only at the given one.
- * All rules are evaluated in the regular containers before the native sidecars, because the
+ * Returns the result of the first rule that finds an endpoint, at any port or only at the given
+ * one. All rules are evaluated in the regular containers before the native sidecars, because the
  * application comes before its sidecar, and VictoriaMetrics does not see init containers' ports.
  */
 export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult {
@@ -74,7 +77,10 @@ export interface FoundPort {
   readonly port: NamedPort;
 }
 
-/** Returns the ports that one rule finds, regular containers before native sidecars, for a pod whose label names the rule. */
+/**
+ * Returns the ports that one rule finds, regular containers before native sidecars, for a pod whose
+ * label names the rule.
+ */
 export function findPorts(rule: Rule, pod: Pod, rules: Rules): readonly FoundPort[] {
   for (const group of [pod.containers, pod.sidecars]) {
     const ports = ownContainers(group, rules).flatMap((container) => {

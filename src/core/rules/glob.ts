@@ -2,13 +2,14 @@ import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
 /**
- * Returns whether the text is of the form that the glob gives, in which `*` stands for any characters. Two pointers and the
- * last `*` are all that is remembered, so the steps are at most the product of both lengths, however many `*` there are; a regular
- * expression that backtracks takes a power of the text's length for it.
+ * Returns whether the string matches the glob, in which `*` matches any characters. Only two
+ * pointers and the last `*` are remembered, so the steps are at most the product of both lengths,
+ * with any number of `*`. A regular expression that backtracks takes a power of the string's
+ * length.
  */
 export function isLike(glob: string, text: string, work: Work): boolean {
   let [g, t] = [0, 0];
-  let star = -1; // where the last `*` is in the glob, and where what it stands for ends in the text
+  let star = -1; // the last `*` in the glob; what it matches ends at `resume` in the string
   let resume = 0;
   let steps = 0;
   while (t < text.length) {
@@ -35,5 +36,5 @@ export function isLike(glob: string, text: string, work: Work): boolean {
   return spend(work, steps + 1) && t === text.length && g === glob.length;
 }
 
-/** Steps after which they are taken off the work. */
+/** In steps: how many are counted before they are spent together. */
 const COUNTED = 1000;

@@ -1,8 +1,8 @@
 /*
  * A prefilter for RE2, as RE2's own FilteredRE2 has one: the literal strings that every match of a
- * pattern begins with or contains, read from its source. Few values of a pod contain them, and a search
- * for a literal is many times cheaper than RE2: without this file a decision takes 15 to 34 times as
- * long as parsing the pod's JSON, with it 1.0 to 1.3 times (`npm run bench`).
+ * pattern begins with or contains, read from its source. Few values of a pod contain them, and a
+ * search for a literal is many times cheaper than RE2: without this file a decision takes 15 to 34
+ * times as long as parsing the pod's JSON, with it 1.0 to 1.3 times (`npm run bench`).
  */
 
 /** What is known of a pattern's matches, so that a string that cannot match never reaches RE2. */
@@ -24,8 +24,8 @@ const ANYTHING: Literals = { prefixes: [''], exact: false, required: undefined }
 
 /**
  * Returns the literals of a pattern: matches of `(a|b)_port=.*` begin with `a_port=` or `b_port=`,
- * matches of `(.*-)?metrics` contain `metrics`. Where the source has syntax that this reader does not
- * know, nothing is certain.
+ * matches of `(.*-)?metrics` contain `metrics`. Where the source has syntax that this reader does
+ * not know, nothing is certain.
  */
 export function literalsOf(source: string): Literals {
   const reader = { source, at: 0 };
@@ -97,14 +97,20 @@ function readBranch(reader: Reader): Literals | undefined {
   return { prefixes, exact, required };
 }
 
-/** Returns every string of `some` followed by every string of `others`, or undefined for more than `limit`. */
+/**
+ * Returns every string of `some` followed by every string of `others`, or undefined for more than
+ * `limit`.
+ */
 function join(some: readonly string[], others: readonly string[], limit: number): readonly string[] | undefined {
   return some.length * others.length > limit
     ? undefined
     : some.flatMap((first) => others.map((second) => first + second));
 }
 
-/** Returns how well the strings filter: long ones rule out more values, up to a point, and each one costs a search. */
+/**
+ * Returns how well the strings filter: long ones rule out more values, up to a point, and each one
+ * costs a search.
+ */
 function selectivity(strings: readonly string[]): number {
   return Math.min(shortest(strings), 8) - 2 * (strings.length - 1);
 }

@@ -21,7 +21,10 @@ export interface Shipped {
   readonly images: RulesFile['images'];
 }
 
-/** Returns the shipped data from the contents of default.yaml and images.yaml. Throws where they are invalid, which is a bug. */
+/**
+ * Returns the shipped data from the contents of default.yaml and images.yaml. Throws where they are
+ * invalid, which is a bug.
+ */
 export function checkShipped(defaults: unknown, images: unknown): Shipped {
   return { defaults: RulesFile.parse(defaults), images: RulesFile.parse(images).images };
 }
@@ -30,15 +33,17 @@ export function checkShipped(defaults: unknown, images: unknown): Shipped {
 export interface ParsedRules {
   readonly rules: Rules;
   /**
-   * Rules that replace a shipped rule of the same name without disabling it. `check` reports them as
-   * errors. They must not stop a program, because an upgrade may bring a shipped rule of that name.
+   * Rules that replace a shipped rule of the same name without disabling it. `check` reports them
+   * as errors. They must not stop a program, because an upgrade may bring a shipped rule of that
+   * name.
    */
   readonly warnings: readonly Problem[];
 }
 
 /**
- * Returns the compiled rules of a rules file (YAML or JSON), followed by the shipped ones unless it says
- * `extends: none`; or all problems of the file, in its order. An empty file means the defaults.
+ * Returns the compiled rules of a rules file (YAML or JSON), followed by the shipped ones unless it
+ * says `extends: none`; or all problems of the file, in its order. An empty file means the
+ * defaults.
  */
 export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, readonly Problem[]> {
   if (text.length > MAX_RULES_FILE)
@@ -68,7 +73,10 @@ function inOrder(problems: readonly Problem[]): Problem[] {
   return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
-/** Returns the effective file: the user's rules and images, then the shipped ones that are neither disabled nor replaced. */
+/**
+ * Returns the effective file: the user's rules and images, then the shipped ones that are neither
+ * disabled nor replaced.
+ */
 function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFile {
   const replaced = new Set([...file.disabled, ...file.rules.map(({ name }) => name)]);
   const left = defaults.rules.filter(({ name }) => !replaced.has(name));
@@ -81,8 +89,8 @@ function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFil
   };
 }
 
-// Problems with names concern several rules. They are read from the raw file, so that they are reported
-// together with all other problems.
+// Problems with names concern several rules. They are read from the raw file, so that they are
+// reported together with all other problems.
 
 /** Returns a problem for each rule with the name of an earlier one. */
 function namesTwice({ content, at }: RulesDocument): Problem[] {

@@ -5,9 +5,9 @@ import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
 /**
- * A compiled pattern: RE2, anchored at both ends, as in Prometheus' relabelling. Matching takes linear
- * time for any value of a pod, unlike JavaScript's own regular expressions, for which 15 characters can
- * cost milliseconds.
+ * A compiled pattern: RE2, anchored at both ends, as in Prometheus' relabelling. Matching takes
+ * linear time for any value of a pod, unlike JavaScript's own regular expressions, for which 15
+ * characters can cost milliseconds.
  */
 export interface Pattern {
   readonly source: string;
@@ -19,10 +19,15 @@ export interface Pattern {
   readonly groups: (value: string, work: Work) => ReadonlyMap<string, string> | undefined;
 }
 
-/** Characters. Patterns are names, flags and paths, and RE2 compiles in time linear to this bound. */
+/**
+ * Characters. Patterns are names, flags and paths, and RE2 compiles in time linear to this bound.
+ */
 const MAX_PATTERN = 1024;
 
-/** Compiled patterns: a rules file is checked first and compiled then. Cleared when full, because a reload brings others. */
+/**
+ * Compiled patterns: a rules file is checked first and compiled then. Cleared when full, because a
+ * reload brings others.
+ */
 const compiled = new Map<string, Result<Pattern, string>>();
 const MAX_COMPILED = 2000;
 
@@ -47,7 +52,8 @@ function compile(source: string): Result<Pattern, string> {
     return { ok: false, error: whyInvalid(source, error) };
   }
   const { prefixes: literals, exact, required } = literalsOf(source);
-  // A pattern that only lists strings needs no regular expression: most port names are decided here.
+  // A pattern that only lists strings needs no regular expression: most port names are decided
+  // here.
   const strings = exact ? new Set(literals) : undefined;
   const prefixes = literals.includes('') ? undefined : literals;
   const groupNames = Object.keys(regex.namedGroups());
@@ -99,7 +105,10 @@ function stepsOf(instructions: number) {
   };
 }
 
-/** Returns a function that tells whether a value can match at all: it is called for every argument of every pod. */
+/**
+ * Returns a function that tells whether a value can match at all: it is called for every argument
+ * of every pod.
+ */
 function prefilter(
   prefixes: readonly string[] | undefined,
   required: readonly string[] | undefined,

@@ -6,8 +6,9 @@ import type { LabelRequirement } from './selector.ts';
 import type { Setting } from './setting.ts';
 
 /**
- * The conditions of a rule. All that are given hold together, on one container and one port. Every field is there in every
- * rule, because objects of one shape are read several times faster, and all rules are read for every pod.
+ * The conditions of a rule. A rule matches where all of them hold for one container and one port.
+ * Every rule has every field, because objects of one shape are read several times faster, and all
+ * rules are read for every pod.
  */
 export interface Conditions {
   readonly podLabels: readonly LabelRequirement[] | undefined;
@@ -30,11 +31,15 @@ export interface Rule {
   readonly port: number | undefined;
   readonly path: string | undefined;
   readonly scheme: 'http' | 'https' | undefined;
-  /** The rule finds no endpoint: it says that the container has none, so that later rules skip it. */
+  /**
+   * The rule finds no endpoint: it says that the container has none, so that later rules skip it.
+   */
   readonly exclude: boolean;
 }
 
-/** Everything that decides, compiled: immutable, so a running decision never sees half of a reload. */
+/**
+ * Everything that decides, compiled: immutable, so a running decision never sees half of a reload.
+ */
 export interface Rules {
   /** In order: the user's, then the shipped ones. */
   readonly rules: readonly Rule[];

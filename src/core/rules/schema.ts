@@ -7,11 +7,14 @@ import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../suggest.ts';
 
-// The schema of a rules file. Its JSON Schema goes into the chart's values.schema.json, so each field is
-// described once, here. JSON Schema does not contain what a `refine` checks: where it can express the
-// same, a `meta` repeats it.
+// The schema of a rules file. The chart's values.schema.json contains its JSON Schema, so that each
+// field is described only here. JSON Schema cannot contain the check of a `refine`: where it has an
+// equivalent, a `meta` repeats it.
 
-/** Returns the schema of an object without unknown fields: the error for each suggests the field that was probably meant. */
+/**
+ * Returns the schema of an object that must not have unknown fields: the error suggests a similar
+ * field.
+ */
 function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
@@ -27,7 +30,10 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z
   });
 }
 
-/** Returns the message for a value of another type, or a missing one: the validator's own is for programmers. */
+/**
+ * Returns the message for a value of the wrong type or a missing value: zod's own messages are for
+ * programmers.
+ */
 function mustBe(kind: string, input: unknown): string {
   return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but is empty' : ''}`;
 }
@@ -106,7 +112,7 @@ const LabelSelector = strict({
   matchLabels: z
     .record(QualifiedName, LabelValue, {
       error: (issue) => {
-        // An invalid key is an issue that wraps the key's own.
+        // The issue of an invalid key wraps the issue that has the message.
         if (issue.code === 'invalid_key') return issue.issues[0]?.message;
         return mustBe('a mapping of labels and their values', issue.input);
       },
@@ -154,7 +160,7 @@ const When = strict({
 })
   .refine((when) => Object.keys(when).length > 0, {
     error: 'must have at least one condition',
-    // An unknown field has its own problem, and is probably the condition that was meant.
+    // An unknown field is already reported, and is probably a mistyped condition.
     when: ({ issues }) => issues.length === 0,
   })
   .meta({ minProperties: 1 });

@@ -16,7 +16,10 @@ export function selects(selector: LabelSelector, labels: ReadonlyMap<string, str
   return satisfies(labels, requirements(selector));
 }
 
-/** Returns whether the labels satisfy all requirements, as `metav1.LabelSelectorAsSelector` would have it. */
+/**
+ * Returns whether the labels satisfy all requirements, as `metav1.LabelSelectorAsSelector` would
+ * have it.
+ */
 export function satisfies(labels: ReadonlyMap<string, string>, all: readonly LabelRequirement[]): boolean {
   return all.every(({ key, operator, values = [] }) => {
     const value = labels.get(key);
@@ -33,7 +36,9 @@ export function satisfies(labels: ReadonlyMap<string, string>, all: readonly Lab
   });
 }
 
-/** Returns a sentence on why no labels can ever satisfy the selector, or undefined where some can. */
+/**
+ * Returns a sentence on why no labels can ever satisfy the selector, or undefined where some can.
+ */
 export function contradiction(selector: LabelSelector): string | undefined {
   const byKey = Map.groupBy(requirements(selector), (requirement) => requirement.key);
   for (const [key, all] of byKey) {

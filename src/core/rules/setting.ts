@@ -3,16 +3,27 @@ import type { Pattern } from './re2-pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { spend } from '../step-budget.ts';
 
-/** A pattern on how a container is configured: on one argument of its command line, or on one `NAME=value` of its environment. */
+/**
+ * A pattern on how a container is configured: on one argument of its command line, or on one
+ * `NAME=value` of its environment.
+ */
 export interface Setting {
   readonly pattern: Pattern;
-  /** The variables that it can match; undefined where the source does not tell, so that all must be tried. */
+  /**
+   * The variables that it can match; undefined where the source does not tell, so that all must be
+   * tried.
+   */
   readonly names: readonly string[] | undefined;
-  /** Strings of which every name that it can match contains one; undefined where none is certain. */
+  /**
+   * Strings of which every name that it can match contains one; undefined where none is certain.
+   */
   readonly nameParts: readonly string[] | undefined;
 }
 
-/** Returns the pattern with the names of the variables that it can match, because a pod may have hundreds of others. */
+/**
+ * Returns the pattern with the names of the variables that it can match, because a pod may have
+ * hundreds of others.
+ */
 export function settingOf(pattern: Pattern): Setting {
   // A prefix with a dash belongs to a flag: no variable has such a name.
   const prefixes = pattern.prefixes?.filter((prefix) => !prefix.startsWith('-'));
@@ -25,9 +36,9 @@ export function settingOf(pattern: Pattern): Setting {
 }
 
 /**
- * Returns the source before the first "=" of a pattern on NAME=value, where only that part matches the
- * name. Undefined where the pattern has alternatives at its top level, an "=" in a group before it, or
- * anything that could match an "=".
+ * Returns the source before the first "=" of a pattern on NAME=value, where only that part matches
+ * the name. Undefined where the pattern has alternatives at its top level, an "=" in a group before
+ * it, or anything that could match an "=".
  */
 function nameOf(source: string): string | undefined {
   let depth = 0;
@@ -61,8 +72,8 @@ export function variables({ names, nameParts }: Setting, container: Container): 
 }
 
 /**
- * Returns the first acceptable value of the pattern's group, in the order in which programs apply them:
- * the command line before the environment, and the last of a flag that is given twice.
+ * Returns the first acceptable value of the pattern's group, in the order in which programs apply
+ * them: the command line before the environment, and the last of a flag that is given twice.
  */
 export function readSetting(
   container: Container,
