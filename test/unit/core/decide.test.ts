@@ -43,7 +43,7 @@ const P = 'prometheus.io/port';
 const A = 'prometheus.io/path';
 const C = 'prometheus.io/scheme';
 
-/** What is wanted: `skip REASON`, or `RULE PORT PATH [SCHEME]` with the keys that are added. */
+/** `want` is `skip REASON` or `RULE PORT PATH [SCHEME]`; `adds` are the annotations without the marker. */
 interface Row {
   readonly row: string;
   readonly says: string;
@@ -72,84 +72,89 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '1',
-    says: 'annotations that are a list',
+    says: 'a pod whose annotations are a list',
     pod: { metadata: { annotations: [] }, spec: { containers: [{ name: 'a' }] } },
     want: 'skip unreadable',
   },
   {
     row: '1',
-    says: 'an annotation that is a number',
+    says: 'a pod with an annotation that is a number',
     pod: { metadata: { annotations: { [P]: 80 } }, spec: { containers: [{ name: 'a' }] } },
     want: 'skip unreadable',
   },
   {
     row: '1',
-    says: 'a container that is a string',
+    says: 'a pod with a container that is a string',
     pod: { metadata: {}, spec: { containers: ['app'] } },
     want: 'skip unreadable',
   },
   {
     row: '2',
-    says: 'a mirror of a static pod',
+    says: 'the mirror of a static pod',
     pod: pod({ annotations: { 'kubernetes.io/config.mirror': 'x' } }),
     want: 'skip mirror_pod',
   },
-  { row: '3', says: 'opted out', pod: pod({ labels: { 'autoscrape.io/inject': 'disabled' } }), want: 'skip opted_out' },
   {
     row: '3',
-    says: 'opted out: "false"',
+    says: 'a pod that opts out',
+    pod: pod({ labels: { 'autoscrape.io/inject': 'disabled' } }),
+    want: 'skip opted_out',
+  },
+  {
+    row: '3',
+    says: 'a pod that opts out with "false"',
     pod: pod({ labels: { 'autoscrape.io/inject': 'false' } }),
     want: 'skip opted_out',
   },
   ...['no', 'off', 'True', 'Enabled', 'yes', ''].map((value): Row => ({
     row: '3',
-    says: `a value that means neither yes nor no: ${JSON.stringify(value)}`,
+    says: `an opt-in label with the unknown value ${JSON.stringify(value)}`,
     pod: pod({ labels: { 'autoscrape.io/inject': value } }),
     want: 'skip opted_out',
     warns: true,
   })),
   ...['enabled', 'true'].map((value): Row => ({
     row: '3',
-    says: `opted in by its own label: ${value}`,
+    says: `a pod that opts in with ${value}`,
     pod: pod({ labels: { 'autoscrape.io/inject': value } }),
     want: 'metrics-port 9090 /metrics',
   })),
   {
     row: '4',
-    says: 'annotated by us, values still there',
+    says: 'a pod that we annotated',
     pod: pod({ annotations: { [S]: 'true', [P]: '9090', ...injected({ [S]: 'true', [P]: '9090' }) } }),
     want: 'skip already_injected',
   },
   {
     row: '4',
-    says: 'annotated by us, a value changed since',
+    says: 'a pod that we annotated, with a value that was changed later',
     pod: pod({ annotations: { [S]: 'true', [P]: '9091', ...injected({ [S]: 'true', [P]: '9090' }) } }),
     want: 'skip already_annotated',
   },
   {
     row: '4',
-    says: 'a marker that is no JSON',
+    says: 'a pod with a marker that is not JSON',
     pod: pod({ annotations: { 'autoscrape.io/injected': 'yes' } }),
     want: 'metrics-port 9090 /metrics',
     adds: { [S]: 'true', [P]: '9090', [A]: '/metrics' },
   },
   {
     row: '4',
-    says: 'a marker that was copied, with nothing of what it says',
+    says: 'a copied marker without any annotation that it lists',
     pod: pod({ annotations: { [A]: '/mine', ...injected({ [S]: 'true', [P]: '9090', [A]: '/metrics' }) } }),
     want: 'metrics-port 9090 /mine',
     adds: { [S]: 'true', [P]: '9090' },
   },
   {
     row: '4',
-    says: 'a marker that was copied, and claims the path that the user has written',
+    says: 'a copied marker that lists the path that the user wrote',
     pod: pod({ annotations: { [A]: '/metrics', ...injected({ [S]: 'true', [P]: '9090', [A]: '/metrics' }) } }),
     want: 'skip changed_since',
     warns: true,
   },
   {
     row: '4',
-    says: 'a marker that was copied, and claims the port that the user has written',
+    says: 'a copied marker that lists the port that the user wrote',
     pod: pod({ annotations: { [P]: '9090', ...injected({ [S]: 'true', [P]: '9090' }) } }),
     want: 'skip changed_since',
     warns: true,
@@ -159,46 +164,46 @@ const ROWS: readonly Row[] = [
   { row: '5', says: 'scrape empty', pod: pod({ annotations: { [S]: '' } }), want: 'skip declined' },
   {
     row: '5',
-    says: 'two spellings, one of which declines',
+    says: 'two spellings of scrape, one of them "false"',
     pod: pod({ annotations: { [S]: 'true', 'prometheus-io/scrape': 'false' } }),
     want: 'skip declined',
   },
   {
     row: '6',
-    says: 'two spellings of path that differ',
+    says: 'two spellings of path with different values',
     pod: pod({ annotations: { [A]: '/a', 'prometheus.io.path': '/b' } }),
     want: 'skip conflicting_keys',
     warns: true,
   },
   {
     row: '6',
-    says: 'two spellings of path that agree',
+    says: 'two spellings of path with the same value',
     pod: pod({ annotations: { [A]: '/a', 'prometheus.io.path': '/a' } }),
     want: 'metrics-port 9090 /a',
     adds: { [S]: 'true', [P]: '9090' },
   },
   {
     row: '7a',
-    says: 'merged by Istio',
+    says: 'a pod whose metrics Istio merges',
     pod: pod({ annotations: { [S]: 'true', [P]: '15020' } }),
     want: 'skip istio_merged',
   },
   {
     row: '7b',
-    says: 'annotated by hand',
+    says: 'a pod that the user annotated',
     pod: pod({ annotations: { [S]: 'true', [P]: '9090' } }),
     want: 'skip already_annotated',
   },
   {
     row: '7b',
-    says: 'annotated by hand with a name for a port',
+    says: 'a pod that the user annotated with the name of a port',
     pod: pod({ annotations: { [S]: 'true', [P]: 'metrics' } }),
     want: 'skip already_annotated',
     warns: true,
   },
   {
     row: '7b',
-    says: 'slow, with a port',
+    says: 'scrape-slow with a port',
     pod: pod({ annotations: { [`${S}-slow`]: 'true', [P]: '9090' } }),
     want: 'skip already_annotated',
   },
@@ -211,14 +216,14 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '8',
-    says: 'scrape without a port, one candidate that a rule knows',
+    says: 'scrape without a port, one candidate that a rule finds',
     pod: pod({ annotations: { [S]: 'true' }, ports: [{ name: 'actuator', containerPort: 8081 }] }),
     want: 'actuator-port 8081 /actuator/prometheus',
     adds: { [P]: '8081', [A]: '/actuator/prometheus' },
   },
   {
     row: '8',
-    says: 'slow without a port: scrape is not added',
+    says: 'scrape-slow without a port, which gets no scrape',
     pod: pod({ annotations: { [`${S}-slow`]: 'true' } }),
     want: 'metrics-port 9090 /metrics',
     adds: { [P]: '9090', [A]: '/metrics' },
@@ -232,7 +237,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '9',
-    says: 'scrape without a port, none declared',
+    says: 'scrape without a port, no declared port',
     pod: pod({ annotations: { [S]: 'true' }, ports: [] }),
     want: 'skip already_annotated',
     warns: true,
@@ -246,7 +251,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '10',
-    says: 'a port that Istio keeps',
+    says: 'a port that Istio reserves',
     pod: pod({ annotations: { [P]: '15090' } }),
     want: 'skip bad_port_annotation',
     warns: true,
@@ -267,21 +272,21 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '11',
-    says: 'a port alone',
+    says: 'a port without scrape',
     pod: pod({ annotations: { [P]: '8080' }, ports: [HTTP, METRICS] }),
     want: 'annotation 8080 /metrics',
     adds: { [S]: 'true', [A]: '/metrics' },
   },
   {
     row: '11',
-    says: 'a port and a path',
+    says: 'a port and a path without scrape',
     pod: pod({ annotations: { [P]: '8080', [A]: '/prom' }, ports: [HTTP] }),
     want: 'annotation 8080 /prom',
     adds: { [S]: 'true' },
   },
   {
     row: '11',
-    says: 'a port that nobody declares',
+    says: 'a port that no container declares',
     pod: pod({ annotations: { [P]: '7000' } }),
     want: 'annotation 7000 /metrics',
     adds: { [S]: 'true', [A]: '/metrics' },
@@ -297,54 +302,54 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '12',
-    says: 'a rule that does not exist',
+    says: 'a label with the name of an unknown rule',
     pod: pod({ labels: { 'autoscrape.io/rule': 'nope' } }),
     want: 'skip bad_rule_label',
     warns: true,
   },
   {
     row: '12',
-    says: 'a rule that only stops the search',
+    says: 'a label with the name of an exclude rule',
     pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-off' } }),
     want: 'skip bad_rule_label',
     warns: true,
   },
   {
     row: '12',
-    says: 'a port name that does not exist',
+    says: 'a label with an unknown port name',
     pod: pod({ labels: { 'autoscrape.io/port': 'nope' } }),
     want: 'skip bad_port_label',
     warns: true,
   },
   {
     row: '12',
-    says: 'a port that is out of range',
+    says: 'a label with a port that is out of range',
     pod: pod({ labels: { 'autoscrape.io/port': '70000' } }),
     want: 'skip bad_port_label',
     warns: true,
   },
   {
     row: '12',
-    says: 'an empty label, which is no name of the ports without one',
+    says: 'an empty label, which does not name the ports without a name',
     pod: pod({ labels: { 'autoscrape.io/port': '' }, ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }),
     want: 'skip bad_port_label',
     warns: true,
   },
   {
     row: '13',
-    says: 'a port by number',
+    says: 'a label with a port number',
     pod: pod({ labels: { 'autoscrape.io/port': '8080' }, ports: [METRICS, HTTP] }),
     want: 'label 8080 /metrics',
   },
   {
     row: '13',
-    says: 'a port by name',
+    says: 'a label with a port name',
     pod: pod({ labels: { 'autoscrape.io/port': 'http' }, ports: [METRICS, HTTP] }),
     want: 'label 8080 /metrics',
   },
   {
     row: '13',
-    says: 'a port whose container states a path',
+    says: 'a label with a port whose container sets a path',
     pod: pod({
       labels: { 'autoscrape.io/port': '8080' },
       ports: [HTTP],
@@ -354,32 +359,32 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '13',
-    says: 'a rule whose path comes from a probe that the pod has not',
+    says: 'a label with a rule that takes its path from a probe, which the pod lacks',
     pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-probe' }, ports: [HTTP] }),
     want: 'metrics-probe 8080 /metrics',
   },
   {
     row: '13',
-    says: 'a rule, one port',
+    says: 'a label with a rule, in a pod with one port',
     pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot' }, ports: [HTTP] }),
     want: 'spring-boot 8080 /actuator/prometheus',
   },
   {
     row: '13',
-    says: 'a rule whose conditions find the port',
+    says: 'a label with a rule whose conditions find the port',
     pod: pod({ labels: { 'autoscrape.io/rule': 'metrics-port' }, ports: [HTTP, METRICS] }),
     want: 'metrics-port 9090 /metrics',
   },
   {
     row: '13',
-    says: 'a rule that leaves the port open',
+    says: 'a label with a rule that names no port, in a pod with several',
     pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot' }, ports: [HTTP, METRICS] }),
     want: 'skip bad_rule_label',
     warns: true,
   },
   {
     row: '13',
-    says: 'a rule and a port',
+    says: 'labels with a rule and a port',
     pod: pod({ labels: { 'autoscrape.io/rule': 'spring-boot', 'autoscrape.io/port': 'http' }, ports: [HTTP, METRICS] }),
     want: 'spring-boot 8080 /actuator/prometheus',
   },
@@ -391,32 +396,32 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '14',
-    says: 'a stated path in which something is still to be put in is none',
+    says: 'a path argument with an unresolved variable, which is ignored',
     pod: pod({ container: { args: ['--web.telemetry-path=/$(PREFIX)/metrics'] } }),
     want: 'metrics-port 9090 /metrics',
   },
   {
     row: '14',
-    says: 'of a flag that is given twice, the last holds',
+    says: 'a flag that is given twice, of which the last is used',
     pod: pod({ container: { args: ['--web.telemetry-path=/first', '--web.telemetry-path', '/last'] } }),
     want: 'metrics-port 9090 /last',
   },
   {
     row: '14',
-    says: 'several ports of one rule: the first declared',
+    says: 'several ports that match one rule, of which the first declared is used',
     pod: pod({ ports: [{ name: 'prometheus', containerPort: 1234 }, METRICS] }),
     want: 'metrics-port 1234 /metrics',
   },
   {
     row: '14',
-    says: 'a native sidecar, where no regular container has any',
+    says: 'metrics only in a native sidecar',
     pod: pod({ ports: [HTTP], initContainers: [{ name: 'agent', restartPolicy: 'Always', ports: [METRICS] }] }),
     want: 'metrics-port 9090 /metrics',
     warns: true,
   },
   {
     row: '14',
-    says: 'a regular container before a native sidecar, even by a later rule',
+    says: 'a regular container, before a native sidecar that an earlier rule matches',
     pod: pod({
       ports: [{ name: 'actuator', containerPort: 8081 }],
       initContainers: [{ name: 'agent', restartPolicy: 'Always', ports: [METRICS] }],
@@ -425,13 +430,13 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '14',
-    says: 'a port of an init container that ends',
+    says: 'metrics only in an init container that is not a sidecar',
     pod: pod({ ports: [HTTP], initContainers: [{ name: 'migrate', ports: [METRICS] }] }),
     want: 'skip no_candidate',
   },
   {
     row: '14',
-    says: "a mesh's own container",
+    says: 'metrics only in the container of a mesh',
     pod: pod({
       containers: [
         { name: 'app', ports: [HTTP] },
@@ -442,13 +447,13 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '15',
-    says: 'https, not switched on',
+    says: 'https that is not switched on',
     pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
     want: 'skip https_endpoint',
   },
   {
     row: '15',
-    says: 'https, switched on',
+    says: 'https that is switched on',
     rules: HTTPS,
     pod: pod({ ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
     want: 'https-metrics-port 8443 /metrics https',
@@ -464,7 +469,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '15',
-    says: 'https in a mesh that the pod stays out of',
+    says: 'https in a pod that opts out of the mesh',
     rules: HTTPS,
     surroundings: { mesh: true },
     pod: pod({
@@ -476,7 +481,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '15',
-    says: 'https in a pod that joins the mesh itself',
+    says: 'https in a pod that opts in to the mesh',
     rules: HTTPS,
     pod: pod({
       labels: { 'sidecar.istio.io/inject': 'true' },
@@ -486,7 +491,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: '15',
-    says: 'https in a pod that names its own revision of Istio',
+    says: 'https in a pod with a label for a revision of Istio',
     rules: HTTPS,
     pod: pod({ labels: { 'istio.io/rev': 'default' }, ports: [{ name: 'https-metrics', containerPort: 8443 }] }),
     want: 'skip mesh_https',
@@ -510,12 +515,12 @@ const ROWS: readonly Row[] = [
     pod: pod({ container: { args: ['--metrics-addr', '127.0.0.1:9090'] } }),
     want: 'skip switched_off',
   },
-  { row: '17', says: 'nothing that says metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
-  { row: '17', says: 'no ports at all', pod: pod({ ports: [] }), want: 'skip no_candidate' },
+  { row: '17', says: 'a pod without a sign of metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
+  { row: '17', says: 'a pod without ports', pod: pod({ ports: [] }), want: 'skip no_candidate' },
 ];
 
 for (const { row, says, pod, surroundings, rules = RULES, want, adds, warns = false } of ROWS) {
-  test(`row ${row}: ${says} → ${want}`, () => {
+  test(`decide returns ${want} for ${says} (row ${row})`, () => {
     const decision = decide(pod, rules, surroundings);
     if (decision.outcome === 'skip') {
       assert.equal(`skip ${decision.reason}`, want);
@@ -530,7 +535,7 @@ for (const { row, says, pod, surroundings, rules = RULES, want, adds, warns = fa
   });
 }
 
-test('annotations that come within 4 KiB of 256 KiB are not added to', () => {
+test('decide adds nothing where the annotations would come within 4 KiB of 256 KiB', () => {
   const sized = (bytes: number) =>
     decide(pod({ annotations: { note: 'é'.repeat((bytes - 'note'.length) / 2) } }), RULES);
   // 174 bytes are ours: three keys and values, the marker and its key.
@@ -544,7 +549,7 @@ test('annotations that come within 4 KiB of 256 KiB are not added to', () => {
   assert.equal(over.reason, 'too_large');
 });
 
-test('a warning is one line of at most 256 characters, whatever the pod says', () => {
+test('a warning is one line of at most 256 characters for any pod', () => {
   const labels = { 'autoscrape.io/rule': `${'x'.repeat(300)}\n` };
   for (const candidate of [pod({ labels }), pod({ annotations: { [S]: ' TRUE\n' } })]) {
     const { warnings } = decide(candidate, RULES);

@@ -34,7 +34,7 @@ function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }
 
-test('a pod with more containers or TCP ports than any that runs is not read; UDP ports are free', () => {
+test('decide does not read a pod with too many containers or TCP ports, and does not limit UDP ports', () => {
   const ports = (count: number, protocol: string) =>
     podOf({ name: 'a', ports: times(count, (i) => ({ containerPort: 20_000 + i, protocol })) });
   assert.equal(reasonOf(podOf(...times(MAX_CONTAINERS, () => ({ name: 'a' })))), 'no_candidate');
@@ -44,26 +44,29 @@ test('a pod with more containers or TCP ports than any that runs is not read; UD
   assert.equal(reasonOf(ports(20_000, 'UDP')), 'no_candidate');
 });
 
-// Each of these took seconds, gigabytes or both, or threw, when the pod was read without bounds.
+// Without limits, each of these took seconds, gigabytes or both, or threw.
 const HEAVY: Readonly<Record<string, object>> = {
-  'a long variable that is referred to a thousand times': {
+  'a thousand references to a long variable': {
     env: [{ name: 'A', value: 'x'.repeat(100_000) }],
     args: times(1000, () => '$(A)'),
   },
-  'many variables of the longest length, referred to in every word': {
+  'references to variables of the maximum length in every argument': {
     env: times(100, (i) => ({ name: `A${i}`, value: 'x'.repeat(MAX_TEXT) })),
     args: times(100_000, () => '$(A1)$(A2)$(A3)$(A4)'),
   },
-  'a word of references': { env: [{ name: 'A', value: 'x'.repeat(4000) }], args: ['$(A)'.repeat(700_000)] },
-  'references that never end': { args: ['$('.repeat(2_000_000)] },
-  'a script of two million words': { args: ['a '.repeat(2_000_000)] },
-  'a hundred thousand words': { args: times(100_000, (i) => `-a${i}`) },
+  'an argument of 700,000 references': {
+    env: [{ name: 'A', value: 'x'.repeat(4000) }],
+    args: ['$(A)'.repeat(700_000)],
+  },
+  'references that are not closed': { args: ['$('.repeat(2_000_000)] },
+  'a script of two million arguments': { args: ['a '.repeat(2_000_000)] },
+  'a hundred thousand arguments': { args: times(100_000, (i) => `-a${i}`) },
   'an image of two million segments': { image: 'a/'.repeat(2_000_000) },
-  'a port name of megabytes': { ports: [{ containerPort: 1, name: 'metrics'.repeat(500_000) }] },
+  'a port name of 3.5 MB': { ports: [{ containerPort: 1, name: 'metrics'.repeat(500_000) }] },
 };
 
 for (const [title, container] of Object.entries(HEAVY)) {
-  test(`reading stays small: ${title}`, () => {
+  test(`readPod limits the arguments and characters of ${title}`, () => {
     const pod = podOf({ name: 'a', image: 'a', ...container });
     assert.equal(reasonOf(pod), 'no_candidate');
     const words = readPod(pod)?.containers[0]?.commandLine() ?? [];
@@ -74,14 +77,14 @@ for (const [title, container] of Object.entries(HEAVY)) {
 
 const CONTAINER = { name: 'a', image: 'a' };
 
-/** More steps than any pod within the webhook's limits takes, so that all of them are counted. */
+/** More steps than any pod within the webhook's limits needs, so that all of them are counted. */
 const COUNTED = 1e9;
 
-/** What a number of items in a pod may cost the product of, were each compared with each; some of these took minutes. */
+/** Pods whose cost would be quadratic if each item were compared with each other; some took minutes. */
 const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
-  'ports that flags state, and the words that may state their path': (count) =>
+  'ports in flags, with arguments that could set a path': (count) =>
     podOf({ ...CONTAINER, args: times(count, (i) => `--metrics-port=${i + 1}`) }),
-  'ports by their name, and stated paths that are none, at a port that the annotation names': (count) => ({
+  'named ports and invalid paths, with a port annotation': (count) => ({
     metadata: { annotations: { 'prometheus.io/port': '7' } },
     spec: {
       containers: [
@@ -93,15 +96,15 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
       ],
     },
   }),
-  'ports that variables state': (count) =>
+  'ports in variables': (count) =>
     podOf({ ...CONTAINER, env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })) }),
-  'ports that variables state, and UDP ports': (count) =>
+  'ports in variables, with UDP ports': (count) =>
     podOf({
       ...CONTAINER,
       ports: times(count, (i) => ({ containerPort: i + 1, protocol: 'UDP' })),
       env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })),
     }),
-  'probes that name a port, and UDP ports': (count) =>
+  'probes with a port name, with UDP ports': (count) =>
     podOf(
       ...times(MAX_CONTAINERS, () => ({
         ...CONTAINER,
@@ -115,7 +118,7 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
   }),
 };
 
-/** The CPU time of a decision whose steps are not limited, in milliseconds: the least of several, which others disturb least. */
+/** Returns the CPU time of a decision without a limit on steps, in milliseconds: the minimum of three, which other processes affect least. */
 function cpuTimeFor(pod: object): number {
   return Math.min(
     ...times(3, () => {
@@ -127,7 +130,7 @@ function cpuTimeFor(pod: object): number {
   );
 }
 
-/** A time below this is too short to compare. */
+/** A shorter time is too short to compare. */
 const SHORT_MS = 8;
 
 function stepsFor(pod: object): number {
@@ -137,26 +140,26 @@ function stepsFor(pod: object): number {
 }
 
 for (const [title, make] of Object.entries(PRODUCTS)) {
-  test(`steps grow no faster than the pod: ${title}`, () => {
+  test(`steps grow linearly with the pod: ${title}`, () => {
     const [some, twice, fourfold] = [stepsFor(make(1000)), stepsFor(make(2000)), stepsFor(make(4000))];
     assert.ok(twice < 2.2 * some && fourfold < 2.2 * twice, `${some}, ${twice}, ${fourfold}`);
   });
 
-  // Work that takes no steps would escape the test above. A pod of eight times the size takes eight times as long, or twenty
-  // where memory is short; where each is compared with each it takes 64 times as long.
-  test(`CPU time grows no faster than the pod: ${title}`, () => {
+  // The test above cannot see work that spends no steps. A pod of eight times the size takes eight times
+  // as long, or twenty times where memory is short; quadratic work takes 64 times as long.
+  test(`CPU time grows linearly with the pod: ${title}`, () => {
     const [some, eightfold] = [cpuTimeFor(make(3000)), cpuTimeFor(make(24_000))];
     assert.ok(eightfold < 24 * Math.max(some, SHORT_MS), `${some} and ${eightfold} ms`);
   });
 
-  test(`a decision ends within its steps: ${title}`, () => {
+  test(`decide skips a pod as too_complex exactly where its steps run out: ${title}`, () => {
     const work = startWork();
     const decision = decide(make(25_000), rules, {}, work);
     assert.equal(work.left < 0, decision.outcome === 'skip' && decision.reason === 'too_complex');
   });
 }
 
-test('a pod on which a decision would spend too many steps is skipped by every caller, with a warning', () => {
+test('decide, explain and the reconciler skip a pod that needs too many steps, with a warning', () => {
   const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) }));
   const metadata = { namespace: 'a', name: 'a', uid: 'a', resourceVersion: '1' };
   const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
@@ -168,7 +171,7 @@ test('a pod on which a decision would spend too many steps is skipped by every c
   assert.deepEqual(explain(pod, rules), { decision, candidates: [], notes: [] });
 });
 
-test('where the decision is small but telling all of it is not, it is explained without its candidates', () => {
+test('explain leaves out the candidates where they need too many steps, and keeps the decision', () => {
   const ports = times(4000, (i) => ({ containerPort: i + 1, protocol: 'UDP' }));
   const pod = podOf({ ...CONTAINER, ports: [{ name: 'metrics', containerPort: 9090 }, ...ports] });
   const { decision, candidates, notes } = explain(pod, rules);
@@ -177,7 +180,7 @@ test('where the decision is small but telling all of it is not, it is explained 
   assert.match(notes.join(), /too complex to show/);
 });
 
-test('of thousands of endpoints a decision names the first ones', () => {
+test('decide lists only the first endpoints of a pod with thousands', () => {
   const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${i + 1}`) });
   const decision = decide(pod, rules);
   assert.ok(decision.outcome === 'annotate');
@@ -185,13 +188,13 @@ test('of thousands of endpoints a decision names the first ones', () => {
     decision.endpoints.map(({ port }) => port),
     times(MAX_ENDPOINTS, (i) => i + 1),
   );
-  // A port that the user names is known to the rule however many come before it.
+  // The rule finds the port that the user names behind any number of others.
   const named = decide({ ...pod, metadata: { annotations: { 'prometheus.io/port': '900' } } }, rules);
   assert.ok(named.outcome === 'annotate' && named.endpoints[0].port === 900);
   assert.equal(named.rule, decision.rule);
 });
 
-test('what is within the bounds is read however long its neighbours are', () => {
+test('readPod reads a valid argument next to one that is too long', () => {
   const pod = podOf({
     name: 'a',
     image: 'a',
@@ -201,13 +204,13 @@ test('what is within the bounds is read however long its neighbours are', () => 
   assert.ok(readPod(pod)?.containers[0]?.commandLine().includes('--metrics-bind-address=0.0.0.0:8081'));
 });
 
-/** An annotation key of the greatest length. */
+/** Returns an annotation key of the maximum length. */
 function key(name: string): string {
   return `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}/${name.repeat(63)}`;
 }
 
-test('a marker that is longer than any of ours is not parsed, and the longest of ours is read back', () => {
-  // Padding is valid JSON: only the length can tell that it was not parsed.
+test('readMarker rejects a marker that is too long, and reads the longest that decide writes', () => {
+  // Padded JSON is valid, so only the length can be the reason.
   const marker = renderMarker({ rule: 'x', added: { 'prometheus.io/scrape': 'true' } });
   assert.ok(readMarker(marker.padEnd(MAX_MARKER)) !== undefined);
   assert.equal(readMarker(marker.padEnd(MAX_MARKER + 1)), undefined);
@@ -237,7 +240,7 @@ test('a marker that is longer than any of ours is not parsed, and the longest of
   assert.deepEqual(Object.keys(readMarker(text)?.added ?? {}).length, 4);
 });
 
-test('a path is never longer than a string that is read, however many groups of a pattern it is made of', () => {
+test('decide ignores a path that is too long after its groups are inserted', () => {
   const parsed = parseRules(
     "rules: [{ name: long, when: { argument: '--a=(?P<a>.*)' }, scrape: { path: '/${a}${a}${a}${a}' } }]",
     readShipped(),
@@ -249,7 +252,7 @@ test('a path is never longer than a string that is read, however many groups of 
   assert.equal(decision.endpoints[0].path, '/metrics');
 });
 
-test('a rules file that is too long is refused with a sentence, before it is read as YAML', () => {
+test('parseRules rejects a rules file that is too long before it parses the YAML', () => {
   const rule = '- { name: a, when: { portName: a } } #';
   const parsed = parseRules(`rules:\n${rule.padEnd(MAX_RULES_FILE - 'rules:\n'.length, '#')}`, readShipped());
   assert.ok(parsed.ok);
@@ -261,7 +264,7 @@ test('a rules file that is too long is refused with a sentence, before it is rea
   );
 });
 
-test('only words as long as a label may be are compared with known ones', () => {
+test('didYouMean compares only words that are no longer than a label', () => {
   const known = 'x'.repeat(63);
   assert.equal(didYouMean(`${'x'.repeat(62)}y`, [known]), `, did you mean "${known}"?`);
   assert.equal(didYouMean('x'.repeat(64), [known]), '');

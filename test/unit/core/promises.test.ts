@@ -9,7 +9,7 @@ import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { hostilePods, ROWS, rowOf, validPods } from '../../harness/pods/generated-pods.ts';
 
-// The promise that outranks all others: no pod is ever refused or made invalid because of what we answer.
+// The most important promise: our answer never makes the API server reject a valid pod.
 
 const RULES = defaultRules();
 const withHttps = parseRules('https: true', readShipped());
@@ -32,7 +32,7 @@ function annotationsOf(object: unknown): Record<string, unknown> {
   return metadata?.annotations ?? {};
 }
 
-test('decide answers any JSON value and throws never', () => {
+test('decide returns a decision for any JSON value and never throws', () => {
   fc.assert(
     fc.property(pods, surroundings, rules, (pod, around, set) => {
       const decision = decide(pod, set, around);
@@ -42,7 +42,7 @@ test('decide answers any JSON value and throws never', () => {
   );
 });
 
-test('every patch applies, and only adds annotations that were not there', () => {
+test('every patch applies and only adds annotations that the pod did not have', () => {
   fc.assert(
     fc.property(pods, surroundings, rules, (pod, around, set) => {
       const decision = decide(pod, set, around);
@@ -62,7 +62,7 @@ test('every patch applies, and only adds annotations that were not there', () =>
   );
 });
 
-test('all that the user wrote is still there, byte for byte', () => {
+test('a patch keeps everything that the user wrote, byte for byte', () => {
   fc.assert(
     fc.property(pods, surroundings, (pod, around) => {
       const decision = decide(pod, RULES, around);
@@ -85,7 +85,7 @@ test('all that the user wrote is still there, byte for byte', () => {
   );
 });
 
-test('what was annotated once is left alone the second time', () => {
+test('decide skips a pod that it has annotated', () => {
   fc.assert(
     fc.property(pods, surroundings, rules, (pod, around, set) => {
       const decision = decide(pod, set, around);
@@ -97,7 +97,7 @@ test('what was annotated once is left alone the second time', () => {
   );
 });
 
-test('no annotation is near the limit of 256 KiB because of us, and no value is other than what scrapers read', () => {
+test('decide writes only values that scrapers can read, and keeps the annotations 4 KiB below 256 KiB', () => {
   fc.assert(
     fc.property(pods, surroundings, rules, (pod, around, set) => {
       const decision = decide(pod, set, around);
@@ -118,7 +118,7 @@ test('no annotation is near the limit of 256 KiB because of us, and no value is 
   );
 });
 
-test('the generated pods reach every row that an API server lets through', () => {
+test('the generated pods reach every row that a valid pod can reach', () => {
   const rows = new Map<string, number>();
   for (const pod of fc.sample(validPods, { numRuns: 4000, seed: 7 })) {
     const row = rowOf(pod, RULES);

@@ -24,19 +24,19 @@ const MERGED = {
   'prometheus.io/scrape': 'true',
 };
 
-test('Istio points Prometheus at its agent even where the pod exports nothing', () => {
+test('Istio annotates its agent even where the pod has no metrics', () => {
   const pod = injected(podWith());
   assert.deepEqual(pod.metadata.annotations, MERGED);
   assert.equal(appScrapedByIstio(pod), undefined);
 });
 
-test('Istio takes the three annotations in any spelling into its merge, and clears them', () => {
+test('Istio merges the three annotations in any spelling, and replaces them', () => {
   const pod = injected(podWith({ 'prometheus-io/port': '9464', 'prometheus.io.path': '/m', team: 'a' }));
   assert.deepEqual(pod.metadata.annotations, { team: 'a', ...MERGED });
   assert.equal(appScrapedByIstio(pod), 'http://localhost:9464/m');
 });
 
-test('Istio leaves the scheme where it is', () => {
+test('Istio does not change the scheme', () => {
   const pod = injected(podWith({ 'prometheus.io/port': '9464', 'prometheus.io/scheme': 'https' }));
   assert.deepEqual(pod.metadata.annotations, { 'prometheus.io/scheme': 'https', ...MERGED });
 });
@@ -62,7 +62,7 @@ test('Istio rejects a pod whose port annotation is a name, out of range or one o
   }
 });
 
-test('Istio leaves pods on the host network as they are', () => {
+test('Istio does not change pods on the host network', () => {
   const pod = podWith();
   assert.equal(injectByIstio({ ...pod, spec: { ...pod.spec, hostNetwork: true } }).outcome, 'left');
 });
@@ -85,7 +85,7 @@ const SELECTION: readonly (readonly [
 ];
 
 for (const [namespace, pod, selected] of SELECTION) {
-  test(`Istio ${selected ? 'selects' : 'passes over'} pod ${JSON.stringify(pod)} in namespace ${JSON.stringify(namespace)}`, () => {
+  test(`Istio ${selected ? 'selects' : 'does not select'} pod ${JSON.stringify(pod)} in namespace ${JSON.stringify(namespace)}`, () => {
     assert.equal(isSelectedByIstio(namespace, pod), selected);
   });
 }

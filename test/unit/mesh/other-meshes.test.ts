@@ -103,20 +103,20 @@ function meshed(injected: Injected, ports: readonly object[], annotations: Reado
 }
 
 for (const [mesh, injected] of Object.entries(INJECTED)) {
-  test(`${mesh}: the application's own port is annotated, whatever the mesh has injected`, () => {
+  test(`${mesh}: decide annotates the application's port in an injected pod`, () => {
     const decision = decide(meshed(injected, [{ name: 'metrics', containerPort: 9464 }]), rules);
     assert.ok(decision.outcome === 'annotate');
     assert.equal(decision.annotations['prometheus.io/port'], '9464');
     assert.deepEqual(decision.warnings, []);
   });
 
-  test(`${mesh}: an application without metrics is left alone`, () => {
+  test(`${mesh}: decide skips an injected pod without metrics`, () => {
     const decision = decide(meshed(injected, [{ name: 'http', containerPort: 8080 }]), rules);
     assert.ok(decision.outcome === 'skip');
     assert.equal(decision.reason, 'no_candidate');
   });
 
-  test(`${mesh}: where only scrape is said, the application's one port completes it`, () => {
+  test(`${mesh}: decide adds the application's only port where the pod has only scrape`, () => {
     const decision = decide(
       meshed(injected, [{ name: 'http', containerPort: 8080 }], { 'prometheus.io/scrape': 'true' }),
       rules,
@@ -126,7 +126,7 @@ for (const [mesh, injected] of Object.entries(INJECTED)) {
   });
 }
 
-test('Consul: a pod that its injector has annotated already is left as it is', () => {
+test('Consul: decide skips a pod that the injector has annotated', () => {
   const consul = INJECTED['Consul'];
   assert.ok(consul);
   const decision = decide(

@@ -115,7 +115,7 @@ const anyNamespace = few(2, {
   'istio.io/rev': ['default'],
 });
 
-/** What Istio makes of a pod: the pod as it is where it isn't selected. */
+/** Returns the pod after Istio's injector; unchanged where Istio does not select it. */
 function meet(pod: PodObject, namespace: Labels, nativeSidecar: boolean): PodObject | 'rejected' {
   if (!isSelectedByIstio(namespace, pod.metadata.labels ?? {})) return pod;
   const injection = injectByIstio(pod, { nativeSidecar, prometheusMerge: true });
@@ -127,7 +127,7 @@ function valueOf(pod: PodObject, key: string): string | undefined {
   return Object.entries(pod.metadata.annotations ?? {}).find(([other]) => sanitised(other) === sanitised(key))?.[1];
 }
 
-test('what is written never makes Istio reject a pod, and never is a scheme on a pod that Istio takes', () => {
+test('our annotations never make Istio reject a pod, and contain no scheme where Istio selects it', () => {
   let annotated = 0;
   fc.assert(
     fc.property(anyPod, anyNamespace, fc.boolean(), (pod, namespace, native) => {
@@ -151,14 +151,14 @@ test('what is written never makes Istio reject a pod, and never is a scheme on a
   assert.ok(annotated > 300, `the generator makes pods that are annotated (${annotated})`);
 });
 
-test('a pod that goes through Istio after us ends with our endpoint in its merge, and one right target', () => {
+test('Istio merges our endpoint where its injector runs after us, and the pod has one valid target', () => {
   let merged = 0;
   fc.assert(
     fc.property(anyPod, anyNamespace, fc.boolean(), (pod, namespace, native) => {
       const ours = ask(pod, namespace);
       const after = meet(ours.pod, namespace, native);
       if (ours.decision.outcome === 'skip' || after === 'rejected' || after === ours.pod) return;
-      if (valueOf(after, 'prometheus.io/port') !== '15020') return; // not merged, as the pod itself wants
+      if (valueOf(after, 'prometheus.io/port') !== '15020') return; // the pod opts out of merging
       merged += 1;
       const [endpoint] = ours.decision.endpoints;
       const path = valueOf(pod, 'prometheus.io/path') ?? endpoint.path;
@@ -170,7 +170,7 @@ test('a pod that goes through Istio after us ends with our endpoint in its merge
   assert.ok(merged > 100, `the generator makes pods that Istio merges (${merged})`);
 });
 
-test('when we are asked again after Istio, or only then, the pod is left as it is', () => {
+test('decide skips a pod after Istio, whether it also ran before Istio or not', () => {
   fc.assert(
     fc.property(anyPod, anyNamespace, fc.boolean(), fc.boolean(), (pod, namespace, native, first) => {
       const before = first ? ask(pod, namespace).pod : pod;
@@ -183,7 +183,7 @@ test('when we are asked again after Istio, or only then, the pod is left as it i
         return;
       const again = ask(after, namespace);
       assert.ok(again.decision.outcome === 'skip');
-      // Where all that we had added was scrape "true", Istio's is the same, so our marker still holds.
+      // Where we only added scrape "true", Istio writes the same value, so our marker is still complete.
       const reasons = first ? ['istio_merged', 'already_injected'] : ['istio_merged'];
       assert.ok(reasons.includes(again.decision.reason), again.decision.reason);
     }),
