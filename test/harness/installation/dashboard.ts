@@ -27,10 +27,17 @@ export function dashboard(): void {
 
 async function dashboardQueries(): Promise<{ title: string; query: string }[]> {
   const board: unknown = JSON.parse(await readFile(join(CHART, 'files', 'dashboard.json'), 'utf8'));
+  // As Grafana fills in a variable of which all values are chosen.
+  const variables = list(board, 'templating', 'list').filter((variable) => at(variable, 'includeAll') === true);
+  const filledIn = (query: string): string =>
+    variables.reduce<string>(
+      (text, variable) => text.replaceAll(`$${String(at(variable, 'name'))}`, String(at(variable, 'allValue'))),
+      query.replaceAll('$__rate_interval', '1m'),
+    );
   return list(board, 'panels').flatMap((panel) =>
     list(panel, 'targets').map((target) => ({
       title: String(at(panel, 'title')),
-      query: String(at(target, 'expr')).replaceAll('$__rate_interval', '1m'),
+      query: filledIn(String(at(target, 'expr'))),
     })),
   );
 }
