@@ -7,7 +7,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /**
  * Returns a logger that writes one JSON object per line. Messages are constant and fields carry what
- * varies, so that lines can be counted and filtered. No line carries a pod's content.
+ * varies, so that lines can be counted and filtered. A line carries nothing of a pod but names and
+ * uids of bounded length; another policy's message, of at most 256 characters, may quote the pod.
  */
 export function createLog(level: LogLevel, destination: DestinationStream = standardOutput()): Logger {
   const options = {
