@@ -11,7 +11,7 @@ import { answerReview } from '../../../src/webhook/handler.ts';
 import type { Handler } from '../../../src/webhook/handler.ts';
 import { createWebhookMetrics } from '../../../src/webhook/metrics.ts';
 import { createWebhookServer } from '../../../src/webhook/server.ts';
-import type { TlsVersion, WebhookServer } from '../../../src/webhook/server.ts';
+import type { TlsVersion, WebhookOptions, WebhookServer } from '../../../src/webhook/server.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import type { CallOptions, Reply, Target } from '../../harness/autoscrape/client.ts';
 
@@ -22,6 +22,8 @@ export interface Setting {
   readonly tlsMinVersion?: TlsVersion;
   readonly isDraining?: () => boolean;
   readonly maxConnections?: number;
+  /** Answers instead of the handler. */
+  readonly answer?: WebhookOptions['answer'];
 }
 
 /** A webhook in this process, over real TLS. */
@@ -44,7 +46,7 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
   const server = createWebhookServer({
     pair: newPair(authority),
     tlsMinVersion: setting.tlsMinVersion ?? '1.3',
-    answer: (call) => answerReview(handler, call),
+    answer: setting.answer ?? ((call) => answerReview(handler, call)),
     isDraining: setting.isDraining ?? (() => false),
     log: handler.log,
     metrics: handler.metrics,

@@ -151,6 +151,20 @@ test('a body that does not fit into the bytes in flight gets a 503', async (t) =
   assert.equal((await webhook.call(large)).status, 200);
 });
 
+test('a review on which the handler throws gets a 500, and its bytes are free for the next one', async (t) => {
+  const webhook = await startWebhook(t, {
+    answer() {
+      throw new Error('a bug');
+    },
+  });
+  const largest = Buffer.alloc(MAX_BODY_BYTES, ' ');
+  const statuses: number[] = [];
+  for (let held = 0; held <= MAX_BYTES_IN_FLIGHT; held += MAX_BODY_BYTES)
+    statuses.push((await webhook.call(largest)).status);
+  assert.deepEqual([...new Set(statuses)], [500]);
+  assert.match(await webhook.metrics(), /^autoscrape_shed_total 0$/m);
+});
+
 /** A request that announces so many bytes, and two of them. */
 function announced(path: string, type: string, length: number): string {
   return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n{}`;
