@@ -32,6 +32,58 @@ test('serve answers reviews and its health port, and stops on SIGINT at once', a
   assert.equal(await serving.exited, 0);
 });
 
+/** Returns a review of a valid pod with so many of what a decision spends the most on, each below the limits of a pod. */
+function heavyReview(make: (index: number) => object, count = 4000): string {
+  const items = Array.from({ length: count }, (_, index) => make(index));
+  const args = items.flatMap((item) => ('arg' in item ? [item.arg] : []));
+  const env = items.filter((item) => 'value' in item);
+  return JSON.stringify(reviewOf({ metadata: {}, spec: { containers: [{ name: 'a', image: 'a', args, env }] } }));
+}
+
+/** Heavy reviews that are sent at the same time. */
+const IN_FLIGHT = 10;
+
+/** How long the API server waits for an answer: timeoutSeconds of the chart's webhook. */
+const TIMEOUT_SECONDS = 3;
+
+// Seconds on the clock say how busy the machine is. A neighbour is answered in time when it waits for no more than what was in
+// flight before it, and when all of that takes much less CPU time than the API server waits.
+test("a neighbour's review and /livez are answered while the most expensive pods come", async (t) => {
+  const serving = await startServe(t);
+  const bodies = [
+    heavyReview((i) => ({ arg: `--metrics-port=${i + 1}` })),
+    heavyReview((i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })),
+  ];
+  const cpuSeconds = async () => {
+    const { body } = await serving.health('/metrics');
+    return Number(/^process_cpu_seconds_total ([0-9.]+)$/m.exec(body)?.[1]);
+  };
+  const over = new AbortController();
+  let heavy = 0;
+  async function sendHeavy(sender: number): Promise<void> {
+    while (!over.signal.aborted) {
+      const { status, body } = await post(serving, bodies[sender % bodies.length] ?? '');
+      assert.equal(status, 200);
+      assert.match(body, /"allowed":true/);
+      heavy += 1;
+    }
+  }
+  const before = await cpuSeconds();
+  const senders = Promise.all(Array.from({ length: IN_FLIGHT }, (_, sender) => sendHeavy(sender)));
+  for (let round = 0; round < 5; round++) {
+    const begun = heavy;
+    const review = reviewOf(podWithMetrics());
+    const [answer, live] = await Promise.all([post(serving, JSON.stringify(review)), serving.health('/livez')]);
+    assert.equal(verifyAnswer(answer, review.request.uid).patch.length, 1);
+    assert.equal(live.status, 200);
+    assert.ok(heavy - begun <= 3 * IN_FLIGHT, `waited for ${heavy - begun} heavy pods`);
+  }
+  over.abort();
+  await senders;
+  const each = ((await cpuSeconds()) - before) / heavy;
+  assert.ok(each * IN_FLIGHT < TIMEOUT_SECONDS, `${heavy} heavy pods took ${each} s of CPU each`);
+});
+
 test('serve never loads the Kubernetes client', async (t) => {
   // The policy of the permission model would do too, but this says what was loaded when it fails.
   const trace = new URL('../../harness/autoscrape/loaded-modules.ts', import.meta.url).href;
