@@ -3,11 +3,14 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MAX_RULES_FILE } from '../../../src/core/limits.ts';
+import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
 import { createAuthority } from '../../../tools/throwaway-certificate.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import { verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';
 import { run, startServe, temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
+import { waitFor } from '../../harness/process/wait-for.ts';
 
 const ANY_PORT = ['--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
 
@@ -214,6 +217,49 @@ test('a changed rules file acts on the next review; an invalid one leaves the la
   await serving.line(/"rules reloaded".*/);
   for (let tries = 0; tries < 100 && (await audit())['rule'] !== 'yours'; tries++);
   assert.deepEqual(await audit(), { rule: 'yours' });
+});
+
+/** Returns a rules file of at most so many characters, full of rules of two patterns; the first is named `name`. */
+function rulesFile(characters: number, name: string): string {
+  let text = 'rules:\n';
+  for (let index = 0; ; index++) {
+    const ruleName = index === 0 ? name : `rule-${index}`;
+    const rule = `  - name: ${ruleName}
+    when: { portName: '(http-)?metrics-${index}', argument: '--web-${index}[.]listen-address=.*:(?P<port>[0-9]+)' }
+`;
+    if (text.length + rule.length > characters) return text.padEnd(characters, '#');
+    text += rule;
+  }
+}
+
+test('the longest rules file is loaded and reloaded under the shipped flags, and a longer one is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const rules = join(folder, 'rules.yaml');
+  await writeFile(rules, rulesFile(MAX_RULES_FILE, 'first-0'));
+  const serving = await startServe(t, { args: ['--rules', rules], nodeFlags: [...NODE_FLAGS, heapFlag()] });
+  const loads = async (name: string) => {
+    const series = `rule="${name}"} 0`;
+    await waitFor(name, async () => (await serving.health('/metrics')).body.includes(series));
+  };
+  await loads('first-0');
+  for (const name of ['first-1', 'first-2', 'first-3']) {
+    await writeFile(rules, rulesFile(MAX_RULES_FILE, name));
+    await loads(name);
+  }
+  const review = reviewOf(podWithMetrics());
+  assert.equal(verifyAnswer(await post(serving, JSON.stringify(review)), review.request.uid).patch.length, 1);
+
+  await writeFile(rules, rulesFile(2 * MAX_RULES_FILE, 'first-4'));
+  const sentence = /the file has 128 KiB, and more than 64 KiB may need more memory/;
+  assert.match(await serving.line(sentence), /rules not reloaded: the last valid ones stay in use/);
+  assert.doesNotMatch((await serving.health('/metrics')).body, /rule="first-4"/);
+  const checked = await run(['check', rules]);
+  assert.equal(checked.code, 1);
+  assert.match(checked.stdout + checked.stderr, sentence);
+  await writePair(createAuthority(), folder);
+  const started = await run(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
+  assert.equal(started.code, 1);
+  assert.match(started.stderr, sentence);
 });
 
 test('the log never contains content of a pod', async (t) => {
