@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { isObject } from '../../../src/core/json.ts';
 
-// `node test/harness/stress/flood.ts JSON`: holds connections of every kind that bring nothing, from one address, and opens each again
-// that was closed, until SIGTERM. Then it prints how many it opened.
+// `node test/harness/stress/flood.ts JSON`: opens many silent connections at once from one address, then holds connections of every kind that
+// bring nothing, and opens each again that was closed, until SIGTERM. Then it prints how many it opened.
 
 /** What is flooded, and how. */
 export interface Flood {
@@ -15,7 +15,7 @@ export interface Flood {
   readonly healthPort: number;
   /** How many connections are held at each of the two ports. */
   readonly count: number;
-  /** How many are opened in a second at most, at each of the two ports. */
+  /** How many are opened again in a second at most, at each of the two ports, after the first `count`. */
   readonly perSecond: number;
 }
 
@@ -24,6 +24,12 @@ type Opened = readonly [socket: Socket, drip: string | undefined];
 
 const POST = 'POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 const CLIENT_HELLO = '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003';
+
+/** Connections that are opened at the same time: 5,000 in half a second. */
+const PIECE = 100;
+
+/** One connection in so many is not merely silent, since a TLS handshake costs the server a millisecond of its CPU. */
+const NOT_SILENT = 5;
 
 function flood({ from, host, port, healthPort, count, perSecond }: Flood): void {
   const tcp = (port: number, text = '', drip?: string): Opened => {
@@ -52,14 +58,16 @@ function flood({ from, host, port, healthPort, count, perSecond }: Flood): void 
   for (const kinds of [webhookKinds, healthKinds]) {
     const open = new Set<Opened>();
     let turn = 0;
-    let due = 0;
+    let due = count;
     let last = performance.now();
     setInterval(() => {
       const now = performance.now();
-      due = Math.min(due + ((now - last) / 1000) * perSecond, perSecond / 4);
+      due += ((now - last) / 1000) * perSecond;
       last = now;
-      for (; due >= 1 && open.size < count; due--) {
-        const connection = kinds[turn++ % kinds.length]?.();
+      for (let piece = 0; due >= 1 && open.size < count && piece < PIECE; due--, piece++) {
+        const other = turn >= count && turn % NOT_SILENT === 0 ? Math.floor(turn / NOT_SILENT) : 0;
+        const connection = kinds[other % kinds.length]?.();
+        turn++;
         if (connection === undefined) return;
         opened++;
         open.add(connection);
@@ -67,6 +75,7 @@ function flood({ from, host, port, healthPort, count, perSecond }: Flood): void 
         socket.on('error', () => {}).resume();
         socket.on('close', () => open.delete(connection));
       }
+      if (open.size >= count) due = Math.min(due, perSecond / 4);
     }, 10);
     setInterval(() => {
       for (const [socket, drip] of open) if (drip !== undefined && socket.writable) socket.write(drip);
