@@ -8,6 +8,7 @@ import { askPort } from '../../src/ask/ask-port.ts';
 import type { PortAsked } from '../../src/ask/ask-port.ts';
 import { classOf } from '../../src/core/ask/verdict.ts';
 import type { Verdict, VerdictKey } from '../../src/core/ask/verdict.ts';
+import { askTools } from '../harness/asking/ask-tools.ts';
 import { startRawServer } from '../harness/asking/raw-server.ts';
 import type { RawServer } from '../harness/asking/raw-server.ts';
 import { EVERYWHERE, FURTHER, askedPages } from '../harness/asking/pages.ts';
@@ -73,16 +74,7 @@ async function askAll(targets: readonly Target[]): Promise<PortAsked[]> {
 }
 
 function ask({ server, path }: Target): Promise<PortAsked> {
-  return askPort(server, [path], {
-    version: '0.0.0',
-    refuses: () => false,
-    after(ms, action) {
-      const timer = setTimeout(action, ms);
-      return () => clearTimeout(timer);
-    },
-    mayAsk: () => Promise.resolve(true),
-    randomName: () => 'nobody-made-this',
-  });
+  return askPort(server, [path], askTools({ randomName: () => 'nobody-made-this' }));
 }
 
 /** What Prometheus has of each target, by its number. */

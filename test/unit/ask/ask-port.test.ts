@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { askPod, choosePort } from '../../../src/ask/ask-pod.ts';
 import { askPort } from '../../../src/ask/ask-port.ts';
-import type { AskTools, PortAsked } from '../../../src/ask/ask-port.ts';
+import type { PortAsked } from '../../../src/ask/ask-port.ts';
 import { refusedAddresses } from '../../../src/ask/refused-address.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import { askTools } from '../../harness/asking/ask-tools.ts';
 import { startRawServer } from '../../harness/asking/raw-server.ts';
 
 const TEXT = 'Content-Type: text/plain; version=0.0.4';
@@ -16,27 +17,13 @@ function answer(status: string, body: string, ...headers: string[]): string {
   return [`HTTP/1.1 ${status}`, ...headers, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join('\r\n');
 }
 
-function tools(changed: Partial<AskTools> = {}): AskTools {
-  return {
-    version: '0.0.0',
-    refuses: () => false,
-    after(ms, action) {
-      const timer = setTimeout(action, ms);
-      return () => clearTimeout(timer);
-    },
-    mayAsk: () => Promise.resolve(true),
-    randomName: () => 'made-up',
-    ...changed,
-  };
-}
-
 /** What a server answers: by path, and to every other path. */
 type Site = Readonly<Record<string, string>>;
 
 /** Asks a server, and returns what came of it with the paths that the server has seen. */
 async function ask(site: Site, paths: readonly string[]): Promise<readonly [Verdict['key'], string, ...string[]]> {
   const server = await startRawServer((socket, path) => socket.end(site[path] ?? site['*'] ?? NOT_FOUND));
-  const asked = await askPort(server, paths, tools());
+  const asked = await askPort(server, paths, askTools());
   await server.close();
   const seen = server.requests.map((request) => request.split(' ')[1] ?? '');
   assert.deepEqual(
@@ -185,7 +172,7 @@ test('a port sees at most five requests, whatever it answers', async () => {
     const answers = [answer('302 x', '', 'Location: /x'), answer('404 x', suggesting), answer('404 x', suggesting)];
     socket.end(answers[turn++] ?? answer('200 OK', 'a 1', 'Content-Type: text/plain'));
   });
-  const { requests, verdict } = await askPort(server, ['/a', '/b', '/c', '/d'], tools());
+  const { requests, verdict } = await askPort(server, ['/a', '/b', '/c', '/d'], askTools());
   await server.close();
   assert.deepEqual(
     [requests.map(({ path }) => path), verdict.key],
@@ -195,7 +182,7 @@ test('a port sees at most five requests, whatever it answers', async () => {
 
 test('where no request may be sent, none is', async () => {
   const server = await startRawServer((socket) => socket.end(OK));
-  const asked = await askPort(server, [M], tools({ mayAsk: () => Promise.resolve(false) }));
+  const asked = await askPort(server, [M], askTools({ mayAsk: () => Promise.resolve(false) }));
   await server.close();
   assert.deepEqual([asked.verdict, asked.requests, server.connections()], [{ key: 'waiting' }, [], 0]);
 });
@@ -215,7 +202,7 @@ test('a pod sees at most twelve requests, at eight ports at most, one at a time'
   const answers = await askPod(
     '127.0.0.1',
     servers.map(({ port }) => ({ port, paths: ['/a', M] })),
-    tools(),
+    askTools(),
   );
   await Promise.all(servers.map((server) => server.close()));
   assert.deepEqual(
