@@ -1,6 +1,9 @@
 /** The collection of all namespaces. */
 export const NAMESPACES_PATH = '/api/v1/namespaces';
 
+/** The collection of the Services of all namespaces. */
+export const SERVICES_PATH = '/api/v1/services';
+
 /** Returns the path of a namespace. */
 export function namespacePath(name: string): string {
   return `${NAMESPACES_PATH}/${encodeURIComponent(name)}`;

@@ -26,6 +26,9 @@ export interface FailureLog {
  */
 export const NAMESPACES_SUBJECTS = { list: 'namespaces', watch: 'watch of namespaces' } as const;
 
+/** The subjects of reading Services. */
+export const SERVICES_SUBJECTS = { list: 'services', watch: 'watch of services' } as const;
+
 /** Returns the subjects of reading a namespace's pods. */
 export function podSubjects(namespace: string): Readonly<Record<'list' | 'watch', string>> {
   return { list: `pods of ${namespace}`, watch: `watch of pods of ${namespace}` };

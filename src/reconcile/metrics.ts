@@ -22,7 +22,16 @@ export interface ReconcileState {
 }
 
 /** What requests are for. */
-const OPERATIONS = ['list namespaces', 'watch namespaces', 'list pods', 'watch pods', 'patch pods', 'lease'] as const;
+const OPERATIONS = [
+  'list namespaces',
+  'watch namespaces',
+  'list pods',
+  'watch pods',
+  'patch pods',
+  'list services',
+  'watch services',
+  'lease',
+] as const;
 
 /**
  * The statuses of requests that fail: no response, no rights, not found, conflict, gone, invalid,

@@ -1,0 +1,169 @@
+import { objectIn, objectsIn, text, textEntries } from '../core/ask/asked-pod.ts';
+import type { JsonObject } from '../core/json.ts';
+import { SERVICES_PATH } from '../kube/api-paths.ts';
+import type { Failure, Kube } from '../kube/client.ts';
+import { listWatch } from '../kube/list-watch.ts';
+import { SERVICES_SUBJECTS } from './failure-log.ts';
+import type { FailureLog } from './failure-log.ts';
+import type { ReconcileMetrics } from './metrics.ts';
+
+/** What asking needs of the cluster's Services: the ports that they name, and their addresses. */
+export interface Services {
+  /** Lists and watches Services until the signal aborts; resolves then. */
+  run(): Promise<void>;
+  /** Returns whether all Services have been listed. */
+  isListed(): boolean;
+  /**
+   * Returns the namespace's Services that select pods, in the API's form: `metadata.name`, the
+   * annotation `prometheus.io/scrape`, and `type`, `selector` and `ports` of `spec`. Nothing else
+   * of them is kept.
+   */
+  inNamespace(name: string): readonly unknown[];
+  /** Returns whether the address is a Service's: what answers there is not one pod. */
+  isServiceAddress(address: string): boolean;
+}
+
+export interface ServicesOptions {
+  readonly kube: Kube;
+  readonly metrics: Pick<ReconcileMetrics, 'failed'>;
+  readonly failureLog: FailureLog;
+  /** Time between two lists, in milliseconds. */
+  readonly relistMs: number;
+  /** Aborts when nobody needs them any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The most Services that are kept. Kubernetes is tested with 10,000, and 5,000 in a namespace, so
+ * this limits what somebody can do to the memory, and no use. 10,000 with two ports and two labels
+ * each take 8 MiB.
+ * https://github.com/kubernetes/community/blob/main/sig-scalability/configs-and-limits/thresholds.md
+ */
+const MAX_SERVICES = 20_000;
+const MAX_IN_NAMESPACE = 5000;
+
+/**
+ * The most TCP ports and labels of the selector that are kept of one Service. A Service with a
+ * longer selector selects no pod of ours: pods have fewer labels.
+ */
+const MAX_PORTS = 100;
+const MAX_SELECTOR = 100;
+
+/** One Service. */
+interface Service {
+  /** Undefined where it selects no pods. */
+  readonly object: JsonObject | undefined;
+  readonly addresses: readonly string[];
+  /** The number of the last list or watch that it was seen in. */
+  readonly list: number;
+}
+
+/** Returns the cluster's Services, none before `run`. */
+export function createServices({ kube, metrics, failureLog, relistMs, signal }: ServicesOptions): Services {
+  /** By namespace, then by name. */
+  const namespaces = new Map<string, Map<string, Service>>();
+  /** The Service that has the address: an address can pass from one to the next. */
+  const addresses = new Map<string, Service>();
+  let count = 0;
+  let lists = 0;
+  let isListed = false;
+
+  function upsert(object: unknown): void {
+    const ref = readRef(object);
+    if (ref === undefined) return;
+    remove(ref);
+    const inNamespace = namespaces.get(ref.namespace) ?? new Map<string, Service>();
+    if (count >= MAX_SERVICES || inNamespace.size >= MAX_IN_NAMESPACE) return;
+    const service = readService(object, ref.name, lists);
+    namespaces.set(ref.namespace, inNamespace.set(ref.name, service));
+    count += 1;
+    for (const address of service.addresses) addresses.set(address, service);
+  }
+
+  function remove({ namespace, name }: Ref): void {
+    const inNamespace = namespaces.get(namespace);
+    const service = inNamespace?.get(name);
+    if (inNamespace === undefined || service === undefined) return;
+    inNamespace.delete(name);
+    if (inNamespace.size === 0) namespaces.delete(namespace);
+    count -= 1;
+    for (const address of service.addresses) if (addresses.get(address) === service) addresses.delete(address);
+  }
+
+  const handler = {
+    beginList() {
+      lists += 1;
+      return {
+        add: upsert,
+        finish() {
+          for (const [namespace, inNamespace] of namespaces) {
+            for (const [name, { list }] of inNamespace) if (list < lists) remove({ namespace, name });
+          }
+          isListed = true;
+          failureLog.resolve(SERVICES_SUBJECTS.list);
+        },
+      };
+    },
+    changed: upsert,
+    deleted(object: unknown) {
+      const ref = readRef(object);
+      if (ref !== undefined) remove(ref);
+    },
+    watchWorks: () => failureLog.resolve(SERVICES_SUBJECTS.watch),
+    failed(verb: 'list' | 'watch', failure: Failure) {
+      metrics.failed(`${verb} services`, failure);
+      failureLog.report(SERVICES_SUBJECTS[verb], failure);
+    },
+  };
+
+  return {
+    run: () => listWatch(kube, { path: SERVICES_PATH }, handler, { signal, relistMs }),
+    isListed: () => isListed,
+    inNamespace(name) {
+      const inNamespace = namespaces.get(name)?.values() ?? [];
+      return [...inNamespace].flatMap(({ object }) => (object === undefined ? [] : [object]));
+    },
+    isServiceAddress: (address) => addresses.has(address),
+  };
+}
+
+interface Ref {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+function readRef(object: unknown): Ref | undefined {
+  const metadata = objectIn(object, 'metadata');
+  const [namespace, name] = [text(metadata.namespace), text(metadata.name)];
+  return namespace === '' || name === '' ? undefined : { namespace, name };
+}
+
+function readService(object: unknown, name: string, list: number): Service {
+  const spec = objectIn(object, 'spec');
+  const clusterIPs = Array.isArray(spec.clusterIPs) ? spec.clusterIPs : [spec.clusterIP];
+  // A headless Service has the word None in place of an address, a new one nothing.
+  const addresses = clusterIPs.map(text).filter((address) => address !== '' && address !== 'None');
+  const labels = textEntries(spec.selector).length;
+  const isSelecting = text(spec.type) !== 'ExternalName' && labels > 0 && labels <= MAX_SELECTOR;
+  return { object: isSelecting ? keep(object, name) : undefined, addresses, list };
+}
+
+/** Returns a Service with only the fields that are read. */
+function keep(object: unknown, name: string): JsonObject {
+  const spec = objectIn(object, 'spec');
+  const scrape = objectIn(objectIn(object, 'metadata'), 'annotations')[SCRAPE];
+  return {
+    metadata: { name, ...(typeof scrape === 'string' && { annotations: { [SCRAPE]: scrape } }) },
+    spec: {
+      ...(spec.type !== 'ClusterIP' && { type: spec.type }),
+      selector: spec.selector,
+      ports: objectsIn(spec, 'ports')
+        .filter(({ protocol }) => (text(protocol) || 'TCP') === 'TCP')
+        .slice(0, MAX_PORTS)
+        .map((port) => Object.fromEntries(PORT_FIELDS.flatMap((key) => (key in port ? [[key, port[key]]] : [])))),
+    },
+  };
+}
+
+const SCRAPE = 'prometheus.io/scrape';
+const PORT_FIELDS = ['name', 'appProtocol', 'port', 'targetPort'];
