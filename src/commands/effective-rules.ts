@@ -21,6 +21,7 @@ export function effectiveRules({ effective }: Rules, { defaults, images }: Shipp
       annotations: effective.annotations,
       ignoreContainers: [...new Set(effective.ignoreContainers)],
       pathFrom: [...new Set(effective.pathFrom)],
+      ...(effective.ask.never.length > 0 && { ask: effective.ask }),
       images: effective.images.slice(0, effective.images.length - images.length),
       rules: effective.rules,
     },

@@ -35,6 +35,12 @@ const flags = new Command('explain')
       .default('text'),
   )
   .addOption(option('--rules <file>', 'rules file; defaults to the shipped rules').argParser(nonEmpty))
+  .addOption(
+    new Option(
+      '-n, --namespace <name>',
+      'namespace of workloads that do not name theirs, for rules with the condition namespace',
+    ).argParser(nonEmpty),
+  )
   .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects sidecars'))
   .addHelpText(
     'after',
@@ -55,7 +61,7 @@ export type ExplainOptions = OptionsOf<typeof flags>;
 
 /** Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, else 0. */
 export async function explain(options: ExplainOptions): Promise<number> {
-  const { filename, output, rules: file, mesh = false, recursive = false } = options;
+  const { filename, output, rules: file, mesh = false, recursive = false, namespace } = options;
   const rules = await loadRules(file);
   const counts = { annotated: 0, skipped: 0, others: new Map<string, number>() };
   let exitCode = 0;
@@ -77,7 +83,7 @@ export async function explain(options: ExplainOptions): Promise<number> {
     }
     for (const [kind, number] of others) counts.others.set(kind, (counts.others.get(kind) ?? 0) + number);
     for (const workload of workloads) {
-      const explanation = explainPod(workload.pod, rules, { mesh });
+      const explanation = explainPod(workload.pod, rules, { mesh, namespace: workload.namespace || namespace });
       counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'skipped'] += 1;
       process.stdout.write(
         output === 'text'

@@ -43,6 +43,7 @@ const flags = new Command('serve')
       .argParser(integer(0, 300)),
   )
   .addOption(toggle('--observe', 'decide, log and count, but patch nothing'))
+  .addOption(toggle('--ask', 'leave pods for which a rule only hints (confirm) to a reconciler that runs with --ask'))
   .addHelpText(
     'after',
     examples(
@@ -77,10 +78,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     log,
     onReload(result) {
       metrics.rulesReloads.inc({ result });
-      if (result === 'success') initDecisionCounters(metrics, rules.current());
+      if (result === 'success') initDecisionCounters(metrics, rules.current(), options.ask);
     },
   });
-  initDecisionCounters(metrics, rules.current());
+  initDecisionCounters(metrics, rules.current(), options.ask);
   const pair = await watchFiles<Pair>({
     folder: options.certDir,
     names: PAIR_FILES,
@@ -99,7 +100,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   metrics.certificateNotAfter.set(pair.current().notAfter / 1000);
 
   let stopping = false;
-  const handler = { rules: rules.current, observe: options.observe, log, metrics };
+  const handler = { rules: rules.current, observe: options.observe, ask: options.ask, log, metrics };
   const webhook = createWebhookServer({
     pair: pair.current(),
     tlsMinVersion: options.tlsMinVersion,
@@ -118,6 +119,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       port,
       healthPort: health.port,
       observe: options.observe,
+      ask: options.ask,
       // Since the process started.
       startMs: Math.round(performance.now()),
     },

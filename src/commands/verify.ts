@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
+import type { Annotate } from '../core/decision.ts';
 import { isObject, member } from '../core/json.ts';
 import { podsPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
+import type { Rules } from '../core/rules/parse.ts';
 import { loadRules } from '../rules/load.ts';
 import { UserError } from '../process/user-error.ts';
 import { Command, contextOption, integer, kubeconfigOption, labels, nonEmpty, Option, option } from './options.ts';
@@ -81,12 +83,14 @@ function testPod({ labels, image }: VerifyOptions) {
  */
 export async function verify(options: VerifyOptions): Promise<number> {
   const pod = testPod(options);
-  const decision = decide(pod, await loadRules(options.rules));
-  if (decision.outcome === 'skip') throw new UserError(`these rules don't annotate the test pod: ${decision.reason}`);
+  const rules = await loadRules(options.rules);
+  // Wrong labels are an error whatever the namespace, and before a cluster is needed.
+  decideOnPod(pod, rules, options.namespace);
   const connection = await connect(options);
   if (!connection.ok) throw new UserError(connection.error);
   const kube = connection.value;
   const namespace = options.namespace ?? kube.namespace;
+  const decision = decideOnPod(pod, rules, namespace);
   const deadline = performance.now() + options.timeoutSeconds * 1000;
   try {
     for (;;) {
@@ -105,6 +109,12 @@ export async function verify(options: VerifyOptions): Promise<number> {
   } finally {
     await kube.close();
   }
+}
+
+function decideOnPod(pod: unknown, rules: Rules, namespace: string | undefined): Annotate {
+  const decision = decide(pod, rules, { namespace });
+  if (decision.outcome === 'annotate') return decision;
+  throw new UserError(`these rules don't annotate the test pod: ${decision.reason}`);
 }
 
 /** Creates the pod as a dry run. Returns what is wrong with the result, or undefined. */

@@ -1,3 +1,4 @@
+import { allowsAsking, ASK_LABEL, askLabelProblem } from './ask-label.ts';
 import { readScrapeAnnotations, stepsOfReading } from './annotations/keys.ts';
 import type { ScrapeAnnotations } from './annotations/keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
@@ -24,6 +25,13 @@ export interface Surroundings {
    * and `istio.io/rev` override this.
    */
   readonly mesh?: boolean;
+  /**
+   * Whether the reconciler asks pods, so that a pod for which a rule only hints (`confirm: true`)
+   * is left to it.
+   */
+  readonly ask?: boolean;
+  /** The pod's namespace; by default the one that the pod names. A template names none. */
+  readonly namespace?: string | undefined;
 }
 
 /**
@@ -54,12 +62,19 @@ export interface Surroundings {
  * | 12 | label autoscrape.io/rule or autoscrape.io/port | skip bad_rule_label or bad_port_label;  |
  * |    | names no usable rule or port                   | warn                                    |
  * | 13 | label autoscrape.io/rule or autoscrape.io/port | annotate: use that rule and that port   |
- * | 14 | a rule finds an endpoint                       | annotate                                |
+ * | 14 | a rule finds an endpoint                       | annotate; confirm: see below            |
+ * | 14a| as 14 with confirm, and asking is on           | skip to_be_asked                        |
  * | 15 | as 14, but it is https that is not switched on | skip https_endpoint or mesh_https       |
  * |    | or in a mesh                                   |                                         |
  * | 16 | a rule or the catalogue shows that metrics are | skip switched_off                       |
  * |    | switched off                                   |                                         |
  * | 17 | no rule finds an endpoint                      | skip no_candidate                       |
+ *
+ * In row 14, `confirm` is true where the rule says `confirm: true` and asking is of use: not in an
+ * Istio mesh, where the injector writes its own port before anybody could ask; not at an https
+ * endpoint, because only http is asked; and not where the pod's label autoscrape.io/ask is not
+ * enabled or true, because then nobody asks. Where that label matters (rows 14 with such a rule, and
+ * 17), a value that is not disabled or false either gives a warning.
  *
  * In every row, a pod that needs more steps than one decision may take (limits.ts) is skipped as
  * `too_complex`, with a warning. Every annotate row has three guards, which skip the pod: an https
@@ -69,13 +84,20 @@ export interface Surroundings {
 export function decide(
   object: unknown,
   rules: Rules,
-  { mesh = false }: Surroundings = {},
+  { mesh = false, ask = false, namespace }: Surroundings = {},
   work: Work = startWork(),
 ): Decision {
-  const pod = readPod(object, work);
+  const pod = readPod(object, work, namespace);
   if (pod === undefined) return skip('unreadable');
-  const decision = decideOn(pod, rules, mesh);
+  const decision = leaveToAsking(decideOn(pod, rules, mesh), ask);
   return isExhausted(work) ? TOO_COMPLEX : decision;
+}
+
+/** Row 14a. */
+function leaveToAsking(decision: Decision, ask: boolean): Decision {
+  return ask && decision.outcome === 'annotate' && decision.confirm
+    ? skipFound('to_be_asked', decision.rule)
+    : decision;
 }
 
 function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
@@ -198,12 +220,30 @@ function byRule(subject: Subject): Decision {
   const result = evaluateRules(subject.pod, subject.rules);
   switch (result.kind) {
     case 'found':
-      return annotate(subject, result.rule.name, result.endpoints);
+      return result.rule.confirm
+        ? withConfirm(subject, annotate(subject, result.rule.name, result.endpoints))
+        : annotate(subject, result.rule.name, result.endpoints);
     case 'off':
       return skipFound('switched_off', result.rule.name);
     case 'nothing':
-      return skip('no_candidate');
+      return skip('no_candidate', ...askWarnings(subject.pod));
   }
+}
+
+/** Returns the decision of a rule with `confirm: true`. */
+function withConfirm({ pod, mesh }: Subject, decision: Decision): Decision {
+  if (decision.outcome === 'skip') return decision;
+  const isHttp = decision.endpoints[0].scheme === 'http';
+  return {
+    ...decision,
+    confirm: isHttp && !mesh && allowsAsking(pod.labels.get(ASK_LABEL)),
+    warnings: [...decision.warnings, ...askWarnings(pod)],
+  };
+}
+
+function askWarnings(pod: Pod): string[] {
+  const problem = askLabelProblem(pod.labels.get(ASK_LABEL));
+  return problem === undefined ? [] : [warning.unknownAsk(problem)];
 }
 
 /**
@@ -282,6 +322,7 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
     rule,
     endpoints: [written, ...others],
     annotations,
+    confirm: false,
     warnings: consumerWarnings(pod, written),
   };
 }

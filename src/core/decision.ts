@@ -27,6 +27,11 @@ export interface Annotate extends Common {
    * marker.
    */
   readonly annotations: Readonly<Record<string, string>>;
+  /**
+   * Whether the rule only hints (`confirm: true`), so that the endpoint is asked first where asking
+   * is on.
+   */
+  readonly confirm: boolean;
 }
 
 /** The pod is not changed. */
@@ -35,7 +40,7 @@ export interface Skip extends Common {
   readonly reason: SkipReason;
   /**
    * The rule that found the endpoint which is not annotated (reasons `https_endpoint`,
-   * `mesh_https`, `switched_off`).
+   * `mesh_https`, `switched_off`, `to_be_asked`).
    */
   readonly rule?: string;
 }

@@ -40,7 +40,7 @@ export interface Explanation {
  */
 export function explain(object: unknown, rules: Rules, surroundings: Surroundings = {}): Explanation {
   const decision = decide(object, rules, surroundings);
-  const pod = readPod(object);
+  const pod = readPod(object, undefined, surroundings.namespace);
   if (pod === undefined || (decision.outcome === 'skip' && decision.reason === 'too_complex'))
     return { decision, candidates: [], notes: [] };
   const candidates = [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules));
@@ -104,6 +104,8 @@ const SWITCHED_OFF = "the container's metrics are switched off";
 /** Returns a sentence on why the rule does not match. */
 function whyFailed(condition: FailedCondition, { when }: Rule): string {
   switch (condition) {
+    case 'namespace':
+      return `the namespace does not match ${when.namespace?.source ?? ''}`;
     case 'podLabels':
       return "the pod's labels do not match";
     case 'container':

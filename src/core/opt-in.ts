@@ -16,10 +16,15 @@ export function readOptIn(value: string): 'yes' | 'no' | 'unknown' {
 const LABEL_VALUE = /^[\w.-]{0,63}$/;
 
 /**
- * Returns what is wrong with a value of the label that means neither yes nor no, and what to write
- * instead.
+ * Returns what is wrong with a value of the opt-in label that means neither yes nor no, and what to
+ * write instead.
  */
 export function unknownOptIn(value: string): string {
+  return unknownValue(OPT_IN_LABEL, value);
+}
+
+/** Returns the same of any label that has the values of {@link OPT_IN_LABEL}. */
+export function unknownValue(label: string, value: string): string {
   const found = LABEL_VALUE.test(value) ? `"${value}"` : 'not a valid label value';
-  return `label ${OPT_IN_LABEL} is ${found}, which is read as no: write enabled or disabled`;
+  return `label ${label} is ${found}, which is read as no: write enabled or disabled`;
 }

@@ -23,6 +23,8 @@ export const REASONS = {
   mesh_https: 'The endpoint uses https, and the pod is in an Istio mesh, whose agent scrapes over http only.',
   changed_since:
     'Only some of the annotations that autoscrape.io/injected lists are present: somebody changed them, or copied that annotation from another pod.',
+  to_be_asked:
+    'The rule that matches only hints at metrics (confirm: true), and asking is on: the reconciler asks the pod first.',
   no_candidate: 'No rule finds a metrics endpoint in this pod.',
   too_complex:
     'The pod is too complex to be read within the limit: too many ports, arguments, variables or annotations.',

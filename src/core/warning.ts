@@ -17,6 +17,11 @@ export function unknownOptIn(value: string): string {
   return fit(`autoscrape: not annotated: ${optIn.unknownOptIn(value)}`);
 }
 
+/** Returns the warning for an ask label that says neither yes nor no. */
+export function unknownAsk(problem: string): string {
+  return fit(`autoscrape: not asked: ${problem}`);
+}
+
 /** Returns the warning for two spellings of one key. */
 export function conflict(key: string): string {
   return fit(

@@ -17,6 +17,8 @@ export interface Handler {
   rules(): Rules;
   /** Decide, log and count, but patch nothing. */
   readonly observe: boolean;
+  /** Leave pods for which a rule only hints to the reconciler, which asks them. */
+  readonly ask: boolean;
   readonly log: Logger;
   readonly metrics: WebhookMetrics;
 }
@@ -73,7 +75,11 @@ function answerRequest(handler: Handler, call: ReviewCall, request: ReviewReques
 
 function answerPod(handler: Handler, call: ReviewCall, request: ReviewRequest): ReviewAnswer {
   const { uid, object } = request;
-  const decision = decide(object, handler.rules(), { mesh: call.mesh });
+  const decision = decide(object, handler.rules(), {
+    mesh: call.mesh,
+    ask: handler.ask,
+    namespace: request.namespace,
+  });
   const patch = renderPatch(object, decision);
   const labels = labelsOf(decision);
   handler.metrics.decisions.inc({ ...labels });

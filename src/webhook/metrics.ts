@@ -98,10 +98,15 @@ export function createWebhookMetrics(registry: Registry) {
 }
 
 /** The reasons that are counted with the rule that matched. */
-const WITH_RULE: ReadonlySet<string> = new Set(['switched_off', 'https_endpoint', 'mesh_https'] satisfies SkipReason[]);
+const WITH_RULE: ReadonlySet<string> = new Set([
+  'switched_off',
+  'https_endpoint',
+  'mesh_https',
+  'to_be_asked',
+] satisfies SkipReason[]);
 
 /** Initialises to 0 the counters of all decisions that these rules can make. */
-export function initDecisionCounters({ decisions }: WebhookMetrics, { rules, https }: Rules): void {
+export function initDecisionCounters({ decisions }: WebhookMetrics, { rules, https }: Rules, ask: boolean): void {
   const matching = rules.filter(({ exclude }) => !exclude).map(({ name }) => name);
   const named = [...matching, 'annotation', 'label'];
   for (const rule of named) {
@@ -109,6 +114,8 @@ export function initDecisionCounters({ decisions }: WebhookMetrics, { rules, htt
     decisions.inc({ outcome: 'skip', reason: 'mesh_https', rule }, 0);
     if (!https) decisions.inc({ outcome: 'skip', reason: 'https_endpoint', rule }, 0);
   }
+  for (const { name } of rules.filter(({ confirm }) => ask && confirm))
+    decisions.inc({ outcome: 'skip', reason: 'to_be_asked', rule: name }, 0);
   for (const { name } of rules) decisions.inc({ outcome: 'skip', reason: 'switched_off', rule: name }, 0);
   for (const reason of Object.keys(REASONS)) {
     if (!WITH_RULE.has(reason)) decisions.inc({ outcome: 'skip', reason }, 0);

@@ -14,6 +14,8 @@ import { readCommandLine } from './command-line.ts';
  * checked.
  */
 export interface Pod {
+  /** The name of its namespace; empty where it is unknown. */
+  readonly namespace: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
   /** Regular containers, in declared order. */
@@ -71,9 +73,9 @@ export interface Probe {
 
 /**
  * Returns the pod, or undefined where a value that is read has the wrong type, or there are too
- * many (limits.ts). Never throws.
+ * many (limits.ts). Never throws. `namespace` replaces the one that the object names.
  */
-export function readPod(object: unknown, work: Work = startWork()): Pod | undefined {
+export function readPod(object: unknown, work: Work = startWork(), namespace?: string): Pod | undefined {
   if (!isObject(object)) return undefined;
   const metadata = object.metadata;
   const spec = object.spec;
@@ -90,6 +92,7 @@ export function readPod(object: unknown, work: Work = startWork()): Pod | undefi
   const budget = { arguments: MAX_ARGUMENTS };
   let protocols: ReadonlyMap<number, boolean> | undefined;
   const pod: Pod = {
+    namespace: readName(namespace ?? metadata.namespace),
     labels,
     annotations,
     containers: objects(containers).map((container) => readContainer(container, budget, work)),

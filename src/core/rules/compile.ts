@@ -10,7 +10,7 @@ import type { Setting } from './setting.ts';
 
 /** Returns the compiled rules of a valid file. */
 export function compile(effective: RulesFile): Rules {
-  const rules = effective.rules.map(({ name, when, unless, scrape, exclude }): Rule => ({
+  const rules = effective.rules.map(({ name, when, unless, scrape, exclude, confirm }): Rule => ({
     name,
     when: compileConditions(when),
     unless: unless && compileConditions(unless),
@@ -18,6 +18,7 @@ export function compile(effective: RulesFile): Rules {
     path: scrape?.path,
     scheme: scrape?.scheme,
     exclude: exclude ?? false,
+    confirm: confirm ?? false,
   }));
   return {
     rules,
@@ -26,6 +27,7 @@ export function compile(effective: RulesFile): Rules {
     ignoreContainers: effective.ignoreContainers.map(pattern),
     pathFrom: effective.pathFrom.map((source) => settingOf(pattern(source))),
     catalogue: createCatalogue(effective.images, compileImage),
+    askNever: effective.ask.never,
     annotationKeys: effective.annotations,
     effective,
   };
@@ -34,6 +36,7 @@ export function compile(effective: RulesFile): Rules {
 function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
   const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
   return {
+    namespace: optionalPattern(when.namespace),
     podLabels: podLabels && requirements(podLabels),
     container: optionalPattern(container),
     image: optionalPattern(image),

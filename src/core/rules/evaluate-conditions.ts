@@ -40,6 +40,7 @@ export function evaluateConditions(
   rules: Rules,
 ): Match | keyof Conditions | 'off' {
   const { work } = pod;
+  if (when.namespace !== undefined && !when.namespace.matches(pod.namespace, work)) return 'namespace';
   if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
     return 'podLabels';
   if (when.container !== undefined && !when.container.matches(container.name, work)) return 'container';

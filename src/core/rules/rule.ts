@@ -11,6 +11,7 @@ import type { Setting } from './setting.ts';
  * rules are read for every pod.
  */
 export interface Conditions {
+  readonly namespace: Pattern | undefined;
   readonly podLabels: readonly LabelRequirement[] | undefined;
   readonly container: Pattern | undefined;
   readonly image: Pattern | undefined;
@@ -35,6 +36,8 @@ export interface Rule {
    * The rule finds no endpoint: it says that the container has none, so that later rules skip it.
    */
   readonly exclude: boolean;
+  /** The rule only hints at an endpoint: where asking is on, the pod is asked first. */
+  readonly confirm: boolean;
 }
 
 /**
@@ -49,6 +52,8 @@ export interface Rules {
   /** Settings that name the path of a container's metrics, in the group `path`. */
   readonly pathFrom: readonly Setting[];
   readonly catalogue: Catalogue;
+  /** TCP ports that must never be asked. */
+  readonly askNever: readonly number[];
   readonly annotationKeys: AnnotationKeys;
   /** The effective file, for `autoscrape check --print`. */
   readonly effective: RulesFile;

@@ -140,6 +140,7 @@ const LabelSelector = strict({
 
 const When = strict({
   podLabels: LabelSelector.optional().describe('a Kubernetes label selector on the pod'),
+  namespace: Pattern.optional().describe("the name of the pod's namespace"),
   container: Pattern.optional().describe("the container's name"),
   image: Pattern.optional().describe("the container's image without tag and digest, registry included as written"),
   portName: Pattern.optional().describe("a declared port's name"),
@@ -165,7 +166,7 @@ const When = strict({
   })
   .meta({ minProperties: 1 });
 
-const TAKEN_NAMES: readonly string[] = ['annotation', 'label'];
+const TAKEN_NAMES: readonly string[] = ['annotation', 'label', 'asked'];
 const ruleName = text()
   .regex(RULE_NAME, 'must have at most 63 lower-case letters, digits and "-", because pods name it in a label')
   .refine(
@@ -191,7 +192,17 @@ const Rule = strict({
     .literal(true, { error: 'must be true, or removed' })
     .optional()
     .describe('the container has no metrics to scrape: later rules skip it'),
-}).superRefine(({ exclude, scrape, when }, context) => {
+  confirm: z
+    .literal(true, { error: 'must be true, or removed' })
+    .optional()
+    .describe('the rule only hints at an endpoint: where asking is on, the pod is asked first'),
+}).superRefine(({ exclude, confirm, scrape, when }, context) => {
+  if (exclude && confirm)
+    context.addIssue({
+      code: 'custom',
+      path: ['confirm'],
+      message: 'exclude and confirm exclude each other: where a rule finds no endpoint, there is none to be asked',
+    });
   if (exclude && scrape !== undefined)
     context.addIssue({
       code: 'custom',
@@ -252,6 +263,10 @@ const Image = strict({
   source: z.url({ error: 'must be the URL of the public page that says so' }).optional(),
 });
 
+const Ask = strict({
+  never: list(PortNumber).default([]).describe('TCP ports that must never be asked, whatever their names'),
+});
+
 const Annotations = strict({
   scrape: QualifiedName.default(DEFAULT_KEYS.scrape),
   port: QualifiedName.default(DEFAULT_KEYS.port),
@@ -296,6 +311,7 @@ export const RulesFile = strict({
     ),
   rules: list(Rule).default([]).describe('in order; the first that finds an endpoint decides'),
   images: list(Image).default([]).describe('a catalogue of images, used before the shipped one'),
+  ask: Ask.prefault({}).describe('what the reconciler must not ask, where asking is on'),
   annotations: Annotations.prefault({}).describe('the annotation keys to read and to write'),
 });
 

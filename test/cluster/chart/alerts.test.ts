@@ -176,7 +176,7 @@ suite('the metrics that alerts and dashboard ask for', () => {
 /** What the processes tell before anything has happened. */
 async function atStart(): Promise<string> {
   const [webhook, reconciler] = [new Registry(), new Registry()];
-  initDecisionCounters(createWebhookMetrics(webhook), defaultRules());
+  initDecisionCounters(createWebhookMetrics(webhook), defaultRules(), true);
   createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
   return [await webhook.metrics(), await reconciler.metrics()].join('');
 }

@@ -325,9 +325,10 @@ const TOLD_APART = {
 /** The rows of the decision table that a valid pod can be in, as {@link rowOf} names them. */
 export const ROWS: readonly string[] = [
   // What can't be read doesn't pass the API server's decoder, and what is too complex is for
-  // test/unit/core/limits.test.ts: it takes megabytes, and nothing is written into it.
+  // test/unit/core/limits.test.ts: it takes megabytes, and nothing is written into it. Without
+  // asking, nothing is left to be asked.
   ...Object.keys(REASONS).filter(
-    (reason) => reason !== 'unreadable' && reason !== 'too_complex' && !Object.hasOwn(TOLD_APART, reason),
+    (reason) => !['unreadable', 'too_complex', 'to_be_asked'].includes(reason) && !Object.hasOwn(TOLD_APART, reason),
   ),
   ...Object.entries(TOLD_APART).flatMap(([outcome, rows]) => rows.map((row) => `${outcome}: ${row}`)),
 ];

@@ -15,6 +15,15 @@ function rulesOf(text: string) {
 
 const RULES = rulesOf('');
 const HTTPS = rulesOf('https: true');
+const HINTS = rulesOf(`
+https: true
+rules:
+  - { name: hint, when: { portName: hint }, confirm: true }
+  - { name: tls-hint, when: { portName: tls-hint }, scrape: { scheme: https }, confirm: true }
+  - { name: in-shop, when: { namespace: 'shop(-.*)?', portName: shop } }
+  - { name: not-in-test, when: { portName: app }, unless: { namespace: test } }
+`);
+const HINT = { name: 'hint', containerPort: 7000 };
 
 const METRICS = { name: 'metrics', containerPort: 9090 };
 const HTTP = { name: 'http', containerPort: 8080 };
@@ -515,6 +524,128 @@ const ROWS: readonly Row[] = [
     pod: pod({ container: { args: ['--metrics-addr', '127.0.0.1:9090'] } }),
     want: 'skip switched_off',
   },
+  ...['disabled', 'false'].flatMap((value): Row[] => [
+    {
+      row: '14',
+      says: `a hint in a pod whose ask label is ${value}, where asking is on: nobody will ask`,
+      rules: HINTS,
+      surroundings: { ask: true },
+      pod: pod({ ports: [HINT], labels: { 'autoscrape.io/ask': value } }),
+      want: 'hint 7000 /metrics',
+    },
+  ]),
+  {
+    row: '14',
+    says: 'a hint in a pod whose ask label means neither yes nor no, where asking is on',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HINT], labels: { 'autoscrape.io/ask': 'on' } }),
+    want: 'hint 7000 /metrics',
+    warns: true,
+  },
+  {
+    row: '14',
+    says: 'a hint in a mesh, where asking is on: the injector writes its port at once',
+    rules: HINTS,
+    surroundings: { ask: true, mesh: true },
+    pod: pod({ ports: [HINT] }),
+    want: 'hint 7000 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a hint at an https endpoint, where asking is on: only http is asked',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [{ ...HINT, name: 'tls-hint' }] }),
+    want: 'tls-hint 7000 /metrics https',
+    warns: true,
+  },
+  {
+    row: '14',
+    says: 'a rule that does not only hint, where asking is on',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod(),
+    want: 'metrics-port 9090 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a rule for a namespace, in a namespace that it matches',
+    rules: HINTS,
+    surroundings: { namespace: 'shop-staging' },
+    pod: pod({ ports: [{ name: 'shop', containerPort: 7000 }] }),
+    want: 'in-shop 7000 /metrics',
+  },
+  {
+    row: '14',
+    says: 'a rule with a namespace as its exception, in another one',
+    rules: HINTS,
+    surroundings: { namespace: 'shop' },
+    pod: pod({ ports: [{ name: 'app', containerPort: 7000 }] }),
+    want: 'not-in-test 7000 /metrics',
+  },
+  {
+    row: '14a',
+    says: 'a hint',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HINT] }),
+    want: 'skip to_be_asked',
+  },
+  {
+    row: '14a',
+    says: 'a hint in a pod whose ask label is enabled',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HINT], labels: { 'autoscrape.io/ask': 'enabled' } }),
+    want: 'skip to_be_asked',
+  },
+  {
+    row: '13',
+    says: 'a rule that only hints, where the user names it',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HINT], labels: { 'autoscrape.io/rule': 'hint' } }),
+    want: 'hint 7000 /metrics',
+  },
+  {
+    row: '11',
+    says: 'a port that the user names and a hint finds, where asking is on',
+    rules: HINTS,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HINT], annotations: { [P]: '7000' } }),
+    want: 'hint 7000 /metrics',
+  },
+  {
+    row: '17',
+    says: 'a rule for a namespace, in a namespace whose name only begins like it',
+    rules: HINTS,
+    surroundings: { namespace: 'shopping' },
+    pod: pod({ ports: [{ name: 'shop', containerPort: 7000 }] }),
+    want: 'skip no_candidate',
+  },
+  {
+    row: '17',
+    says: 'a rule for a namespace, where the namespace is unknown',
+    rules: HINTS,
+    pod: pod({ ports: [{ name: 'shop', containerPort: 7000 }] }),
+    want: 'skip no_candidate',
+  },
+  {
+    row: '17',
+    says: 'a rule with a namespace as its exception, in that namespace',
+    rules: HINTS,
+    surroundings: { namespace: 'test' },
+    pod: pod({ ports: [{ name: 'app', containerPort: 7000 }] }),
+    want: 'skip no_candidate',
+  },
+  {
+    row: '17',
+    says: 'a pod without a sign of metrics, and an ask label that means neither yes nor no',
+    pod: pod({ ports: [HTTP], labels: { 'autoscrape.io/ask': 'on' } }),
+    want: 'skip no_candidate',
+    warns: true,
+  },
   { row: '17', says: 'a pod without a sign of metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
   { row: '17', says: 'a pod without ports', pod: pod({ ports: [] }), want: 'skip no_candidate' },
 ];
@@ -534,6 +665,30 @@ for (const { row, says, pod, surroundings, rules = RULES, want, adds, warns = fa
     assert.equal(decision.warnings.length > 0, warns, decision.warnings.join('\n'));
   });
 }
+
+test('decide says which annotations rest on a hint, whether asking is on or not', () => {
+  const confirms = (object: unknown, surroundings: Surroundings = {}) => {
+    const decision = decide(object, HINTS, surroundings);
+    assert.ok(decision.outcome === 'annotate');
+    return decision.confirm;
+  };
+  assert.equal(confirms(pod({ ports: [HINT] })), true);
+  assert.equal(confirms(pod({ ports: [HINT] }), { mesh: true }), false);
+  assert.equal(confirms(pod({ ports: [HINT], labels: { 'autoscrape.io/ask': 'disabled' } })), false);
+  assert.equal(confirms(pod({ ports: [HINT], labels: { 'autoscrape.io/rule': 'hint' } })), false);
+  assert.equal(confirms(pod()), false);
+  const asked = decide(pod({ ports: [HINT] }), HINTS, { ask: true });
+  assert.deepEqual(asked, { outcome: 'skip', reason: 'to_be_asked', rule: 'hint', warnings: [] });
+});
+
+test('decide takes the namespace of the request, and else that of the pod', () => {
+  const inNamespace = {
+    ...(pod({ ports: [{ name: 'shop', containerPort: 7000 }] }) as object),
+    metadata: { namespace: 'shop' },
+  };
+  assert.equal(decide(inNamespace, HINTS).rule, 'in-shop');
+  assert.equal(decide(inNamespace, HINTS, { namespace: 'other' }).rule, undefined);
+});
 
 test('decide adds nothing where the annotations would come within 4 KiB of 256 KiB', () => {
   const sized = (bytes: number) =>

@@ -180,6 +180,24 @@ test('explain leaves out the candidates where they need too many steps, and keep
   assert.match(notes.join(), /too complex to show/);
 });
 
+test('a namespace costs steps with each of its characters, and one that is too long is ignored', () => {
+  const parsed = parseRules('rules: [{ name: a, when: { namespace: "[a-y]+(z[a-y]+)*" } }]', readShipped());
+  assert.ok(parsed.ok);
+  const set = parsed.value.rules;
+  const steps = (length: number): number => {
+    const work = startWork(COUNTED);
+    decide(podOf(CONTAINER), set, { namespace: 'a'.repeat(length) }, work);
+    return COUNTED - work.left;
+  };
+  assert.ok(steps(4000) >= steps(1000) + 3000, `${steps(1000)}, ${steps(4000)}`);
+  const pod = {
+    ...podOf({ ...CONTAINER, ports: [{ containerPort: 1 }] }),
+    metadata: { namespace: 'a'.repeat(MAX_TEXT + 1) },
+  };
+  assert.equal(decide(pod, set).rule, undefined);
+  assert.equal(decide({ ...pod, metadata: { namespace: 'a' } }, set).rule, 'a');
+});
+
 test('decide lists only the first endpoints of a pod with thousands', () => {
   const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${i + 1}`) });
   const decision = decide(pod, rules);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import jsonPatch from 'fast-json-patch';
 import { decide } from '../../../src/core/decide.ts';
+import { readPod } from '../../../src/core/pod/pod.ts';
 import { REASONS } from '../../../src/core/skip-reason.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
@@ -13,11 +14,20 @@ import { hostilePods, ROWS, rowOf, validPods } from '../../harness/pods/generate
 
 const RULES = defaultRules();
 const withHttps = parseRules('https: true', readShipped());
-assert.ok(withHttps.ok);
-const RULE_SETS = [RULES, withHttps.value.rules] as const;
+// Every shipped rule only hints.
+const allHints = parseRules(
+  JSON.stringify({
+    extends: 'none',
+    rules: RULES.effective.rules.map((rule) => (rule.exclude ? rule : { ...rule, confirm: true })),
+  }),
+  readShipped(),
+);
+assert.ok(withHttps.ok && allHints.ok);
+const HINTS = allHints.value.rules;
+const RULE_SETS = [RULES, withHttps.value.rules, HINTS] as const;
 
 const pods = fc.oneof(validPods, hostilePods);
-const surroundings = fc.record({ mesh: fc.boolean() });
+const surroundings = fc.record({ mesh: fc.boolean(), ask: fc.boolean() });
 const rules = fc.constantFrom(...RULE_SETS);
 const runs = { numRuns: 3000 };
 
@@ -117,6 +127,35 @@ test('decide writes only values that scrapers can read, and keeps the annotation
     runs,
   );
 });
+
+test('asking leaves decisions by hints to the reconciler, and changes no other decision', () => {
+  fc.assert(
+    fc.property(pods, fc.boolean(), fc.constantFrom(RULES, HINTS), (pod, mesh, set) => {
+      const without = decide(pod, set, { mesh });
+      const asking = decide(pod, set, { mesh, ask: true });
+      if (without.outcome === 'annotate' && without.confirm)
+        assert.deepEqual(asking, { outcome: 'skip', reason: 'to_be_asked', rule: without.rule, warnings: [] });
+      else assert.deepEqual(asking, without);
+    }),
+    runs,
+  );
+});
+
+test('asking changes no decision in an Istio mesh', () => {
+  fc.assert(
+    fc.property(pods, (pod) => {
+      const decision = decide(pod, HINTS, { mesh: true, ask: true });
+      // The pod's own label sidecar.istio.io/inject may say that it is in no mesh.
+      if (isMeshedByLabel(pod)) assert.deepEqual(decision, decide(pod, HINTS, { mesh: true }));
+    }),
+    runs,
+  );
+});
+
+function isMeshedByLabel(pod: unknown): boolean {
+  const read = readPod(pod);
+  return read !== undefined && read.labels.get('sidecar.istio.io/inject') !== 'false';
+}
 
 test('the generated pods reach every row that a valid pod can reach', () => {
   const rows = new Map<string, number>();

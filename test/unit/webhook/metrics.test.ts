@@ -30,7 +30,7 @@ test('each decision has one too, for the current rules and each reason, and a re
   const registry = new Registry();
   const metrics = createWebhookMetrics(registry);
   metrics.decisions.inc({ outcome: 'annotate', rule: 'spring-boot' });
-  initDecisionCounters(metrics, defaultRules());
+  initDecisionCounters(metrics, defaultRules(), false);
   const decisions = await samples(registry, 'autoscrape_admission_decisions_total');
   for (const sample of [
     '{outcome="annotate",rule="metrics-port"} 0',
@@ -49,9 +49,9 @@ test('no decision about a fixture creates a new series', async () => {
   const registry = new Registry();
   const metrics = createWebhookMetrics(registry);
   const rules = defaultRules();
-  initDecisionCounters(metrics, rules);
+  initDecisionCounters(metrics, rules, true);
   const begun = new Set(await series(registry, 'autoscrape_admission_decisions_total'));
-  const handler = { rules: () => rules, observe: false, log: createLog('error', { write() {} }), metrics };
+  const handler = { rules: () => rules, observe: false, ask: true, log: createLog('error', { write() {} }), metrics };
   for (const { pod } of readFixtures()) {
     for (const mesh of [false, true])
       answerReview(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { parseRules } from '../../../src/core/rules/parse.ts';
+import { readShipped } from '../../../src/rules/shipped.ts';
 import { allowed } from '../../../src/webhook/review.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import type { Request } from '../../harness/autoscrape/admission-review.ts';
@@ -150,6 +152,27 @@ test('with --observe it decides, logs and counts as usual, and people who apply 
   assert.match(metrics, /^autoscrape_admission_decisions_total\{outcome="annotate",rule="metrics-port"\} 1$/m);
   assert.match(metrics, /^autoscrape_admission_decisions_total\{outcome="skip",reason="declined"\} 1$/m);
   assert.match(observer.lines[0] ?? '', /"outcome":"annotate","rule":"metrics-port",.*"observe":true,"msg":"review"/);
+});
+
+test('with --ask a pod by a hint is left to the reconciler, except on the path for Istio, and rules see the namespace', async (t) => {
+  const parsed = parseRules(
+    'rules: [{ name: hint, when: { portName: hint, namespace: test }, confirm: true }]',
+    readShipped(),
+  );
+  assert.ok(parsed.ok);
+  const asking = await startWebhook(t, { ask: true, rules: parsed.value.rules });
+  const pod = { metadata: {}, spec: { containers: [{ name: 'app', ports: [{ name: 'hint', containerPort: 7000 }] }] } };
+  const auditOf = async (namespace: string, path: string): Promise<unknown> => {
+    const review = reviewOf(pod, { namespace });
+    return verifyAnswer(await asking.call(review, { path }), review.request.uid).audit;
+  };
+  assert.deepEqual(await auditOf('test', '/mutate'), { rule: 'hint', reason: 'to_be_asked' });
+  assert.deepEqual(await auditOf('test', '/mutate/istio'), { rule: 'hint' });
+  assert.deepEqual(await auditOf('other', '/mutate'), { reason: 'no_candidate' });
+  assert.match(
+    await asking.metrics(),
+    /^autoscrape_admission_decisions_total\{outcome="skip",reason="to_be_asked",rule="hint"\} 1$/m,
+  );
 });
 
 test('a warning reaches the person who applied the pod', async () => {

@@ -19,6 +19,7 @@ import type { CallOptions, Reply, Target } from '../../harness/autoscrape/client
 export interface Setting {
   readonly rules?: Rules;
   readonly observe?: boolean;
+  readonly ask?: boolean;
   readonly tlsMinVersion?: TlsVersion;
   readonly isDraining?: () => boolean;
   readonly maxConnections?: number;
@@ -68,13 +69,14 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
 
 /** Returns a handler with its own registry. */
 export function newHandler(
-  { rules = defaultRules(), observe = false }: Setting = {},
+  { rules = defaultRules(), observe = false, ask = false }: Setting = {},
   write: (line: string) => void = () => {},
 ) {
   const registry = createRegistry();
   const handler: Handler = {
     rules: () => rules,
     observe,
+    ask,
     log: createLog('debug', { write }),
     metrics: createWebhookMetrics(registry),
   };

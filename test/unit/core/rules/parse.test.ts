@@ -102,6 +102,18 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   ],
   ['a name that means something else', 'rules: [{ name: label, when: { portName: x } }]', /choose another name/],
   [
+    'the name of what was asked',
+    'rules: [{ name: asked, when: { portName: x } }]',
+    /is reserved, .* choose another name/,
+  ],
+  [
+    'a hint that excludes',
+    RULE('when: { portName: x }\nexclude: true\nconfirm: true'),
+    /rules\[0\]\.confirm: exclude and confirm exclude each other/,
+  ],
+  ['a confirm that is off', RULE('when: { portName: x }\nconfirm: false'), /confirm: must be true, or removed$/],
+  ['a port to be left alone that is none', 'ask: { never: [70000] }', /ask\.never\[0\]: must be a TCP port/],
+  [
     'one name twice',
     'rules:\n  - { name: a, when: { portName: x } }\n  - { name: a, when: { portName: y } }',
     /^rules\.yaml:3:7: rules\[1\]\.name: rules\[0\] already has this name$/,
@@ -195,6 +207,7 @@ test("describes every wrong value in our own words, not the validator's", () => 
   const selector = { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] };
   const conditions = {
     podLabels: selector,
+    namespace: 'a',
     container: 'a',
     portNumber: [80],
     argument: '--a=(?P<port>.*)',
@@ -216,8 +229,17 @@ test("describes every wrong value in our own words, not the validator's", () => 
     https: true,
     ignoreContainers: ['a'],
     pathFrom: ['(?P<path>/.*)'],
-    rules: [{ name: 'a', when: conditions, unless: conditions, scrape: { port: 80, path: '/a', scheme: 'http' } }],
+    rules: [
+      {
+        name: 'a',
+        when: conditions,
+        unless: conditions,
+        scrape: { port: 80, path: '/a', scheme: 'http' },
+        confirm: true,
+      },
+    ],
     images: [{ ...image, container: 'a', portName: 'a', otherPorts: [81], source: 'https://example.com' }],
+    ask: { never: [9999] },
     annotations: { scrape: 'a/b', port: 'a/c', path: 'a/d', scheme: 'a/e' },
   };
   assert.deepEqual(problemsOf(JSON.stringify(right)), []);
@@ -280,6 +302,17 @@ test('an alias bomb is refused rather than expanded', () => {
       }]`,
   ).join('\n');
   assert.ok(problemsOf(bomb).length > 0);
+});
+
+test('the ports that must never be asked are read', () => {
+  for (const [text, never] of [
+    ['ask: { never: [9999, 80] }', [9999, 80]],
+    ['', []],
+  ] as const) {
+    const parsed = parseRules(text, shipped);
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.value.rules.askNever, never);
+  }
 });
 
 test('an empty file means the shipped rules', () => {
