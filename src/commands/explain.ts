@@ -1,7 +1,6 @@
 import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
 import { explain as explainPod } from '../core/explain.ts';
-import { unknownOptIn } from '../core/opt-in.ts';
 import { renderProblems } from '../core/problem.ts';
 import { explainRecord } from '../explain/record.ts';
 import { renderSummary } from '../explain/summary.ts';
@@ -77,9 +76,9 @@ export async function explain(options: ExplainOptions): Promise<number> {
     }
     const { values, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
-    const { workloads, others, unknownOptIns } = readWorkloads(values);
-    for (const { name, value } of unknownOptIns) {
-      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${unknownOptIn(value)}\n`);
+    const { workloads, others, namespaceProblems } = readWorkloads(values);
+    for (const { name, problem } of namespaceProblems) {
+      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
     }
     for (const [kind, number] of others) counts.others.set(kind, (counts.others.get(kind) ?? 0) + number);
     for (const workload of workloads) {

@@ -11,6 +11,8 @@ export interface ExplainRecord {
   readonly rule: string | null;
   /** The stable key of the reason for a skip; null for a pod that would be annotated. */
   readonly reason: string | null;
+  /** Whether the rule only hints, so that the endpoint is asked first where asking is on. */
+  readonly confirm: boolean;
   /** The annotations that would be added. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
@@ -32,6 +34,7 @@ export function explainRecord({ kind, namespace, name }: Workload, explanation: 
     outcome: decision.outcome,
     rule: decision.rule ?? null,
     reason: isAnnotated ? null : decision.reason,
+    confirm: isAnnotated && decision.confirm,
     annotations: isAnnotated ? decision.annotations : {},
     warnings: decision.warnings,
     notes,

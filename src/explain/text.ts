@@ -20,6 +20,10 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
     for (const [key, value] of Object.entries(decision.annotations)) {
       lines.push(paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
     }
+    if (decision.confirm) {
+      const [{ port, path }] = decision.endpoints;
+      lines.push(visible(`  Rule ${decision.rule} only hints: where asking is on, :${port}${path} is asked first.`));
+    }
   } else {
     lines.push(`  ${REASONS[decision.reason]}`);
     if (decision.reason === 'unreadable')

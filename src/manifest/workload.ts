@@ -1,6 +1,7 @@
+import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { OPT_IN_LABEL, readOptIn, unknownValue } from '../core/opt-in.ts';
 
 /** An object of a manifest that creates pods, with the pod that it creates. */
 export interface Workload {
@@ -17,8 +18,8 @@ export interface Workloads {
   readonly workloads: readonly Workload[];
   /** The number of objects of each kind that create no pods; the kind is empty where the object has none. */
   readonly others: ReadonlyMap<string, number>;
-  /** Namespaces whose opt-in label means neither yes nor no, with its value. */
-  readonly unknownOptIns: readonly { readonly name: string; readonly value: string }[];
+  /** Namespaces with a label of ours that means neither yes nor no, with what to write instead. */
+  readonly namespaceProblems: readonly { readonly name: string; readonly problem: string }[];
 }
 
 /** The path of the pod template in each kind that creates pods. */
@@ -36,7 +37,7 @@ const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
 export function readWorkloads(values: readonly unknown[]): Workloads {
   const workloads: Workload[] = [];
   const others = new Map<string, number>();
-  const unknownOptIns: Workloads['unknownOptIns'][number][] = [];
+  const namespaceProblems: Workloads['namespaceProblems'][number][] = [];
   // A stack instead of recursion, because the input decides how deep lists are nested.
   const waiting: { readonly value: unknown; readonly listKind: string }[] = [];
   const put = (items: readonly unknown[], listKind: string): void => {
@@ -55,13 +56,21 @@ export function readWorkloads(values: readonly unknown[]): Workloads {
     else if (Array.isArray(items)) put(items, kind.replace(/List$/, ''));
     else {
       others.set(kind, (others.get(kind) ?? 0) + 1);
-      const optIn =
-        kind === 'Namespace' ? member(member(member(value, 'metadata'), 'labels'), OPT_IN_LABEL) : undefined;
-      if (typeof optIn === 'string' && readOptIn(optIn) === 'unknown')
-        unknownOptIns.push({ name: text(member(member(value, 'metadata'), 'name')), value: optIn });
+      if (kind === 'Namespace') {
+        const name = text(member(member(value, 'metadata'), 'name'));
+        namespaceProblems.push(...labelProblems(value).map((problem) => ({ name, problem })));
+      }
     }
   }
-  return { workloads, others, unknownOptIns };
+  return { workloads, others, namespaceProblems };
+}
+
+function labelProblems(namespace: unknown): string[] {
+  const labels = member(member(namespace, 'metadata'), 'labels');
+  return [OPT_IN_LABEL, ASK_LABEL].flatMap((label) => {
+    const value = member(labels, label);
+    return typeof value === 'string' && readOptIn(value) === 'unknown' ? [unknownValue(label, value)] : [];
+  });
 }
 
 function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {

@@ -71,16 +71,18 @@ interface Explained {
   readonly outcome: Want['outcome'];
   readonly rule: string | null;
   readonly reason: string | null;
+  readonly confirm: boolean;
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
 
-function explained({ outcome, rule, reason, annotations, warnings }: Explained): Want {
+function explained({ outcome, rule, reason, confirm, annotations, warnings }: Explained): Want {
   return {
     outcome,
     ...(rule !== null && { rule }),
     ...(reason !== null && { reason }),
     ...(outcome === 'annotate' && { annotations }),
+    ...(confirm && { confirm }),
     warnings,
   };
 }

@@ -27,6 +27,8 @@ export interface Want {
   readonly rule?: string;
   readonly reason?: string;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Only there where it is true. */
+  readonly confirm?: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -50,6 +52,12 @@ export function readFixtures(): Fixture[] {
 export function publicPart(decision: Decision): Want {
   const { outcome, warnings } = decision;
   return decision.outcome === 'annotate'
-    ? { outcome, rule: decision.rule, annotations: decision.annotations, warnings }
+    ? {
+        outcome,
+        rule: decision.rule,
+        annotations: decision.annotations,
+        ...(decision.confirm && { confirm: true }),
+        warnings,
+      }
     : { outcome, reason: decision.reason, ...(decision.rule !== undefined && { rule: decision.rule }), warnings };
 }

@@ -15,6 +15,7 @@ const FIELDS = [
   'outcome',
   'rule',
   'reason',
+  'confirm',
   'annotations',
   'warnings',
   'notes',
@@ -63,6 +64,7 @@ test('-o json prints one line for each workload, with all fields', async () => {
       outcome: 'annotate',
       rule: 'metrics-port',
       reason: null,
+      confirm: false,
       annotations: undefined,
       warnings: [],
       notes: [],
@@ -133,12 +135,15 @@ test('text ends with a summary, and has no escape codes when it is piped', async
   assert.ok(!stdout.includes('\u001B'));
 });
 
-test('a namespace with an unknown opt-in label is reported on stderr, with what to write instead', async () => {
+test('a namespace with an unknown opt-in or ask label is reported on stderr, with what to write instead', async () => {
   const { code, stderr } = await runAutoscrape(
     ['explain', '-f', '-'],
-    ['on', 'enabled', 'true', 'disabled', 'false']
-      .map(
-        (value) => `kind: Namespace\nmetadata: { name: is-${value}, labels: { autoscrape.io/inject: '${value}' } }\n`,
+    ['inject', 'ask']
+      .flatMap((label) =>
+        ['on', 'enabled', 'true', 'disabled', 'false'].map(
+          (value) =>
+            `kind: Namespace\nmetadata: { name: is-${value}, labels: { autoscrape.io/${label}: '${value}' } }\n`,
+        ),
       )
       .join('---\n'),
   );
@@ -146,7 +151,12 @@ test('a namespace with an unknown opt-in label is reported on stderr, with what 
     [code, stderr],
     [
       0,
-      'standard input: Namespace is-on: label autoscrape.io/inject is "on", which is read as no: write enabled or disabled\n',
+      ['inject', 'ask']
+        .map(
+          (label) =>
+            `standard input: Namespace is-on: label autoscrape.io/${label} is "on", which is read as no: write enabled or disabled\n`,
+        )
+        .join(''),
     ],
   );
 });
@@ -197,6 +207,37 @@ test('--rules and --mesh change the decision; the errors of an invalid rules fil
   assert.deepEqual([code, stdout], [1, '']);
   assert.match(stderr, /wrong\.yaml:1:\d+: rulse: unknown field.*did you mean "rules"/);
   assert.match(stderr, /wrong\.yaml:2:\d+: https: /);
+});
+
+test('confirm is true where the rule only hints, in json and yaml', async () => {
+  const probe = '{ httpGet: { path: /actuator/health, port: 8080 } }';
+  const pod = `kind: Pod\nmetadata: {}\nspec: { containers: [{ name: a, ports: [{ containerPort: 8080 }], livenessProbe: ${probe} }] }\n`;
+  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], pod);
+  assert.deepEqual(
+    records(stdout).map(({ rule, confirm }) => [rule, confirm]),
+    [['spring-boot', true]],
+  );
+});
+
+test('a rule for a namespace sees that of the manifest, and that of -n where the manifest names none', async (t) => {
+  const rules = await fileWith(
+    t,
+    'rules.yaml',
+    'rules: [{ name: mine, when: { namespace: shop, portNumber: 8080 } }]\n',
+  );
+  const { stdout } = await runAutoscrape(
+    ['explain', '-f', '-', '-o', 'json', '--rules', rules, '-n', 'shop'],
+    ['{ namespace: shop }', '{ namespace: other }', '{}']
+      .map(
+        (metadata) =>
+          `---\nkind: Deployment\nmetadata: ${metadata}\nspec: { template: { spec: { containers: [{ name: a, ports: [{ containerPort: 8080 }] }] } } }\n`,
+      )
+      .join(''),
+  );
+  assert.deepEqual(
+    records(stdout).map(({ rule }) => rule),
+    ['mine', null, 'mine'],
+  );
 });
 
 test('without -f it is a usage error', async () => {

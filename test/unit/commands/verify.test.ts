@@ -10,6 +10,7 @@ import { createAuthority } from '../../../tools/throwaway-certificate.ts';
 import { findProblem } from '../../../src/commands/verify.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { isObject, own } from '../../../src/core/json.ts';
+import { loadRules } from '../../../src/rules/load.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { at } from '../../harness/chart/render.ts';
 import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
@@ -83,6 +84,19 @@ suite('verify', () => {
     assert.match(stdout, /namespace shop gets:\n {2}prometheus\.io\/scrape: true\n {2}prometheus\.io\/port: 9464\n/);
     assert.deepEqual(new Set(calls), new Set(['POST /api/v1/namespaces/shop/pods?dryRun=All']));
     assert.equal(calls.length, 2);
+  });
+
+  test('uses a pod that the webhook annotates itself, also where every rule only hints and pods are asked', async (t) => {
+    const rules = join(await temporaryFolder(t), 'rules.yaml');
+    await writeFile(rules, 'rules: [{ name: hint, when: { portName: .+ }, confirm: true }]\n');
+    const loaded = await loadRules(rules);
+    const { kubeconfig } = await startServer(t, (pod) => {
+      const decision = decide(pod, loaded, { ask: true, namespace: 'shop' });
+      return { status: 201, body: decision.outcome === 'annotate' ? withAnnotations(decision.annotations) : pod };
+    });
+    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--rules', rules]);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
   });
 
   test('sends a pod with the given labels and image, and without a user id, which OpenShift sets itself', async (t) => {

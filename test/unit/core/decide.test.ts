@@ -646,6 +646,36 @@ const ROWS: readonly Row[] = [
     want: 'skip no_candidate',
     warns: true,
   },
+  {
+    row: '14',
+    says: 'Actuator by its probe, with a setting that exposes the metrics, where asking is on: no question is left',
+    surroundings: { ask: true },
+    pod: pod({
+      ports: [HTTP],
+      container: {
+        livenessProbe: { httpGet: { path: '/shop/actuator/health', port: 'http' } },
+        env: [{ name: 'MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE', value: 'health,prometheus' }],
+      },
+    }),
+    want: 'spring-boot-stated 8080 /shop/actuator/prometheus',
+  },
+  ...Object.entries({
+    'Actuator by its probe': { livenessProbe: { httpGet: { path: '/actuator/health', port: 'http' } } },
+    'Actuator by its probe, with every endpoint exposed': {
+      livenessProbe: { httpGet: { path: '/actuator/health', port: 'http' } },
+      env: [{ name: 'MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE', value: '*' }],
+    },
+    'Quarkus by its probe': { livenessProbe: { httpGet: { path: '/q/health/live', port: 'http' } } },
+    'a port for actuator': { ports: [{ name: 'actuator', containerPort: 8080 }] },
+    'metrics that are switched on, without a port': { args: ['--enable-metrics'] },
+    'a directory of the Python client': { env: [{ name: 'PROMETHEUS_MULTIPROC_DIR', value: '/tmp' }] },
+  }).map(([says, container]): Row => ({
+    row: '14a',
+    says,
+    surroundings: { ask: true },
+    pod: pod({ ports: [HTTP], container }),
+    want: 'skip to_be_asked',
+  })),
   { row: '17', says: 'a pod without a sign of metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
   { row: '17', says: 'a pod without ports', pod: pod({ ports: [] }), want: 'skip no_candidate' },
 ];

@@ -14,6 +14,7 @@ rules:
   - { name: off, when: { argument: --metrics=off }, exclude: true }
   - { name: sidecar, when: { container: proxy, portName: stats } }
   - { name: named, when: { portName: metrics|telemetry } }
+  - { name: hint, when: { portName: hint }, confirm: true }
   - { name: probed, when: { probePath: /healthz }, scrape: { path: /probed } }
 `);
 
@@ -62,8 +63,15 @@ test('where nothing is found, each rule that could have found it says what it lo
     '  port 8081, container app       no rule matches',
     "      sidecar  the container's name does not match proxy",
     '      named    no port name matches metrics|telemetry',
+    '      hint     no port name matches hint',
     '      probed   no probe path matches /healthz',
   ]);
+});
+
+test('a rule that only hints says what is asked first', () => {
+  const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: 7000, name: 'hint' }] }] });
+  assert.equal(all[0], 'Deployment shop/app: would be annotated by rule hint');
+  assert.equal(all[5], '  Rule hint only hints: where asking is on, :7000/metrics is asked first.');
 });
 
 test('a pod without any port says so', () => {
