@@ -67,3 +67,10 @@ export const MAX_STEPS = 3_000_000;
  * ConfigMap may have 1 Mi.
  */
 export const MAX_RULES_FILE = 64 * 1024;
+
+/**
+ * Instructions of all patterns of a rules file together (program-size.ts). 100 characters can compile
+ * to more than the heap holds. The longest file of ordinary rules has 38,000. An instruction takes 80
+ * to 200 bytes, and during a reload two files are in memory.
+ */
+export const MAX_INSTRUCTIONS = 48 * 1024;

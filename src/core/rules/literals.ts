@@ -19,6 +19,12 @@ export interface Literals {
 const MAX_PREFIXES = 64;
 /** Required strings are searched for in the whole value, so only a few are worth it. */
 const MAX_REQUIRED = 16;
+/**
+ * Characters of the prefixes, or of the required strings, together. The longest list of the shipped
+ * rules has 1,585. Without a limit, ten patterns of 64 prefixes with 700 characters filled the
+ * webhook's heap.
+ */
+const MAX_CHARACTERS = 2048;
 
 const ANYTHING: Literals = { prefixes: [''], exact: false, required: undefined };
 
@@ -99,12 +105,19 @@ function readBranch(reader: Reader): Literals | undefined {
 
 /**
  * Returns every string of `some` followed by every string of `others`, or undefined for more than
- * `limit`.
+ * `limit` strings or {@link MAX_CHARACTERS}.
  */
 function join(some: readonly string[], others: readonly string[], limit: number): readonly string[] | undefined {
-  return some.length * others.length > limit
+  return some.length * others.length > limit ||
+    charactersOf(some) * others.length + charactersOf(others) * some.length > MAX_CHARACTERS
     ? undefined
-    : some.flatMap((first) => others.map((second) => first + second));
+    : // V8 stores the sum of two strings as a pair, which takes 32 bytes for each character that was
+      // added to a prefix. It writes what join() returns as one string.
+      some.flatMap((first) => others.map((second) => [first, second].join('')));
+}
+
+function charactersOf(strings: readonly string[]): number {
+  return strings.reduce((sum, { length }) => sum + length, 0);
 }
 
 /**

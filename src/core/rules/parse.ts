@@ -1,9 +1,10 @@
-import { MAX_RULES_FILE } from '../limits.ts';
+import { MAX_INSTRUCTIONS, MAX_RULES_FILE } from '../limits.ts';
 import { compile } from './compile.ts';
 import { member } from '../json.ts';
 import type { Problem } from '../problem.ts';
 import type { Result } from '../result.ts';
 import type { Rules } from './rule.ts';
+import { programSize } from './program-size.ts';
 import { readDocument, schemaProblems } from './document.ts';
 import type { RulesDocument } from './document.ts';
 import { RulesFile } from './schema.ts';
@@ -51,6 +52,8 @@ export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, 
   const read = readDocument(text);
   if (!read.ok) return read;
   const document = read.value;
+  const tooLarge = patternsTooLarge(document);
+  if (tooLarge !== undefined) return { ok: false, error: [tooLarge] };
   const parsed = RulesFile.safeParse(document.content ?? {});
   const warnings = inOrder(replacements(document, shipped.defaults));
   const errors = [
@@ -66,6 +69,36 @@ function tooLong({ length }: string): string {
   return (
     `the file has ${Math.ceil(length / 1024)} KiB, and more than ${MAX_RULES_FILE / 1024} KiB may need more memory than the webhook has: ` +
     'combine patterns, or remove rules'
+  );
+}
+
+/**
+ * Returns a problem at the largest pattern where all patterns together compile to more than
+ * {@link MAX_INSTRUCTIONS}. Call it before the schema, which compiles each of them. Every string
+ * counts, because the patterns among them cannot be forgotten then.
+ */
+function patternsTooLarge({ content, at }: RulesDocument): Problem | undefined {
+  const counted = new Set<unknown>();
+  let sum = 0;
+  let largest = { size: 0, path: [] as readonly PropertyKey[] };
+  const count = (value: unknown, path: readonly PropertyKey[]): void => {
+    if (counted.has(value)) return;
+    counted.add(value);
+    if (typeof value === 'string') {
+      const size = programSize(value);
+      sum += size;
+      if (size > largest.size) largest = { size, path };
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, inner] of Object.entries(value))
+        count(inner, [...path, Array.isArray(value) ? Number(key) : key]);
+    }
+  };
+  count(content, []);
+  if (sum <= MAX_INSTRUCTIONS) return undefined;
+  return at(
+    largest.path,
+    `the file's patterns compile to about ${sum} instructions, ${largest.size} of them for this one, and more than ${MAX_INSTRUCTIONS} ` +
+      'may need more memory than the webhook has: shorten or combine patterns, such as x{0,20} instead of x{0,1000}',
   );
 }
 

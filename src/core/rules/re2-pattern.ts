@@ -1,5 +1,7 @@
 import { RE2JS } from 're2js';
+import { MAX_INSTRUCTIONS } from '../limits.ts';
 import { literalsOf } from './literals.ts';
+import { programSize } from './program-size.ts';
 import type { Result } from '../result.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
@@ -29,17 +31,28 @@ const MAX_PATTERN = 1024;
  * reload brings others.
  */
 const compiled = new Map<string, Result<Pattern, string>>();
-const MAX_COMPILED = 2000;
+/** Instructions of the compiled patterns, as {@link programSize} counts them. */
+let compiledSize = 0;
+/** The shipped patterns have 17,000. */
+const MAX_COMPILED = MAX_INSTRUCTIONS + 24 * 1024;
 
 const NO_GROUPS: ReadonlyMap<string, string> = new Map();
 
-/** Returns the compiled pattern, or a sentence on why it is invalid. */
+/**
+ * Returns the compiled pattern, or a sentence on why it is invalid. The memory that it takes is
+ * limited by {@link patternsTooLarge}, for all patterns of a file together.
+ */
 export function compilePattern(source: string): Result<Pattern, string> {
   const known = compiled.get(source);
   if (known !== undefined) return known;
-  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  const size = programSize(source);
+  if (compiledSize + size > MAX_COMPILED) {
+    compiled.clear();
+    compiledSize = 0;
+  }
   const pattern = compile(source);
   compiled.set(source, pattern);
+  compiledSize += size;
   return pattern;
 }
 

@@ -232,7 +232,7 @@ function rulesFile(characters: number, name: string): string {
   }
 }
 
-test('the longest rules file is loaded and reloaded under the shipped flags, and a longer one is refused', async (t) => {
+test('the longest rules file is loaded and reloaded under the shipped flags; a longer one, or larger patterns, are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const rules = join(folder, 'rules.yaml');
   await writeFile(rules, rulesFile(MAX_RULES_FILE, 'first-0'));
@@ -257,9 +257,18 @@ test('the longest rules file is loaded and reloaded under the shipped flags, and
   assert.equal(checked.code, 1);
   assert.match(checked.stdout + checked.stderr, sentence);
   await writePair(createAuthority(), folder);
-  const started = await run(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
+  const start = () => run(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
+  const started = await start();
   assert.equal(started.code, 1);
   assert.match(started.stderr, sentence);
+
+  const large = rulesFile(MAX_RULES_FILE / 2, 'first-5').replaceAll('[0-9]+', '[0-9]{1,1000}');
+  await writeFile(rules, large);
+  const instructions = /rules\[\d+\]\.when\.argument: the file's patterns compile to about \d+ instructions/;
+  assert.match(await serving.line(instructions), /rules not reloaded: the last valid ones stay in use/);
+  const again = await start();
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, instructions);
 });
 
 test('the log never contains content of a pod', async (t) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import {
   MAX_CONTAINERS,
@@ -18,6 +19,7 @@ import { didYouMean } from '../../../src/core/suggest.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
 
 const rules = defaultRules();
 
@@ -280,6 +282,44 @@ test('parseRules rejects a rules file that is too long before it parses the YAML
     refused.error.map(({ line, message }) => [line, message.slice(0, 58)]),
     [[1, 'the file has 65 KiB, and more than 64 KiB may need more me']],
   );
+});
+
+const LARGE: Readonly<Record<string, string>> = {
+  'a large repetition': 'x{1000}',
+  'nested repetitions': '(((x{10}){10}){10})',
+  'an optional repetition': '.{0,1000}',
+  'repeated groups': '(?:a|b|c|d|e){200}',
+  'a repetition after flags': 'x{30}(?i){30}',
+  'many Unicode classes': String.raw`\pL\pM\pN`.repeat(6),
+};
+
+function fileOf(pattern: string, count: number): string {
+  const rules = times(count, (i) => `- { name: r${i}, when: { argument: '${i}${pattern}' } }\n`);
+  return `rules:\n${rules.join('')}`;
+}
+
+for (const [title, pattern] of Object.entries(LARGE)) {
+  test(`parseRules rejects a file full of patterns with ${title}, and names the largest, before it compiles any`, () => {
+    assert.ok(parseRules(fileOf(pattern, 2), readShipped()).ok);
+    // Compiling would report the last pattern, which is invalid.
+    const refused = parseRules(`${fileOf(pattern, 500)}- { name: invalid, when: { argument: '[' } }`, readShipped());
+    assert.ok(!refused.ok);
+    const [{ line, path, message } = assert.fail(), ...others] = refused.error;
+    assert.deepEqual([line, path, others], [102, 'rules[100].when.argument', []]);
+    assert.match(
+      message,
+      /^the file's patterns compile to about \d{5,} instructions, \d+ of them for this one, and more than /,
+    );
+  });
+}
+
+test('the patterns that need the most memory are loaded one file after the other with the image’s heap', () => {
+  const script = new URL('../../harness/stress/large-patterns.ts', import.meta.url).pathname;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_FLAGS, heapFlag(), script], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^loaded 8 files/m);
 });
 
 test('didYouMean compares only words that are no longer than a label', () => {
