@@ -2,6 +2,7 @@
 //
 //   ClusterRole   ""                    namespaces  get, list, watch     (get: --once)
 //                 ""                    pods        get, list, watch, patch
+//                 ""                    services    list, watch          (with --ask)
 //   Role          coordination.k8s.io   leases      get, list, watch, create, update   (in its own namespace only)
 //
 // Nothing else: no events, no owners, no secrets. `reconcile --once` and `uninject` need no leases.
@@ -12,6 +13,7 @@ import { connect } from '../kube/client.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import { createRegistry } from '../process/metrics.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
+import type { AskSettings } from '../reconcile/ask-plan.ts';
 import { createFailureLog } from '../reconcile/failure-log.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
@@ -38,6 +40,7 @@ import {
   Option,
   option,
   patchesPerSecondOption,
+  toggle,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
@@ -64,6 +67,20 @@ const flags = new Command('reconcile')
     ),
   )
   .addOption(patchesPerSecondOption)
+  .addOption(toggle('--ask', 'ask ports of pods without a sure sign of metrics over HTTP, once for each workload'))
+  .addOption(
+    option('--ask-ports <which>', 'which ports --ask may ask, by their signs of HTTP')
+      .choices(['probed', 'web', 'likely', 'all'])
+      .default('likely'),
+  )
+  .addOption(
+    option(
+      '--ask-annotated-services <leave|ask>',
+      'whether --ask asks pods of Services that have the annotation prometheus.io/scrape: "true"',
+    )
+      .choices(['leave', 'ask'])
+      .default('leave'),
+  )
   .addOption(
     option('--lease-name <name>', 'Lease for the leader election among replicas')
       .default('autoscrape-reconciler')
@@ -105,6 +122,7 @@ export async function reconcile(options: ReconcileOptions): Promise<number> {
 }
 
 async function reconcileOnce(options: ReconcileOptions): Promise<number> {
+  if (options.ask) throw new UserError('--once and --dry-run do not ask yet: leave out --ask.');
   const rules = await loadRules(options.rules);
   return runOnce(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
@@ -143,6 +161,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
   const metrics = createReconcileMetrics(registry, {
     namespaces: () => reconciler?.namespaces() ?? 0,
     pods: () => reconciler?.pods() ?? new Map<string, number>(),
+    workloads: () => reconciler?.workloads(),
   });
   const rules = await followRules(options.rules, {
     log,
@@ -184,7 +203,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         failureLog.report('lease', failure);
       },
     },
-    async (signal) => {
+    async (signal, wasLed) => {
       reconciler = createReconciler({
         kube,
         rules: rules.current,
@@ -195,6 +214,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
+        ask: options.ask ? { ...askSettings(options), version: VERSION, wasAsked: wasLed } : undefined,
         signal,
       });
       await reconciler.run();
@@ -212,6 +232,10 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
     if (reconciler?.hasStarted() === false) return ['the namespaces have not been listed yet'];
     return [];
   }
+}
+
+function askSettings({ askPorts, askAnnotatedServices }: ReconcileOptions): AskSettings {
+  return { ports: askPorts, annotatedServices: askAnnotatedServices };
 }
 
 function excludedNamespaces(options: ReconcileOptions, own: string | undefined): ReadonlySet<string> {

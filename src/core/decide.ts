@@ -93,6 +93,23 @@ export function decide(
   return isExhausted(work) ? TOO_COMPLEX : decision;
 }
 
+/**
+ * Returns the decision on a pod that {@link decide} leaves to asking, after the endpoint has
+ * answered: to annotate it, unless one of the guards of every such row skips the pod.
+ */
+export function decideByAnswer(
+  object: unknown,
+  rules: Rules,
+  { mesh = false, namespace }: Surroundings,
+  rule: string,
+  endpoint: Endpoint,
+): Decision {
+  const pod = readPod(object, startWork(), namespace);
+  if (pod === undefined) return skip('unreadable');
+  const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
+  return annotate({ pod, rules, mesh: isMeshed(pod, mesh), stated }, rule, [endpoint]);
+}
+
 /** Row 14a. */
 function leaveToAsking(decision: Decision, ask: boolean): Decision {
   return ask && decision.outcome === 'annotate' && decision.confirm

@@ -36,18 +36,19 @@ type Options = Required<LeaderElectionOptions>;
  * rules are those of client-go's leader election. Another's lease is timed by our own clock since
  * we last saw it change, so that clocks need not agree. A replica that is not the leader watches
  * the lease and sends no other request. At the end the lease is released, so that another replica
- * takes over at once.
+ * takes over at once. The second argument of `work` says whether there was a Lease
+ * before, and so perhaps a leader.
  */
 export async function runAsLeader(
   { now = () => performance.now(), ...others }: LeaderElectionOptions,
-  work: (signal: AbortSignal) => Promise<void>,
+  work: (signal: AbortSignal, wasLed: boolean) => Promise<void>,
 ): Promise<void> {
   const options = { ...others, now };
   while (!options.signal.aborted) {
     const acquired = await acquire(options);
     if (acquired === undefined) return;
     options.onLeader(true);
-    await workAndRenew(options, acquired, work);
+    await workAndRenew(options, acquired, (signal) => work(signal, acquired.wasLed));
     options.onLeader(false);
   }
 }
@@ -57,6 +58,8 @@ interface HeldLease {
   readonly lease: JsonObject;
   /** When the last renewal was sent, by this process's clock. */
   readonly renewedAt: number;
+  /** Whether there was a Lease before. */
+  readonly wasLed: boolean;
 }
 
 /** Waits until the Lease is ours and returns it, or undefined when the signal aborts first. */
@@ -127,7 +130,7 @@ async function tryAcquire(options: Options, lease: JsonObject | undefined): Prom
       ? { method: 'POST', path: leasesPath(namespace), body, signal }
       : { method: 'PUT', path: leasePath(namespace, name), body, signal },
   );
-  if (written.ok) return { lease: written.value, renewedAt };
+  if (written.ok) return { lease: written.value, renewedAt, wasLed: lease !== undefined };
   if (written.error.status !== 409) options.onFailure(written.error);
   return undefined;
 }

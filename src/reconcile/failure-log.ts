@@ -34,6 +34,9 @@ export function podSubjects(namespace: string): Readonly<Record<'list' | 'watch'
   return { list: `pods of ${namespace}`, watch: `watch of pods of ${namespace}` };
 }
 
+/** The subject of reading pods that are asked. */
+export const ASK_SUBJECT = 'pods to ask';
+
 /** Returns the subject of patching pods of a namespace, or of all. */
 export function patchSubject(namespace?: string): string {
   return namespace === undefined ? 'patch pods' : `patch pods of ${namespace}`;

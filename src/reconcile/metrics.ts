@@ -1,5 +1,7 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
+import { VERDICTS } from '../core/ask/verdict.ts';
+import type { VerdictKey } from '../core/ask/verdict.ts';
 import type { Applied } from './apply.ts';
 import type { Failure } from '../kube/client.ts';
 
@@ -9,6 +11,8 @@ export interface ReconcileMetrics {
   failed(operation: string, failure: Failure): void;
   applied(result: Applied['result']): void;
   missed(): void;
+  /** A request to a pod had this verdict. */
+  asked(verdict: VerdictKey): void;
   leading(isLeader: boolean): void;
   fullPass(unixSeconds: number): void;
   rulesReloaded(result: 'success' | 'error'): void;
@@ -19,6 +23,8 @@ export interface ReconcileState {
   namespaces(): number;
   /** Number of pods by plan: `annotate`, `refused`, or the reason why they are skipped. */
   pods(): ReadonlyMap<string, number>;
+  /** Number of workloads that are asked, by result; undefined where asking is off. */
+  workloads?(): ReadonlyMap<string, number> | undefined;
 }
 
 /** What requests are for. */
@@ -28,6 +34,7 @@ const OPERATIONS = [
   'list pods',
   'watch pods',
   'patch pods',
+  'get pods',
   'list services',
   'watch services',
   'lease',
@@ -90,6 +97,25 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     help: 'Pods created in an opted-in namespace while it was watched, which the reconciler annotated instead of the webhook.',
     registers,
   });
+  const workloads = new Gauge({
+    name: 'autoscrape_ask_workloads',
+    help: 'Workloads that are asked for metrics over HTTP, by the last result; each is asked at one of its pods.',
+    labelNames: ['result'],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [result, count] of state.workloads?.() ?? []) this.set({ result }, count);
+    },
+  });
+  const asked = new Counter({
+    name: 'autoscrape_ask_requests_total',
+    help: 'HTTP requests to pods that ask for metrics, by verdict.',
+    labelNames: ['verdict'],
+    registers,
+  });
+  for (const verdict of Object.keys(VERDICTS)) {
+    if (verdict !== 'never_list' && verdict !== 'waiting') asked.inc({ verdict }, 0); // no request has these
+  }
   const leader = new Gauge({
     name: 'autoscrape_reconcile_leader',
     help: '1 for the leader, 0 for a replica that stands by.',
@@ -107,12 +133,13 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     registers,
   });
   for (const result of ['success', 'error']) reloads.inc({ result }, 0);
-  for (const metric of [namespaces, pods]) registry.registerMetric(metric);
+  for (const metric of [namespaces, pods, workloads]) registry.registerMetric(metric);
   return {
     response: (method, status) => requests.inc({ method, code: String(status) }),
     failed: (operation, { status }) => failures.inc({ operation, code: String(status) }),
     applied: (result) => changes.inc({ action: 'annotate', result }),
     missed: () => missed.inc(),
+    asked: (verdict) => asked.inc({ verdict }),
     leading: (isLeader) => leader.set(isLeader ? 1 : 0),
     fullPass: (unixSeconds) => lastPass.set(unixSeconds),
     rulesReloaded: (result) => reloads.inc({ result }),

@@ -1,3 +1,4 @@
+import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own } from '../core/json.ts';
 import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 import type { Result } from '../core/result.ts';
@@ -29,6 +30,8 @@ export interface Namespace {
   readonly unknownOptIn?: string;
   /** Istio injects its proxy into the pods here. */
   readonly mesh: boolean;
+  /** The value of the label autoscrape.io/ask. */
+  readonly askLabel?: string;
   readonly terminating: boolean;
 }
 
@@ -40,12 +43,14 @@ export function readNamespace(object: unknown): Namespace | undefined {
   if (typeof name !== 'string') return undefined;
   const labels = own(metadata, 'labels');
   const value = member(labels, OPT_IN_LABEL);
+  const askLabel = member(labels, ASK_LABEL);
   const optIn = typeof value === 'string' ? readOptIn(value) : 'no';
   return {
     name,
     optedIn: optIn === 'yes',
     ...(typeof value === 'string' && optIn === 'unknown' && { unknownOptIn: value }),
     mesh: member(labels, 'istio-injection') === 'enabled' || member(labels, 'istio.io/rev') !== undefined,
+    ...(typeof askLabel === 'string' && { askLabel }),
     terminating: own(metadata, 'deletionTimestamp') !== undefined,
   };
 }

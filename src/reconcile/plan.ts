@@ -2,6 +2,7 @@ import { isObject, member, own } from '../core/json.ts';
 import type { AddOperation } from '../core/patch.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
+import type { AskNote } from './ask-note.ts';
 
 /**
  * Why a live pod is skipped: the reasons that a pod being created has too, and those that only live
@@ -9,6 +10,13 @@ import type { SkipReason } from '../core/skip-reason.ts';
  */
 export const LIVE_POD_SKIP_REASONS = {
   ...REASONS,
+  asked_no_metrics: 'The pod was asked, and none of its ports serves metrics.',
+  asked_unscrapable:
+    'The pod was asked, and Prometheus could not scrape what it answered; the log says what to change.',
+  could_not_ask:
+    'The pod could not be asked or did not answer: it is on the host network, a policy keeps requests out, or nothing listens.',
+  service_annotated:
+    'A Service with the annotation prometheus.io/scrape: "true" selects the pod, so scrapers of Services scrape it already.',
   terminating: 'The pod is being deleted.',
   finished: 'The pod has finished, so there is nothing to scrape in it.',
   not_injected: 'The pod has nothing that autoscrape added.',
@@ -19,6 +27,10 @@ export const LIVE_POD_SKIP_REASONS = {
 
 /** A key of {@link LIVE_POD_SKIP_REASONS}: metric label, and the reason in a printed plan. */
 export type LivePodSkipReason = SkipReason | keyof typeof LIVE_POD_SKIP_REASONS;
+
+/** Why a pod is skipped that is asked, or would be. */
+export type AskReason =
+  'to_be_asked' | 'asked_no_metrics' | 'asked_unscrapable' | 'could_not_ask' | 'service_annotated';
 
 /**
  * One operation of a JSON Patch (RFC 6902) for a live pod: the test ties the patch to the version
@@ -44,12 +56,18 @@ export interface ChangePlan extends PodRef {
   /** The annotations to add or to remove. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly patch: readonly Operation[];
+  /** What asking needs of the pod, where it decides. */
+  readonly asking?: AskNote;
+  /** The webhook leaves such pods to the reconciler, so it did not miss this one. */
+  readonly isLeftToAsking?: boolean;
 }
 
 /** A plan that skips a pod. */
 export interface SkipPlan extends PodRef {
   readonly action: 'skip';
   readonly reason: LivePodSkipReason;
+  /** What asking needs of the pod, where it decides. */
+  readonly asking?: AskNote;
 }
 
 /** What to do with one pod. */

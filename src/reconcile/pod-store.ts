@@ -1,6 +1,8 @@
 import type { ListReceiver } from '../kube/list-watch.ts';
+import type { Workload } from './ask-memory.ts';
+import type { NamespaceAsking } from './asking.ts';
 import { readRef } from './plan.ts';
-import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
+import type { AskReason, LivePodSkipReason, Planner, PodPlan } from './plan.ts';
 
 /**
  * What is planned for a known pod. `refused`: to be annotated, but the API server refuses to change
@@ -21,6 +23,8 @@ interface PodRecord {
   attempts: number;
   /** Number of the list before or in which it was last seen. */
   list: number;
+  /** The workload for whose answer it waits, if any. */
+  workload: Workload | undefined;
 }
 
 /** A pod that is to be annotated because it is new or has changed. */
@@ -56,6 +60,12 @@ export interface PodStore {
    * annotated. Returns true once for a pod.
    */
   takeMissed(name: string): boolean;
+  /**
+   * Sets what an answer says about pods that are asked, and queues those that are to be annotated.
+   */
+  settle(names: Iterable<string>, state: AskReason | 'annotate'): void;
+  /** Plans the pod again, also where its version is known: what else the plan depends on has changed. */
+  planAgain(object: unknown): void;
   /** Returns the number of refused pods. */
   refused(): number;
   /**
@@ -77,11 +87,13 @@ export interface PodStore {
 /**
  * Returns an empty store. It plans pods as they come, and calls `onPending` for each new or changed
  * one to annotate. `isWatched` returns whether a pod that is new now was created under our watch.
+ * `asking` receives each pod's plan.
  */
 export function createPodStore(
   planner: Planner,
   isWatched: () => boolean,
   onPending: (pod: PendingPod) => void,
+  asking?: Pick<NamespaceAsking, 'planned' | 'removed'>,
 ): PodStore {
   const pods = new Map<string, PodRecord>();
   const refused = new Set<string>();
@@ -89,7 +101,7 @@ export function createPodStore(
   const missed = new Set<string>();
   let lists = 0;
 
-  function upsert(object: unknown, isListed: boolean): void {
+  function upsert(object: unknown, isListed: boolean, isAgain = false): void {
     const ref = readRef(object);
     if (ref === undefined) return;
     const { name, resourceVersion } = ref;
@@ -98,26 +110,31 @@ export function createPodStore(
       const isOutdated = isListed && known.list < lists;
       if (isListed) known.list = lists;
       const replaces = isOutdated ? resourceVersion !== known.version : isNewer(resourceVersion, known.version);
-      if (!replaces) return;
+      const isSame = resourceVersion === known.version;
+      // A Service that has come or gone changes what is asked, and not the pod.
+      if (!replaces && !(isSame && (isAgain || (isListed && dependsOnServices(known.state))))) return;
     }
     const plan = planner(object);
     if (plan === undefined) return;
     const attempts = known?.attempts ?? 0;
     const wasRefused = known?.state === 'refused';
     const state = stateOf(plan);
+    const workload = asking?.planned(object, plan, known?.workload, known === undefined);
     if (known === undefined) {
-      pods.set(name, { version: resourceVersion, state, attempts, list: lists });
-      if (state === 'annotate' && isWatched()) missed.add(name);
+      pods.set(name, { version: resourceVersion, state, attempts, list: lists, workload });
+      if (plan.action !== 'skip' && plan.isLeftToAsking !== true && isWatched()) missed.add(name);
     } else {
       refused.delete(name);
       known.version = resourceVersion;
       known.state = state;
       known.list = lists;
+      known.workload = workload;
     }
     if (state === 'annotate') onPending({ name, attempts, wasRefused });
   }
 
   function remove(name: string): void {
+    asking?.removed(name, pods.get(name)?.workload);
     pods.delete(name);
     refused.delete(name);
     missed.delete(name);
@@ -151,6 +168,15 @@ export function createPodStore(
       refused.add(name);
     },
     takeMissed: (name) => missed.delete(name),
+    settle(names, state) {
+      for (const name of names) {
+        const known = pods.get(name);
+        if (known === undefined || !isAsked(known.state)) continue;
+        known.state = state;
+        if (state === 'annotate') onPending({ name, attempts: known.attempts, wasRefused: false });
+      }
+    },
+    planAgain: (object) => upsert(object, false, true),
     refused: () => refused.size,
     release(which) {
       const names = which === 'one' ? [...refused].slice(0, 1) : [...refused];
@@ -178,6 +204,22 @@ export function createPodStore(
 
 function stateOf(plan: PodPlan): PodState {
   return plan.action === 'skip' ? plan.reason : 'annotate';
+}
+
+/** States of pods that are asked, or would be. */
+const ASKED: readonly PodState[] = [
+  'to_be_asked',
+  'asked_no_metrics',
+  'asked_unscrapable',
+  'could_not_ask',
+] satisfies readonly AskReason[];
+
+function isAsked(state: PodState): boolean {
+  return ASKED.includes(state);
+}
+
+function dependsOnServices(state: PodState): boolean {
+  return state === 'no_candidate' || state === 'service_annotated' || isAsked(state);
 }
 
 /**

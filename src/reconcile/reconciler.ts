@@ -7,12 +7,15 @@ import type { WorkItem } from '../kube/work-queue.ts';
 import { apply } from './apply.ts';
 import type { Applied } from './apply.ts';
 import type { FailureLog } from './failure-log.ts';
+import { createLiveAsking } from './live-asking.ts';
+import type { AskOptions } from './live-asking.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { annotatePlanner } from './plan-annotate.ts';
 import type { PodStore } from './pod-store.ts';
 import { createRefusedPods } from './refused-pods.ts';
 import { createRequeue } from './requeue.ts';
 import { createTrackedNamespaces } from './tracked-namespaces.ts';
+import type { TrackedNamespaces } from './tracked-namespaces.ts';
 
 export interface ReconcilerOptions {
   readonly kube: Kube;
@@ -27,6 +30,8 @@ export interface ReconcilerOptions {
   readonly only: string | undefined;
   /** Time between two lists of the same collection, in milliseconds. */
   readonly relistMs: number;
+  /** Asks pods for metrics; undefined where asking is off. */
+  readonly ask?: AskOptions | undefined;
   /** Aborts when the process is not the leader any more. */
   readonly signal: AbortSignal;
 }
@@ -49,6 +54,8 @@ export interface Reconciler {
   namespaces(): number;
   /** Returns the number of pods by plan. */
   pods(): ReadonlyMap<string, number>;
+  /** Returns the number of workloads that are asked, by result; undefined where asking is off. */
+  workloads(): ReadonlyMap<string, number> | undefined;
 }
 
 /**
@@ -61,8 +68,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const queue = createWorkQueue();
   const requeue = createRequeue({ queue, rateLimiter, metrics, failureLog });
   const refusedPods = createRefusedPods({ queue, metrics, log });
-  const namespaces = createTrackedNamespaces({
+  const live =
+    options.ask === undefined ? undefined : createLiveAsking({ ...options, namespaces: () => namespaces }, options.ask);
+  const namespaces: TrackedNamespaces = createTrackedNamespaces({
     ...options,
+    asking: live?.asking,
+    wasAsked: options.ask?.wasAsked ?? false,
     onPending: (namespace, pod) => requeue.pending(namespace, pod),
     onListed(namespace) {
       if (namespace !== undefined) refusedPods.probe(namespace);
@@ -99,7 +110,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (namespace === undefined) return;
     const version = namespace.pods.version(item.name);
     const isWanted = () => namespaces.get(item.group) === namespace;
-    const planner = annotatePlanner(rules(), namespace.mesh);
+    const planner = annotatePlanner(rules(), namespace.mesh, namespace.asking);
     const pod = { namespace: item.group, name: item.name };
     const applied = await apply(pod, { kube, planner, rateLimiter, isWanted, signal });
     if (signal.aborted || applied.result === 'unwanted') return;
@@ -133,8 +144,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     async run() {
       const working = work();
+      await live?.start();
+      const asking = live?.run();
       await namespaces.run();
-      await working;
+      await Promise.all([working, asking]);
       queue.clear();
     },
     reload: () => namespaces.reload(),
@@ -145,6 +158,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       for (const { pods } of namespaces.values()) pods.count(counts);
       return counts;
     },
+    workloads: () => live?.asking.memory.count(),
   };
 }
 
@@ -163,7 +177,7 @@ function store(
       pods.recordAttempt(name);
       return pods.upsert(applied.pod);
     case 'superseded':
-      return pods.upsert(applied.pod);
+      return pods.planAgain(applied.pod);
     case 'gone':
       return pods.deleteVersion(name, version);
     case 'refused':

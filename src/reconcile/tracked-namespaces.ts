@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
+import { askLabelProblem } from '../core/ask-label.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listWatch } from '../kube/list-watch.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
+import type { Asking } from './asking.ts';
 import { NAMESPACES_SUBJECTS, patchSubject, podSubjects } from './failure-log.ts';
 import type { FailureLog } from './failure-log.ts';
 import type { ReconcileMetrics } from './metrics.ts';
@@ -18,6 +20,8 @@ import type { PodWatch } from './watch-pods.ts';
 export interface TrackedNamespace extends PodWatch {
   readonly name: string;
   readonly mesh: boolean;
+  /** The value of its label autoscrape.io/ask. */
+  readonly askLabel: string | undefined;
   /** When it became tracked, by this process's clock. */
   readonly trackedSince: number;
 }
@@ -53,6 +57,10 @@ export interface TrackedNamespacesOptions {
   readonly only: string | undefined;
   readonly relistMs: number;
   readonly signal: AbortSignal;
+  /** What asks the pods of namespaces, where asking is on. */
+  readonly asking?: Asking | undefined;
+  /** Whether another leader may have asked the pods that are there at the start. */
+  readonly wasAsked?: boolean;
   readonly onPending: (namespace: string, pod: PendingPod) => void;
   /** The namespaces were listed, or the pods of this one. */
   readonly onListed: (namespace?: TrackedNamespace) => void;
@@ -69,21 +77,30 @@ const LISTS = 8;
 /** Returns the tracked namespaces, none before `run`. */
 export function createTrackedNamespaces(options: TrackedNamespacesOptions): TrackedNamespaces {
   const { kube, rules, metrics, failureLog, log, excluded, only, relistMs, signal } = options;
-  const { onPending, onListed, onStopped } = options;
+  const { asking, wasAsked = false, onPending, onListed, onStopped } = options;
   const tracked = new Map<string, TrackedNamespace>();
   const lists = createSemaphore(LISTS);
   /** Namespaces whose opt-in label means neither yes nor no, with the value that was logged. */
   const unknownOptIns = new Map<string, string>();
   let namespacesListedAt: number | undefined;
 
-  function startWatching(name: string, mesh: boolean): void {
+  function startWatching({ name, mesh, askLabel }: Pick<TrackedNamespace, 'name' | 'mesh' | 'askLabel'>): void {
     stopWatching(name);
+    const isAtStart = wasAsked && namespacesListedAt === undefined;
+    const current = rules();
     const subjects = podSubjects(name);
     const watch = watchPods({
       kube,
       namespace: name,
       mesh,
-      rules: rules(),
+      rules: current,
+      asking: asking?.inNamespace({
+        name,
+        rules: current,
+        mesh,
+        askLabel,
+        isOld: () => isAtStart && watch.listedAt() === undefined,
+      }),
       relistMs,
       lists,
       signal,
@@ -98,24 +115,30 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
         failureLog.report(subjects[verb], failure);
       },
     });
-    const namespace: TrackedNamespace = { ...watch, name, mesh, trackedSince: performance.now() };
+    const namespace: TrackedNamespace = { ...watch, name, mesh, askLabel, trackedSince: performance.now() };
     tracked.set(name, namespace);
   }
 
   /** Returns whether the namespace was watched. */
   function stopWatching(name: string): boolean {
-    tracked.get(name)?.stop();
+    const watched = tracked.get(name);
+    watched?.stop();
+    watched?.asking?.forgetPods();
     onStopped(name);
     return tracked.delete(name);
   }
 
   function track(namespace: Namespace): void {
-    const { name, optedIn, terminating, mesh } = namespace;
+    const { name, optedIn, terminating, mesh, askLabel } = namespace;
     if (!excluded.has(name)) checkOptIn(namespace);
     if (!optedIn || terminating || excluded.has(name)) return untrack(name);
-    if (tracked.get(name)?.mesh === mesh) return undefined;
+    const known = tracked.get(name);
+    const isSame = known?.mesh === mesh && (asking === undefined || known.askLabel === askLabel);
+    if (isSame) return undefined;
     log.info({ namespace: name, mesh }, 'namespace tracked');
-    return startWatching(name, mesh);
+    const problem = asking === undefined ? undefined : askLabelProblem(askLabel);
+    if (problem !== undefined) log.warn({ namespace: name, reason: problem }, 'namespace is not asked');
+    return startWatching({ name, mesh, askLabel });
   }
 
   /** Logs an opt-in label that means neither yes nor no, once for each namespace and value. */
@@ -136,6 +159,7 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
   /** The namespace is not opted in, or not any more. */
   function untrack(name: string): void {
     if (stopWatching(name)) log.info({ namespace: name }, 'namespace no longer tracked');
+    asking?.forget(name);
     const { list, watch } = podSubjects(name);
     for (const subject of [list, watch, patchSubject(name)]) failureLog.forget(subject);
   }
@@ -178,7 +202,7 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
     size: () => tracked.size,
     reload() {
       const known = [...tracked.values()]; // startWatching changes the map
-      for (const { name, mesh } of known) startWatching(name, mesh);
+      for (const namespace of known) startWatching(namespace);
     },
     isListed: () => namespacesListedAt !== undefined,
     listedAt() {

@@ -4,6 +4,7 @@ import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listWatch } from '../kube/list-watch.ts';
 import type { Semaphore } from '../kube/semaphore.ts';
+import type { NamespaceAsking } from './asking.ts';
 import { annotatePlanner } from './plan-annotate.ts';
 import { createPodStore } from './pod-store.ts';
 import type { PendingPod, PodStore } from './pod-store.ts';
@@ -17,6 +18,8 @@ export const LABEL_LAG_MS = 10_000;
 /** The list-watch of one namespace's pods. */
 export interface PodWatch {
   readonly pods: PodStore;
+  /** What asks its pods, where they are asked. */
+  readonly asking: NamespaceAsking | undefined;
   /**
    * Returns the Unix time of the last complete list, in milliseconds; undefined before the first.
    */
@@ -32,6 +35,8 @@ export interface PodWatchOptions {
   readonly relistMs: number;
   readonly lists: Semaphore;
   readonly signal: AbortSignal;
+  /** What asks its pods, where they are asked. */
+  readonly asking: NamespaceAsking | undefined;
   /** A pod is to be annotated. */
   readonly onPending: (pod: PendingPod) => void;
   readonly onListed: () => void;
@@ -44,12 +49,13 @@ export interface PodWatchOptions {
  * returns it.
  */
 export function watchPods(options: PodWatchOptions): PodWatch {
-  const { kube, namespace, mesh, rules, relistMs, lists, onPending, onListed, onWatchWorks, onFailure } = options;
+  const { kube, namespace, mesh, rules, relistMs, lists, asking, onPending, onListed, onWatchWorks, onFailure } =
+    options;
   const stop = childController(options.signal);
   let listedAt: number | undefined;
   let watchedSince: number | undefined;
   const isWatched = () => watchedSince !== undefined && performance.now() - watchedSince > LABEL_LAG_MS;
-  const pods = createPodStore(annotatePlanner(rules, mesh), isWatched, onPending);
+  const pods = createPodStore(annotatePlanner(rules, mesh, asking), isWatched, onPending, asking);
   const handler = {
     beginList() {
       const list = pods.beginList();
@@ -69,5 +75,5 @@ export function watchPods(options: PodWatchOptions): PodWatch {
     failed: onFailure,
   };
   void listWatch(kube, { path: podsPath(namespace) }, handler, { signal: stop.signal, relistMs, lists });
-  return { pods, listedAt: () => listedAt, stop: () => stop.abort() };
+  return { pods, asking, listedAt: () => listedAt, stop: () => stop.abort() };
 }

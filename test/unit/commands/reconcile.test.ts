@@ -50,6 +50,9 @@ const once: ReconcileOptions = {
   leaseName: 'autoscrape-reconciler',
   healthPort: 0,
   logLevel: 'info',
+  ask: false,
+  askPorts: 'likely',
+  askAnnotatedServices: 'leave',
 };
 const undo: UninjectOptions = { allNamespaces: false, dryRun: false, output: 'text', patchesPerSecond: 20 };
 

@@ -1,0 +1,247 @@
+import type { Logger } from 'pino';
+import { askPod } from '../ask/ask-pod.ts';
+import type { PortAsked } from '../ask/ask-port.ts';
+import { classOf, VERDICTS } from '../core/ask/verdict.ts';
+import { podPath } from '../kube/api-paths.ts';
+import type { Kube } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import { createRateLimiter } from '../kube/rate-limiter.ts';
+import type { AskMemory, Workload } from './ask-memory.ts';
+import type { AskNote } from './ask-note.ts';
+import { nextToAsk } from './ask-queue.ts';
+import { ASK_SUBJECT } from './failure-log.ts';
+import type { FailureLog } from './failure-log.ts';
+import type { ReconcileMetrics } from './metrics.ts';
+import { readRef } from './plan.ts';
+
+/** What asking knows of a namespace while one of its pods is asked. */
+export interface AskedPods {
+  /** Returns what there is to ask of the pod as it is now; undefined where there is nothing. */
+  noteOf(object: unknown): AskNote | undefined;
+  /** Plans the pod again: what there was to ask of it has changed. */
+  planAgain(object: unknown): void;
+  /** Returns whether the namespace is still tracked, with the same labels and rules. */
+  isCurrent(): boolean;
+}
+
+export interface AskerOptions {
+  readonly kube: Pick<Kube, 'request'>;
+  readonly memory: AskMemory;
+  /** Returns what is known of a namespace, or undefined where it is not tracked. */
+  readonly namespace: (name: string) => AskedPods | undefined;
+  /** Returns whether nothing can be asked yet, because something that it depends on is unknown. */
+  readonly isBlocked: () => boolean;
+  /** Returns what says whether an address must not be asked. */
+  readonly refuses: () => (address: string) => boolean;
+  /** A workload has an answer. */
+  readonly onAnswer: (workload: Workload) => void;
+  /** Called about every ten seconds. */
+  readonly onTick: () => void;
+  readonly metrics: Pick<ReconcileMetrics, 'failed' | 'asked'>;
+  readonly failureLog: FailureLog;
+  readonly log: Logger;
+  readonly version: string;
+  readonly clock: Clock;
+  /** Returns a number from 0 to 1, 1 excluded. */
+  readonly random: () => number;
+  /** Returns some letters and digits that no server has a path of. */
+  readonly randomName: () => string;
+  readonly perSecond?: number;
+  /** Aborts when nobody needs the answers any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Requests to pods in a second, in all: intrusion detection counts ports and hosts by time. */
+const PER_SECOND = 5;
+
+/** How much slower workloads are asked that another leader has probably asked before. */
+const OLD_FACTOR = 10;
+
+/** Pods that are asked at the same time. Each can take 12 requests of 10 s, and 2 MiB. */
+const AT_ONCE = 16;
+
+/** The same of old workloads, so that they never keep new ones waiting. */
+const OLD_AT_ONCE = 4;
+
+/** Time between two calls of `onTick`, in milliseconds. */
+const TICK_MS = 10_000;
+
+/** How long a pod waits that could not be asked although it was its turn, in milliseconds. */
+const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
+
+/** Ports that are due within this time are asked with the others, in milliseconds. */
+const SOON_MS = 60_000;
+
+/** Asks pods, one at a time in a namespace and on a node, until the signal aborts. */
+export interface Asker {
+  /** Asks until the signal aborts; resolves when the last request has ended then. */
+  run(): Promise<void>;
+}
+
+/** Returns an asker, which asks nothing before `run`. */
+export function createAsker(options: AskerOptions): Asker {
+  const { kube, memory, clock, random, log, metrics, failureLog, signal, onAnswer, onTick } = options;
+  const perSecond = options.perSecond ?? PER_SECOND;
+  const limiter = createRateLimiter(perSecond, clock.now, sleep);
+  const oldLimiter = createRateLimiter(perSecond / OLD_FACTOR, clock.now, sleep);
+  const busyNamespaces = new Set<string>();
+  const busyNodes = new Set<string>();
+  const running = new Set<Promise<void>>();
+  let oldRunning = 0;
+
+  function sleep(milliseconds: number, until: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (until.aborted) return resolve();
+      const end = (): void => {
+        cancel();
+        until.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = clock.after(milliseconds, end);
+      until.addEventListener('abort', end);
+    });
+  }
+
+  /** As the clock's, but everything is due at once when the signal aborts: requests end then. */
+  function afterOrAbort(milliseconds: number, action: () => void): () => void {
+    const cancel = clock.after(milliseconds, action);
+    signal.addEventListener('abort', action);
+    return () => {
+      cancel();
+      signal.removeEventListener('abort', action);
+    };
+  }
+
+  async function run(): Promise<void> {
+    let tickedAt = clock.now();
+    while (!signal.aborted) {
+      if (clock.now() - tickedAt >= TICK_MS) {
+        tickedAt = clock.now();
+        memory.sweep();
+        onTick();
+      }
+      startNext();
+      // As often as requests may be sent: a pod that has become ready is noticed soon enough then.
+      await sleep(1000 / perSecond, signal);
+    }
+    await Promise.all(running);
+  }
+
+  function startNext(): void {
+    if (running.size >= AT_ONCE || options.isBlocked()) return;
+    const next = nextToAsk({
+      now: clock.now(),
+      namespaces: memory.namespaces(),
+      busy: busyNamespaces,
+      mayAskOld: oldRunning < OLD_AT_ONCE,
+      random,
+    });
+    if (next === undefined) return;
+    const { workload, pod } = next;
+    const { namespace, isOld } = workload;
+    busyNamespaces.add(namespace);
+    if (isOld) oldRunning += 1;
+    const asking = ask(workload, pod).finally(() => {
+      busyNamespaces.delete(namespace);
+      if (isOld) oldRunning -= 1;
+      running.delete(asking);
+    });
+    running.add(asking);
+  }
+
+  async function ask(workload: Workload, name: string): Promise<void> {
+    const { namespace } = workload;
+    const pods = options.namespace(namespace);
+    if (pods === undefined) return;
+    const isWanted = (): boolean => !signal.aborted && pods.isCurrent();
+    const before = await read(workload, name, pods);
+    if (before === undefined || !isWanted()) return;
+    const { plan } = before.note;
+    if (busyNodes.has(plan.node)) return postpone(workload, POSTPONED_MS.node);
+    busyNodes.add(plan.node);
+    try {
+      const due = clock.now() + SOON_MS;
+      const ports = plan.ports.filter(({ port }) => (workload.ports.get(port)?.nextAt ?? 0) <= due);
+      const answers = await askPod(plan.address, ports, {
+        version: options.version,
+        refuses: options.refuses(),
+        after: afterOrAbort,
+        async mayAsk() {
+          if (workload.isOld) await oldLimiter.wait(signal);
+          await limiter.wait(signal);
+          return isWanted();
+        },
+        randomName: options.randomName,
+      });
+      report(workload, name, answers);
+      if (!isWanted()) return;
+      // Addresses are reused, so an answer is only the pod's where it still has the address.
+      const after = await read(workload, name, pods);
+      if (!isWanted()) return;
+      const isSame = after?.uid === before.uid && after.note.plan.address === plan.address;
+      const valid = isSame ? answers : answers.map(withoutAnswer);
+      memory.record(workload, name, plan.owner, { answers: valid, planned: plan.ports });
+      onAnswer(workload);
+    } finally {
+      busyNodes.delete(plan.node);
+    }
+  }
+
+  /** Returns the pod as it is now, where it still belongs to the workload and is ready. */
+  async function read(
+    workload: Workload,
+    name: string,
+    pods: AskedPods,
+  ): Promise<{ readonly uid: string; readonly note: AskNote } | undefined> {
+    const fresh = await kube.request({ method: 'GET', path: podPath(workload.namespace, name), signal });
+    if (signal.aborted) return undefined;
+    if (!fresh.ok) {
+      if (fresh.error.status === 404) memory.leave(workload, name);
+      else {
+        metrics.failed('get pods', fresh.error);
+        failureLog.report(ASK_SUBJECT, fresh.error);
+        postpone(workload, Math.max(POSTPONED_MS.failure, fresh.error.retryAfterMs ?? 0));
+      }
+      return undefined;
+    }
+    failureLog.resolve(ASK_SUBJECT);
+    const note = pods.noteOf(fresh.value);
+    const uid = readRef(fresh.value)?.uid;
+    const isReady = note?.from !== undefined && note.from <= clock.now();
+    if (uid !== undefined && isReady && note.key === workload.key) return { uid, note };
+    // It is not ready any more, or has another configuration, or is not to be asked.
+    memory.leave(workload, name);
+    pods.planAgain(fresh.value);
+    return undefined;
+  }
+
+  function postpone(workload: Workload, milliseconds: number): void {
+    workload.dueAt = clock.now() + milliseconds * (1 + random() / 2);
+  }
+
+  /** Logs and counts each request. Nothing that a server wrote is in a verdict. */
+  function report({ namespace, isOld }: Workload, pod: string, answers: readonly PortAsked[]): void {
+    for (const { port, requests } of answers) {
+      for (const { path, verdict } of requests) {
+        const { key, ...details } = verdict;
+        if (key === 'never_list') {
+          log.info({ namespace, pod, port }, 'pod not asked: its address is one that is never asked');
+          continue;
+        }
+        metrics.asked(key);
+        const remedy = classOf(verdict) === 'unscrapable' ? { remedy: VERDICTS[key].remedy } : {};
+        log.info({ namespace, pod, port, path, verdict: key, ...details, known: isOld, ...remedy }, 'pod asked');
+      }
+    }
+  }
+
+  return { run };
+}
+
+/**
+ * Returns the same with the verdict of a connection that broke. A pod that is not the same after
+ * the requests may have ended because of them, so it is asked less and less often.
+ */
+function withoutAnswer({ port, path }: PortAsked): PortAsked {
+  return { port, path, verdict: { key: 'reset' }, requests: [] };
+}

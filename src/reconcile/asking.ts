@@ -1,0 +1,221 @@
+import { objectIn, text } from '../core/ask/asked-pod.ts';
+import { askableFrom } from '../core/ask/ready-to-ask.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision } from '../core/decision.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import type { AskMemory, ServedPort, Workload } from './ask-memory.ts';
+import type { AskNote } from './ask-note.ts';
+import { planAsk } from './ask-plan.ts';
+import type { AskPlan, AskSettings, AskSurroundings } from './ask-plan.ts';
+import { decideAsked, isLeftToAsking, planAnnotated } from './decide-asked.ts';
+import type { AskedDecision } from './decide-asked.ts';
+import { readEnd } from './plan.ts';
+import type { PodPlan } from './plan.ts';
+import type { Services } from './services.ts';
+
+/** What the planners of all namespaces share about asking. */
+export interface Asking {
+  readonly memory: AskMemory;
+  /** Returns what asks the pods of one namespace, whose labels and rules are these. */
+  inNamespace(namespace: AskedNamespace): NamespaceAsking;
+  /** Returns the addresses of all nodes that were seen. */
+  nodeAddresses(): ReadonlySet<string>;
+  /** Returns the pods whose rule may decide without an answer now, by namespace. */
+  overdue(): Map<string, readonly string[]>;
+  /** Removes all that is known of a namespace that is not tracked any more. */
+  forget(namespace: string): void;
+}
+
+/** A namespace whose pods are asked. */
+export interface AskedNamespace {
+  readonly name: string;
+  readonly rules: Rules;
+  readonly mesh: boolean;
+  /** The value of its label autoscrape.io/ask. */
+  readonly askLabel: string | undefined;
+  /** Returns whether a pod that is new now was there before this leader. */
+  readonly isOld: () => boolean;
+}
+
+/** The pods of one namespace, as far as asking is concerned. */
+export interface NamespaceAsking {
+  /** Returns what to do with a pod that is left to asking. */
+  decide(object: unknown, name: string, decision: Decision): AskedDecision & { readonly note?: AskNote };
+  /** Returns what there is to ask of the pod as it is now; undefined where there is nothing. */
+  noteOf(object: unknown): AskNote | undefined;
+  /**
+   * Stores the plan of a pod that is new or has changed. Returns the workload whose answer it waits
+   * for, if any; `before` is the one that it waited for until now.
+   */
+  planned(object: unknown, plan: PodPlan, before: Workload | undefined, isNew: boolean): Workload | undefined;
+  /** The pod is gone. */
+  removed(name: string, workload: Workload | undefined): void;
+  /** The pods are listed again from the start. */
+  forgetPods(): void;
+  /** Removes a pod that was annotated on trust and has been asked since. Returns whether it was. */
+  takeTrusted(name: string): boolean;
+}
+
+export interface AskingOptions {
+  readonly memory: AskMemory;
+  readonly settings: AskSettings;
+  readonly services: Pick<Services, 'inNamespace' | 'isListed'>;
+  /** Returns the Unix time in milliseconds. */
+  readonly now: () => number;
+  /** Returns a number from 0 to 1, 1 excluded. */
+  readonly random: () => number;
+}
+
+/** A pod is not asked within this time after it has become ready: a server is busy at its start. */
+const JITTER_MS = 30_000;
+
+/** How long a rule that only hints waits for an answer, before it decides by itself. */
+const WAIT_MS = 10 * 60_000;
+
+interface State {
+  /** Pods whose rule waits for an answer, with the Unix time in milliseconds since when. */
+  readonly waiting: Map<string, number>;
+  /** Pods that are annotated because their owner's other pods had metrics, and not asked yet. */
+  readonly trusted: Set<string>;
+}
+
+/** Returns what is shared about asking, in which nothing is known yet. */
+export function createAsking({ memory, settings, services, now, random }: AskingOptions): Asking {
+  const states = new Map<string, State>();
+  const nodes = new Set<string>();
+
+  function stateOf(namespace: string): State {
+    const known = states.get(namespace) ?? { waiting: new Map(), trusted: new Set() };
+    states.set(namespace, known);
+    return known;
+  }
+
+  /** While the Services are unknown, so are the ports that they name, and nothing is asked. */
+  function from(object: unknown, jitterMs: number): number | undefined {
+    return services.isListed() ? askableFrom(object, jitterMs) : undefined;
+  }
+
+  function note(object: unknown, plan: AskPlan, annotated: ServedPort | undefined, jitterMs = 0): AskNote {
+    const at = from(object, jitterMs);
+    return { plan, from: at, key: at === undefined ? undefined : plan.key(), annotated, onTrust: false };
+  }
+
+  function inNamespace({ name: namespace, rules, mesh, askLabel, isOld }: AskedNamespace): NamespaceAsking {
+    const { waiting, trusted } = stateOf(namespace);
+    const surroundings = (): AskSurroundings & { mesh: boolean } => ({
+      rules,
+      settings,
+      askLabel,
+      services: services.inNamespace(namespace),
+      mesh,
+    });
+    const decideFor = (object: unknown): Decision => decide(object, rules, { mesh });
+
+    function annotatedNote(object: unknown): AskNote | undefined {
+      const found = planAnnotated(object, decideFor, surroundings());
+      if (found === undefined || found.annotated === undefined) return undefined;
+      return note(object, found.plan, found.annotated);
+    }
+
+    function join(name: string, { key, from }: AskNote): Workload | undefined {
+      if (key === undefined || from === undefined) return undefined;
+      return memory.join({ namespace, key, name, from, isOld: isOld() });
+    }
+
+    function workloadOf(object: unknown, plan: PodPlan, isNew: boolean): Workload | undefined {
+      const { name, asking } = plan;
+      if (plan.action === 'skip' && plan.reason === 'already_injected') {
+        waiting.delete(name);
+        if (!isNew && !trusted.has(name)) return undefined;
+        const annotated = annotatedNote(object);
+        if (annotated === undefined) return undefined;
+        if (trusted.has(name)) return join(name, annotated);
+        if (annotated.key !== undefined && annotated.annotated !== undefined) {
+          memory.seed(namespace, annotated.key, annotated.plan.owner, annotated.annotated);
+        }
+        return undefined;
+      }
+      if (asking === undefined || plan.action !== 'skip') {
+        waiting.delete(name);
+        if (asking?.onTrust === true) trusted.add(name);
+        return undefined;
+      }
+      if (asking.plan.confirms !== undefined && isWaiting(plan.reason)) {
+        if (!waiting.has(name)) waiting.set(name, now());
+      } else waiting.delete(name);
+      return join(name, asking);
+    }
+
+    return {
+      decide(object, name, decision) {
+        const plan = planAsk(object, decision, surroundings());
+        const byRule: AskedDecision =
+          decision.outcome === 'annotate'
+            ? { outcome: 'annotate', decision, onTrust: false }
+            : { outcome: 'skip', reason: decision.reason };
+        if ('left' in plan) {
+          if (decision.outcome === 'annotate') return byRule;
+          if (plan.left === 'service_annotated') return { outcome: 'skip', reason: 'service_annotated' };
+          return plan.left === 'refused' ? { outcome: 'skip', reason: 'could_not_ask' } : byRule;
+        }
+        if (decision.outcome === 'annotate' && plan.confirms === undefined) return byRule;
+        const asked = note(object, plan, undefined, random() * JITTER_MS);
+        const since = waiting.get(name);
+        const hasWaited = since !== undefined && now() - since >= WAIT_MS;
+        const answers = { memory, key: asked.key, hasWaited };
+        const decided = decideAsked(object, decision, plan, namespace, answers, surroundings());
+        const onTrust = decided.outcome === 'annotate' && decided.onTrust;
+        return { ...decided, note: { ...asked, onTrust } };
+      },
+      noteOf(object) {
+        if (readEnd(object) !== undefined) return undefined;
+        const decision = decideFor(object);
+        if (decision.outcome === 'skip' && decision.reason === 'already_injected') return annotatedNote(object);
+        if (!isLeftToAsking(decision)) return undefined;
+        const plan = planAsk(object, decision, surroundings());
+        return 'left' in plan ? undefined : note(object, plan, undefined);
+      },
+      planned(object, plan, before, isNew) {
+        const node = text(objectIn(object, 'status').hostIP);
+        if (node !== '') nodes.add(node);
+        const workload = workloadOf(object, plan, isNew);
+        if (before !== undefined && before !== workload) memory.leave(before, plan.name);
+        return workload;
+      },
+      removed(name, workload) {
+        waiting.delete(name);
+        trusted.delete(name);
+        if (workload !== undefined) memory.leave(workload, name);
+      },
+      forgetPods: () => memory.forgetPods(namespace),
+      takeTrusted: (name) => trusted.delete(name),
+    };
+  }
+
+  return {
+    memory,
+    inNamespace,
+    nodeAddresses: () => nodes,
+    overdue() {
+      const overdue = new Map<string, readonly string[]>();
+      for (const [namespace, { waiting }] of states) {
+        const isUnreachable = memory.isUnreachable(namespace);
+        const names = [...waiting].filter(([, since]) => isUnreachable || now() - since >= WAIT_MS);
+        if (names.length > 0)
+          overdue.set(
+            namespace,
+            names.map(([name]) => name),
+          );
+      }
+      return overdue;
+    },
+    forget(namespace) {
+      states.delete(namespace);
+      memory.forget(namespace);
+    },
+  };
+}
+
+function isWaiting(reason: string): boolean {
+  return reason === 'to_be_asked' || reason === 'could_not_ask';
+}

@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { refusedAddresses } from '../ask/refused-address.ts';
+import type { Kube } from '../kube/client.ts';
+import { SYSTEM_CLOCK } from '../kube/clock.ts';
+import type { Clock } from '../kube/clock.ts';
+import { createAskMemory } from './ask-memory.ts';
+import type { Workload } from './ask-memory.ts';
+import type { AskSettings } from './ask-plan.ts';
+import { createAsker } from './asker.ts';
+import type { AskedPods } from './asker.ts';
+import { createAsking } from './asking.ts';
+import type { Asking } from './asking.ts';
+import type { FailureLog } from './failure-log.ts';
+import type { ReconcileMetrics } from './metrics.ts';
+import { createServices } from './services.ts';
+import type { TrackedNamespaces } from './tracked-namespaces.ts';
+
+/** How pods are asked. */
+export interface AskOptions extends AskSettings {
+  /** autoscrape's version, as the pods see it. */
+  readonly version: string;
+  /** Whether there was a leader before, which has probably asked the same pods. */
+  readonly wasAsked: boolean;
+  readonly clock?: Clock;
+  /** Returns a number from 0 to 1, 1 excluded. */
+  readonly random?: () => number;
+  /** Requests to pods in a second. */
+  readonly perSecond?: number;
+  /** Returns what says whether an address must not be asked, given those of this cluster. */
+  readonly refusing?: typeof refusedAddresses;
+}
+
+/** Asks the pods of one leader's term. */
+export interface LiveAsking {
+  readonly asking: Asking;
+  /** Lists Services; resolves when they are listed, or after three seconds. */
+  start(): Promise<void>;
+  /** Asks until the signal aborts; resolves then. */
+  run(): Promise<void>;
+}
+
+export interface LiveAskingOptions {
+  readonly kube: Kube;
+  readonly metrics: ReconcileMetrics;
+  readonly failureLog: FailureLog;
+  readonly log: Logger;
+  /** Time between two lists of the same collection, in milliseconds. */
+  readonly relistMs: number;
+  readonly namespaces: () => TrackedNamespaces;
+  readonly signal: AbortSignal;
+}
+
+/** How long the first list of pods waits for the Services, without which no ports are known that only they name. */
+const SERVICES_WAIT_MS = 3000;
+
+/** Returns what asks pods, which does nothing before `start` and `run`. */
+export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): LiveAsking {
+  const { kube, log, signal, namespaces } = options;
+  const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = ask;
+  const services = createServices(options);
+  const memory = createAskMemory({
+    now: clock.now,
+    onFull: (namespace) =>
+      log.warn({ namespace }, 'namespace has more workloads to ask than are stored: some are asked later or again'),
+  });
+  const asking = createAsking({ memory, settings: ask, services, now: clock.now, random });
+  const asker = createAsker({
+    ...options,
+    ...ask,
+    memory,
+    clock,
+    random,
+    namespace: askedPods,
+    isBlocked: () => !services.isListed(),
+    refuses,
+    onAnswer,
+    onTick,
+    randomName: () => randomBytes(12).toString('hex'),
+  });
+  let servicesRun = Promise.resolve();
+  let areServicesLate = false;
+
+  function askedPods(name: string): AskedPods | undefined {
+    const namespace = namespaces().get(name);
+    if (namespace?.asking === undefined) return undefined;
+    const { asking, pods } = namespace;
+    return {
+      noteOf: (object) => asking.noteOf(object),
+      planAgain: (object) => pods.planAgain(object),
+      isCurrent: () => namespaces().get(name) === namespace,
+    };
+  }
+
+  function refuses(): (address: string) => boolean {
+    const isRefused = refusing([...asking.nodeAddresses(), ...serverAddress(kube.server)]);
+    return (address) => isRefused(address) || services.isServiceAddress(address);
+  }
+
+  function onAnswer(workload: Workload): void {
+    const { namespace, pods: names, result } = workload;
+    const tracked = namespaces().get(namespace);
+    if (tracked?.asking === undefined) return;
+    for (const name of names.keys()) {
+      if (tracked.asking.takeTrusted(name)) memory.leave(workload, name);
+    }
+    const state = STATES[result];
+    if (state !== undefined) tracked.pods.settle(names.keys(), state);
+    settleOverdue();
+  }
+
+  /** Pods whose rule need not wait for an answer any more are planned again when they are reconciled. */
+  function settleOverdue(): void {
+    for (const [namespace, names] of asking.overdue()) namespaces().get(namespace)?.pods.settle(names, 'annotate');
+  }
+
+  function onTick(): void {
+    settleOverdue();
+    if (!areServicesLate || !services.isListed()) return;
+    areServicesLate = false;
+    namespaces().reload();
+  }
+
+  return {
+    asking,
+    async start() {
+      servicesRun = services.run();
+      const until = clock.now() + SERVICES_WAIT_MS;
+      while (!services.isListed() && clock.now() < until && !signal.aborted) {
+        await new Promise<void>((resolve) => clock.after(50, resolve));
+      }
+      areServicesLate = !services.isListed();
+    },
+    async run() {
+      await Promise.all([asker.run(), servicesRun]);
+    },
+  };
+}
+
+/** What an answer means for the pods that waited for it. Where there was none, they may be asked later. */
+const STATES = {
+  waiting: undefined,
+  metrics: 'annotate',
+  unscrapable: 'asked_unscrapable',
+  no_metrics: 'asked_no_metrics',
+  not_answered: 'could_not_ask',
+} as const;
+
+/** Returns the API server's address, where its URL has an address and no name. */
+function serverAddress(server: string): string[] {
+  const host = URL.parse(server)?.hostname.replaceAll(/^\[|\]$/g, '');
+  return host === undefined ? [] : [host];
+}
