@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { MARKER_KEY, renderMarker } from '../../../src/core/annotations/marker.ts';
-import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import type { KubernetesObject } from '../../harness/control-plane/api-client.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
+import { startReconciler } from '../../harness/programs/reconciler-process.ts';
 import { CHART } from '../../harness/chart/render.ts';
 
 // The ValidatingAdmissionPolicy that holds the reconciler's account to autoscrape's annotations, on real API servers.
@@ -402,6 +403,46 @@ for (const version of ['1.37', '1.35'] as const) {
           });
         });
       }
+
+      test('the reconciler logs the cause once, and retries a refused pod only when the pod changes', async (t) => {
+        const first = await createPod('stamped');
+        await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(mutatingPolicy('reconciled', metadata.label)));
+        await waitFor('the policy', async () => {
+          const { status } = await patch(first, { annotations: ANNOTATED }, '?dryRun=All');
+          return status === 422;
+        });
+        await Promise.all(Array.from({ length: 20 }, () => createPod('stamped')));
+        const { body } = await cluster.request<{ items: readonly unknown[] }>('GET', '/api/v1/namespaces/stamped/pods');
+        const waiting = body.items.length;
+        const reconciler = await startReconciler(cluster, ['--namespace=stamped'], [MAIN], RECONCILER);
+        t.after(() => reconciler.daemon.stop());
+        const changes = (result: string) =>
+          reconciler.metric(`autoscrape_reconcile_changes_total{action="annotate",result="${result}"}`);
+        await waitFor('every pod to be refused', async () => (await changes('refused')) === waiting);
+        await createPod('stamped');
+        await waitFor('another to be refused', async () => (await changes('refused')) === waiting + 1);
+
+        // This update gets the policy's label, so that the policy adds nothing to the next one.
+        await cluster.request('PATCH', first, { metadata: { annotations: { theirs: 'changed' } } });
+        await waitFor('the changed pod to be annotated', async () => (await changes('done')) === 1);
+        assert.equal((await annotationsOf(first))?.[SCRAPE], 'true');
+        // It was retried after a delay of a second; any other would have been by now.
+        assert.equal(await changes('refused'), waiting + 1);
+        const told = (await reconciler.log()).filter(({ msg, reason }) => /refused/.test(msg) || reason !== undefined);
+        assert.deepEqual(
+          told.map(({ msg, namespace, code, cause, remedy }) => ({ msg, namespace, code, cause, remedy })),
+          [
+            {
+              msg: "pod change refused by autoscrape's own policy, logged once",
+              namespace: 'stamped',
+              code: 422,
+              cause:
+                'a mutating policy or webhook changes pods on UPDATE too, so that more than annotations would change',
+              remedy: "exempt the reconciler's service account from it, or limit it to CREATE",
+            },
+          ],
+        );
+      });
     });
   });
 }

@@ -30,11 +30,15 @@ export interface LogLine {
 
 let started = 0;
 
-/** Starts `autoscrape reconcile` as the reconciler's user, from its source or as told, and returns it once it is ready. */
+/**
+ * Starts `autoscrape reconcile` as the reconciler's user or another, from its source or as told, and returns it once it
+ * is ready.
+ */
 export async function startReconciler(
   cluster: ControlPlane,
   args: readonly string[] = [],
   program: readonly string[] = [MAIN],
+  user = RECONCILER,
 ): Promise<ReconcilerProcess> {
   const port = await freePort();
   started += 1;
@@ -45,7 +49,7 @@ export async function startReconciler(
     args: [
       ...program,
       'reconcile',
-      `--kubeconfig=${await cluster.kubeconfigOf(RECONCILER)}`,
+      `--kubeconfig=${await cluster.kubeconfigOf(user)}`,
       '--lease-namespace=autoscrape',
       '--host=127.0.0.1',
       `--health-port=${port}`,
