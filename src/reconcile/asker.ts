@@ -173,6 +173,8 @@ export function createAsker(options: AskerOptions): Asker {
         },
         randomName: options.randomName,
       });
+      // Requests that end because the signal aborts have no result.
+      if (signal.aborted) return;
       report(workload, name, answers);
       if (!isWanted()) return;
       // Addresses are reused, so an answer is only the pod's where it still has the address.

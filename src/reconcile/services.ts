@@ -49,6 +49,12 @@ const MAX_IN_NAMESPACE = 5000;
 const MAX_PORTS = 100;
 const MAX_SELECTOR = 100;
 
+/** Logged once where the right is missing. */
+const RIGHT_IS_MISSING = {
+  effect: 'no pod is asked',
+  remedy: 'grant the reconciler list and watch of services in the whole cluster, or run it without --ask',
+};
+
 /** One Service. */
 interface Service {
   /** Undefined where it selects no pods. */
@@ -112,7 +118,7 @@ export function createServices({ kube, metrics, failureLog, relistMs, signal }: 
     watchWorks: () => failureLog.resolve(SERVICES_SUBJECTS.watch),
     failed(verb: 'list' | 'watch', failure: Failure) {
       metrics.failed(`${verb} services`, failure);
-      failureLog.report(SERVICES_SUBJECTS[verb], failure);
+      failureLog.report(SERVICES_SUBJECTS[verb], failure, failure.status === 403 ? RIGHT_IS_MISSING : {});
     },
   };
 

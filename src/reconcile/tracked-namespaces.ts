@@ -86,7 +86,8 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
 
   function startWatching({ name, mesh, askLabel }: Pick<TrackedNamespace, 'name' | 'mesh' | 'askLabel'>): void {
     stopWatching(name);
-    const isAtStart = wasAsked && namespacesListedAt === undefined;
+    // Of namespaces that are there at the start, the pods of the first list are old.
+    let isOld = wasAsked && namespacesListedAt === undefined;
     const current = rules();
     const subjects = podSubjects(name);
     const watch = watchPods({
@@ -99,13 +100,14 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
         rules: current,
         mesh,
         askLabel,
-        isOld: () => isAtStart && watch.listedAt() === undefined,
+        isOld: () => isOld,
       }),
       relistMs,
       lists,
       signal,
       onPending: (pod) => onPending(name, pod),
       onListed() {
+        isOld = false;
         failureLog.resolve(subjects.list);
         onListed(namespace);
       },

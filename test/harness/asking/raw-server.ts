@@ -16,7 +16,7 @@ export interface RawServer {
 /** Starts a server that calls `answer` when a request's headers are there, or at once where it speaks `first`. */
 export async function startRawServer(
   answer: (socket: Socket, path: string) => unknown,
-  { first = false, address = '127.0.0.1' } = {},
+  { first = false, address = '127.0.0.1', port: at = 0 } = {},
 ): Promise<RawServer> {
   const sockets = new Set<Socket>();
   const requests: string[] = [];
@@ -40,7 +40,7 @@ export async function startRawServer(
       if (!first) answer(socket, head.split(' ')[1] ?? '');
     });
   });
-  server.listen(0, address);
+  server.listen(at, address);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {

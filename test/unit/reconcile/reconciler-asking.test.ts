@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { refusedAddresses } from '../../../src/ask/refused-address.ts';
 import type { ApiRequest } from '../../../src/kube/client.ts';
 import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { createLog } from '../../../src/process/log.ts';
@@ -47,6 +48,7 @@ interface PodOptions {
   readonly annotations?: Record<string, string>;
   readonly labels?: Record<string, string>;
   readonly container?: object;
+  readonly hostIP?: string;
 }
 
 /** What runs in a test: a cluster that holds these pods, and the reconciler that asks them. */
@@ -93,7 +95,7 @@ function podNamed(name: string, clock: AskingClock, options: PodOptions = {}): P
     status: {
       phase: 'Running',
       podIP: address,
-      hostIP: '10.0.0.1',
+      hostIP: options.hostIP ?? '10.0.0.1',
       conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: since }],
       containerStatuses: [
         { name: 'app', imageID: 'sha256:1', restartCount: 0, state: { running: { startedAt: since } } },
@@ -330,4 +332,413 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     assert.notEqual(asked(running)[0]?.['pod'], asked(running)[1]?.['pod']);
     assert.notEqual(asked(running)[1]?.['pod'], asked(running)[2]?.['pod']);
   });
+
+  test('a port that asks for credentials is not annotated, and the log says what to change', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': 'HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n' });
+    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
+    assert.deepEqual([...running.reconciler.pods()], [['asked_unscrapable', 1]]);
+    assert.match(String(asked(running)[0]?.['remedy']), /without credentials/);
+  });
+
+  test('nothing that a server writes reaches the log or the annotations', async (t) => {
+    const clock = createAskingClock();
+    const answer = `HTTP/1.1 418 EVIL\r\nContent-Type: EVIL\r\nLocation: http://EVIL/EVIL\r\nX: EVIL\r\n\r\nEVIL{EVIL="EVIL"} 1\n`;
+    const server = await serve(t, { '/metrics': answer });
+    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
+    assert.doesNotMatch(JSON.stringify(running.lines), /EVIL/);
+    assert.deepEqual(annotationsOf(running, 'a'), {});
+  });
+
+  test('no port of a pod is asked that its label or its namespace excludes', async (t) => {
+    for (const [ofNamespace, ofPod, expected] of [
+      ['disabled', undefined, 0],
+      [undefined, 'false', 0],
+      [undefined, 'perhaps', 0],
+      ['disabled', 'enabled', 1],
+    ] as const) {
+      const clock = createAskingClock();
+      const server = await serve(t, { '/metrics': METRICS });
+      const label = (value?: string) => (value === undefined ? {} : { 'autoscrape.io/ask': value });
+      const pod = podNamed('a', clock, { port: server.port, labels: label(ofPod) });
+      const running = start(t, clock, [pod], { labels: label(ofNamespace) });
+      await listed(running, 1);
+      await clock.run(2 * MINUTE);
+      assert.equal(server.connections(), expected, `${ofNamespace} ${ofPod}`);
+      if (expected === 0) assert.deepEqual([...running.reconciler.pods()], [['no_candidate', 1]]);
+    }
+  });
+
+  test('a namespace whose label autoscrape.io/ask is unknown is not asked, and logged', async (t) => {
+    const clock = createAskingClock();
+    const running = start(t, clock, [podNamed('a', clock)], { labels: { 'autoscrape.io/ask': 'perhaps' } });
+    await listed(running, 1);
+    const [line] = running.lines.filter(({ msg }) => msg === 'namespace is not asked');
+    assert.match(String(line?.['reason']), /"perhaps", which is read as no/);
+  });
+
+  test('the same image in two namespaces, or with another variable, is asked for itself', async (t) => {
+    const clock = createAskingClock();
+    const mine = await serve(t, { '/metrics': METRICS }, '127.0.0.2');
+    const { port } = mine;
+    const theirs = await startRawServer((socket) => socket.end(HTML), { address: '127.0.0.3', port });
+    t.after(() => theirs.close());
+    const running = start(
+      t,
+      clock,
+      [
+        podNamed('mine', clock, { port, address: '127.0.0.2' }),
+        podNamed('theirs', clock, { port, address: '127.0.0.3', namespace: 'other' }),
+        podNamed('switched', clock, { port, address: '127.0.0.3', env: 'off' }),
+      ],
+      { namespaces: ['shop', 'other'] },
+    );
+    await clock.runUntil('three requests', () => asked(running).length === 3, 3 * MINUTE);
+    await clock.run(MINUTE);
+    assert.deepEqual(
+      ['mine', 'theirs', 'switched'].map((name) => isAnnotated(running, name)),
+      [true, false, false],
+    );
+  });
+
+  test('no more than five requests are sent in a second', async (t) => {
+    const clock = createAskingClock();
+    const at: number[] = [];
+    const server = await startRawServer((socket) => {
+      at.push(clock.now());
+      socket.end(HTML);
+    });
+    t.after(() => server.close());
+    const namespaces = Array.from({ length: 30 }, (_, index) => `shop-${index}`);
+    const pods = namespaces.map((namespace) => podNamed(`of-${namespace}`, clock, { namespace, port: server.port }));
+    const running = start(t, clock, pods, { namespaces });
+    await clock.runUntil('all requests', () => asked(running).length === 30, 3 * MINUTE);
+    for (const [index, time] of at.entries()) assert.ok((at[index + 5] ?? Infinity) - time >= 1000);
+  });
+
+  test('a pod is asked by one request at a time, and so are a namespace and a node', async (t) => {
+    const clock = createAskingClock();
+    let open = 0;
+    let most = 0;
+    const server = await startRawServer((socket) => {
+      open += 1;
+      most = Math.max(most, open);
+      clock.after(3000, () => {
+        open -= 1;
+        socket.end(HTML);
+      });
+    });
+    t.after(() => server.close());
+    clock.isHasty = true;
+    for (const [what, options] of [
+      ['one namespace', [{}, { env: 'b' }, { env: 'c' }]],
+      ['one node', ['a', 'b', 'c'].map((namespace) => ({ namespace, node: 'one' }))],
+    ] as const) {
+      most = 0;
+      const pods = options.map((option, index) => podNamed(`p-${index}`, clock, { port: server.port, ...option }));
+      const running = start(t, clock, pods, { namespaces: ['shop', 'a', 'b', 'c'] });
+      await clock.runUntil('all requests', () => asked(running).length >= 3, 5 * MINUTE);
+      assert.equal(most, 1, what);
+      await running.stop();
+    }
+  });
+
+  test('a namespace whose pods never answer does not keep another one waiting', async (t) => {
+    const clock = createAskingClock();
+    const slow = await startRawServer(() => undefined);
+    t.after(() => slow.close());
+    const server = await serve(t, { '/metrics': METRICS });
+    const pods = Array.from({ length: 20 }, (_, index) =>
+      podNamed(`slow-${index}`, clock, { namespace: 'slow', port: slow.port, env: String(index) }),
+    );
+    const running = start(t, clock, pods, { namespaces: ['slow', 'shop'] });
+    await listed(running, 20);
+    clock.isHasty = true;
+    await clock.runUntil('the first', () => slow.connections() > 0, 2 * MINUTE);
+    running.add(podNamed('a', clock, { port: server.port }));
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.ok(slow.connections() < 20);
+  });
+
+  test('requests end at once when leadership is lost, and nothing follows from them', async (t) => {
+    const clock = createAskingClock();
+    const closed = Promise.withResolvers<void>();
+    const server = await startRawServer((socket) => void socket.on('close', () => closed.resolve()));
+    t.after(() => server.close());
+    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    await listed(running, 1);
+    clock.isHasty = true;
+    await clock.runUntil('the request', () => server.requests.length === 1, 2 * MINUTE);
+    const since = clock.now();
+    await running.stop();
+    await closed.promise;
+    assert.equal(clock.now(), since);
+    assert.deepEqual(asked(running), []);
+  });
+
+  test('an answer counts only for the pod that was asked: not where another one has its name by then', async (t) => {
+    const clock = createAskingClock();
+    let replace = (): void => undefined;
+    const server = await startRawServer((socket) => {
+      replace();
+      socket.end(METRICS);
+    });
+    t.after(() => server.close());
+    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    replace = () => {
+      replace = () => undefined;
+      running.pods.set('a', podNamed('a', clock, { port: server.port, env: 'other' }));
+    };
+    await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
+    await clock.run(20_000);
+    assert.equal(isAnnotated(running, 'a'), false);
+  });
+
+  test('addresses of nodes, of Services and of the loopback interface are never asked', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const services = [
+      {
+        metadata: { namespace: 'other', name: 's' },
+        spec: { clusterIP: '127.0.0.1', selector: { app: 's' }, ports: [] },
+      },
+    ];
+    for (const options of [{ refusing: refusedAddresses }, { services }, {}]) {
+      const pod = podNamed('a', clock, { port: server.port });
+      const other = podNamed('other', clock, {
+        hostIP: 'services' in options || 'refusing' in options ? '' : '127.0.0.1',
+      });
+      const refusing = (addresses: Iterable<string> = []) => {
+        const known = new Set(addresses);
+        return (address: string) => known.has(address);
+      };
+      const running = start(t, clock, [pod, other], { refusing, ...options });
+      await listed(running, 2);
+      await clock.run(5 * MINUTE);
+      assert.equal(server.connections(), 0, JSON.stringify(Object.keys(options)));
+      assert.equal(running.reconciler.pods().get('could_not_ask'), 2);
+      await running.stop();
+    }
+  });
+
+  test('a port that only a Service names is asked; pods of an annotated Service are left, unless they are to be asked', async (t) => {
+    for (const [annotatedServices, scrape, expected] of [
+      ['leave', 'false', 1],
+      ['leave', 'true', 0],
+      ['ask', 'true', 1],
+    ] as const) {
+      const clock = createAskingClock();
+      const server = await serve(t, { '/metrics': METRICS });
+      const services = [
+        {
+          metadata: { namespace: 'shop', name: 's', annotations: { 'prometheus.io/scrape': scrape } },
+          spec: {
+            clusterIP: '10.0.0.9',
+            selector: { app: 'a' },
+            ports: [{ name: 'http', port: 80, targetPort: server.port }],
+          },
+        },
+      ];
+      const pod = podNamed('a', clock, { container: { ports: [] } });
+      const running = start(t, clock, [pod], { services, annotatedServices });
+      await listed(running, 1);
+      await clock.run(2 * MINUTE);
+      assert.equal(server.connections(), expected, `${annotatedServices} ${scrape}`);
+      assert.equal(isAnnotated(running, 'a'), expected === 1);
+      if (expected === 0) assert.deepEqual([...running.reconciler.pods()], [['service_annotated', 1]]);
+    }
+  });
+
+  test('nothing is asked while the Services cannot be listed, and pods that rules find are annotated all the same', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const pods = [
+      podNamed('a', clock, { port: server.port }),
+      podNamed('b', clock, { container: { ports: [{ name: 'metrics', containerPort: 9464 }] } }),
+    ];
+    const running = start(t, clock, pods, { servicesStatus: 403 });
+    await listed(running, 2);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'b'), MINUTE);
+    await clock.run(2 * MINUTE);
+    assert.equal(server.connections(), 0);
+    assert.equal(running.reconciler.pods().get('to_be_asked'), 1);
+  });
+});
+
+/** A pod that a rule with `confirm: true` finds at `/actuator/prometheus`. */
+function springPod(name: string, clock: AskingClock, options: PodOptions & { readonly port: number }): Pod {
+  const probe = { httpGet: { path: '/actuator/health', port: options.port } };
+  return podNamed(name, clock, { ...options, container: { livenessProbe: probe } });
+}
+
+function ruleOf(running: Running, name: string): string | undefined {
+  const marker = annotationsOf(running, name)['autoscrape.io/injected'];
+  return marker === undefined ? undefined : JSON.parse(marker).rule;
+}
+
+suite('a rule that only hints', { concurrency: 4 }, () => {
+  test('is asked first at its own endpoint, and gives its name where that answers', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/actuator/prometheus': METRICS, '/metrics': METRICS });
+    const running = start(t, clock, [springPod('a', clock, { port: server.port })]);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(ruleOf(running, 'a'), 'spring-boot');
+    assert.equal(annotationsOf(running, 'a')['prometheus.io/path'], '/actuator/prometheus');
+    assert.equal(server.connections(), 1);
+    assert.equal(running.missed(), 0);
+  });
+
+  test('is corrected where another path answers', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const running = start(t, clock, [springPod('a', clock, { port: server.port })]);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(ruleOf(running, 'a'), 'asked');
+    assert.equal(annotationsOf(running, 'a')['prometheus.io/path'], '/metrics');
+  });
+
+  test('is refuted where the port has no metrics', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, {});
+    const running = start(t, clock, [springPod('a', clock, { port: server.port })]);
+    await listed(running, 1);
+    await clock.run(30 * MINUTE);
+    assert.equal(isAnnotated(running, 'a'), false);
+    assert.deepEqual([...running.reconciler.pods()], [['asked_no_metrics', 1]]);
+  });
+
+  test('decides without an answer where no request in the namespace was ever answered', async (t) => {
+    const clock = createAskingClock();
+    const running = start(t, clock, [springPod('a', clock, { port: 1 })]);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(ruleOf(running, 'a'), 'spring-boot');
+    assert.equal(running.missed(), 0);
+  });
+
+  test('decides after ten minutes without an answer where others have answered', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const running = start(t, clock, [podNamed('other', clock, { port: server.port })]);
+    await clock.runUntil('the answer of another', () => isAnnotated(running, 'other'), 2 * MINUTE);
+    running.add(springPod('a', clock, { port: 1 }));
+    await clock.run(9 * MINUTE);
+    assert.equal(isAnnotated(running, 'a'), false);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(ruleOf(running, 'a'), 'spring-boot');
+  });
+
+  test('decides after ten minutes for a pod that never becomes ready', async (t) => {
+    const clock = createAskingClock();
+    const pod = springPod('a', clock, { port: 1 });
+    const running = start(t, clock, [{ ...pod, status: { phase: 'Pending' } }]);
+    await listed(running, 1);
+    await clock.run(9 * MINUTE);
+    assert.equal(isAnnotated(running, 'a'), false);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+  });
+
+  test('decides at once where the pod must not be asked', async (t) => {
+    for (const [options, ask, rules] of [
+      [{ hostNetwork: true }, undefined, undefined],
+      [{ labels: { 'autoscrape.io/ask': 'disabled' } }, undefined, undefined],
+      [{}, { 'autoscrape.io/ask': 'disabled' }, undefined],
+      [{}, undefined, 'ask: { never: [8080] }'],
+    ] as const) {
+      const clock = createAskingClock();
+      const running = start(t, clock, [springPod('a', clock, { port: 8080, ...options })], {
+        ...(ask !== undefined && { labels: ask }),
+        ...(rules !== undefined && { rules }),
+      });
+      await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 1000);
+      assert.equal(ruleOf(running, 'a'), 'spring-boot');
+    }
+  });
+});
+
+suite('a workload that answered', { concurrency: 4 }, () => {
+  test('keeps its target in a rollout: the new pod is annotated when it is seen, and asked afterwards', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const { port } = server;
+    const running = start(t, clock, [podNamed('v1', clock, { port, owner: 'shop' })]);
+    await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
+    const next = podNamed('v2', clock, { port, owner: 'shop', env: '2' });
+    running.add({ ...next, status: { phase: 'Pending' } });
+    await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), 1000);
+    assert.equal(ruleOf(running, 'v2'), 'asked');
+    assert.equal(server.connections(), 1);
+    versions += 1;
+    const { metadata } = running.pods.get('v2') ?? assert.fail();
+    running.add({ ...next, metadata: { ...metadata, resourceVersion: String(versions) } });
+    await clock.run(2 * MINUTE);
+    assert.equal(server.connections(), 2);
+    assert.equal(running.missed(), 0);
+  });
+
+  test('is not believed any more after a version without metrics, which stays annotated', async (t) => {
+    const clock = createAskingClock();
+    const answers: Record<string, string> = { '/metrics': METRICS };
+    const server = await serve(t, answers);
+    const { port } = server;
+    const running = start(t, clock, [podNamed('v1', clock, { port, owner: 'shop' })]);
+    await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
+    answers['/metrics'] = HTML;
+    running.add(podNamed('v2', clock, { port, owner: 'shop', env: '2' }));
+    await clock.runUntil('the second request', () => server.connections() === 2, 2 * MINUTE);
+    await clock.run(1000);
+    running.add(podNamed('v3', clock, { port, owner: 'shop', env: '3' }));
+    await clock.run(2 * MINUTE);
+    assert.deepEqual(
+      ['v1', 'v2', 'v3'].map((name) => isAnnotated(running, name)),
+      [true, true, false],
+    );
+  });
+
+  test('is not asked again by the next leader, which annotates its new replicas at once', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const { port } = server;
+    const first = start(t, clock, [podNamed('a', clock, { port, owner: 'shop' })]);
+    await clock.runUntil('the annotation', () => isAnnotated(first, 'a'), 2 * MINUTE);
+    await first.stop();
+    const second = start(t, clock, [...first.pods.values()], { wasAsked: true });
+    await listed(second, 1);
+    second.add(podNamed('b', clock, { port, owner: 'shop' }));
+    await clock.runUntil('the new replica', () => isAnnotated(second, 'b'), 1000);
+    await clock.run(10 * MINUTE);
+    assert.equal(server.connections(), 1);
+  });
+
+  test('is not annotated again where somebody has removed an annotation', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    const pod = running.pods.get('a') ?? assert.fail();
+    versions += 1;
+    const { 'prometheus.io/scrape': _, 'prometheus.io/port': __, ...left } = pod.metadata.annotations;
+    running.add({ ...pod, metadata: { ...pod.metadata, resourceVersion: String(versions), annotations: left } });
+    await clock.run(2 * MINUTE);
+    assert.deepEqual([...running.reconciler.pods()], [['changed_since', 1]]);
+    assert.equal(server.connections(), 1);
+  });
+});
+
+test('silent workloads that were there before a restart are asked at a tenth of the rate, new ones before them', async (t) => {
+  const clock = createAskingClock();
+  const server = await serve(t, { '/metrics': HTML });
+  const namespaces = Array.from({ length: 20 }, (_, index) => `shop-${index}`);
+  const pods = namespaces.map((namespace) => podNamed(`of-${namespace}`, clock, { namespace, port: server.port }));
+  const running = start(t, clock, pods, { namespaces, wasAsked: true });
+  await listed(running, 20);
+  await clock.run(MINUTE);
+  const before = asked(running).length;
+  await clock.run(10_000);
+  const rate = (asked(running).length - before) / 10;
+  assert.ok(rate > 0.3 && rate < 0.7, String(rate));
+  running.add(podNamed('new', clock, { namespace: 'shop-0', port: server.port, env: 'new' }));
+  await clock.runUntil('the new one', () => asked(running).some(({ pod }) => pod === 'new'), MINUTE + 5000);
+  assert.equal(asked(running).find(({ pod }) => pod === 'new')?.['known'], false);
 });
