@@ -260,6 +260,16 @@ function asked(running: Running): Record<string, unknown>[] {
   return running.lines.filter(({ msg }) => msg === 'pod asked');
 }
 
+function askLabel(value: string | undefined): Record<string, string> {
+  return value === undefined ? {} : { 'autoscrape.io/ask': value };
+}
+
+/** Refuses only the addresses of the cluster, so that servers on the loopback interface can be asked. */
+function refusingOnly(addresses: Iterable<string> = []): (address: string) => boolean {
+  const known = new Set(addresses);
+  return (address) => known.has(address);
+}
+
 /** Resolves when the reconciler has listed the pods. */
 async function listed(running: Running, count: number): Promise<void> {
   const known = (): number => [...running.reconciler.pods().values()].reduce((sum, pods) => sum + pods, 0);
@@ -361,9 +371,8 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     ] as const) {
       const clock = createAskingClock();
       const server = await serve(t, { '/metrics': METRICS });
-      const label = (value?: string) => (value === undefined ? {} : { 'autoscrape.io/ask': value });
-      const pod = podNamed('a', clock, { port: server.port, labels: label(ofPod) });
-      const running = start(t, clock, [pod], { labels: label(ofNamespace) });
+      const pod = podNamed('a', clock, { port: server.port, labels: askLabel(ofPod) });
+      const running = start(t, clock, [pod], { labels: askLabel(ofNamespace) });
       await listed(running, 1);
       await clock.run(2 * MINUTE);
       assert.equal(server.connections(), expected, `${ofNamespace} ${ofPod}`);
@@ -480,15 +489,15 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
 
   test('an answer counts only for the pod that was asked: not where another one has its name by then', async (t) => {
     const clock = createAskingClock();
-    let replace = (): void => undefined;
+    let replace: (() => void) | undefined;
     const server = await startRawServer((socket) => {
-      replace();
+      replace?.();
       socket.end(METRICS);
     });
     t.after(() => server.close());
     const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
     replace = () => {
-      replace = () => undefined;
+      replace = undefined;
       running.pods.set('a', podNamed('a', clock, { port: server.port, env: 'other' }));
     };
     await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
@@ -510,11 +519,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       const other = podNamed('other', clock, {
         hostIP: 'services' in options || 'refusing' in options ? '' : '127.0.0.1',
       });
-      const refusing = (addresses: Iterable<string> = []) => {
-        const known = new Set(addresses);
-        return (address: string) => known.has(address);
-      };
-      const running = start(t, clock, [pod, other], { refusing, ...options });
+      const running = start(t, clock, [pod, other], { refusing: refusingOnly, ...options });
       await listed(running, 2);
       await clock.run(5 * MINUTE);
       assert.equal(server.connections(), 0, JSON.stringify(Object.keys(options)));
