@@ -8,7 +8,7 @@ import { annotated } from '../../../bench/pod.ts';
 
 /**
  * A stand-in for the API server, for more pods than the real one can be given in a test's time. It lists (in pages), watches (from a
- * version, with 410 for one that it no longer has), reads and patches pods, and keeps one Lease. All namespaces are opted in.
+ * version, with 410 for one that it no longer has), reads and patches pods, lists Services, and keeps one Lease. All namespaces are opted in.
  */
 export interface StandIn {
   /** A kubeconfig for it, as JSON. */
@@ -21,6 +21,8 @@ export interface StandIn {
   /** Gives every pod of a namespace a new version, as a kubelet does that reports their status. */
   touchPods(namespace: string): void;
   annotatedPods(): number;
+  /** Returns the annotations of a pod, none where there is no such pod. */
+  annotationsOf(namespace: string, name: string): Readonly<Record<string, string>>;
   openWatches(): number;
   /** Destroys every connection that a watch of pods runs on, and returns how many watches there were. */
   cutWatches(): number;
@@ -36,11 +38,24 @@ export interface StandInOptions {
   readonly refusing?: ReadonlySet<string>;
   /** The specification that all pods have; some 6 KB unless given. */
   readonly spec?: object;
+  /** What a pod consists of besides its name and annotations, where pods differ. Comes before `spec`. */
+  readonly podAt?: (namespace: string, index: number) => PodParts;
+  readonly services?: readonly object[];
   /** Serves HTTPS. */
   readonly tls?: { readonly key: string; readonly cert: string };
 }
 
+/** What makes up a pod. */
+export interface PodParts {
+  readonly metadata: object;
+  readonly spec: object;
+  readonly status: object;
+}
+
 interface Pod {
+  /** Its number within its namespace, and its version at its creation. */
+  readonly index: number;
+  readonly created: number;
   version: number;
   /** Its annotations as JSON: pods share the string. */
   annotations: string;
@@ -51,6 +66,11 @@ const ANNOTATED = JSON.stringify({
   ...OURS,
   'autoscrape.io/injected': JSON.stringify({ rule: 'metrics-port', added: OURS }),
 });
+
+/** Returns the name of the pod with this number in a namespace. */
+export function podName(index: number): string {
+  return `app-5d4f8c7b9-${index}`;
+}
 
 /** Labels that all pods have. */
 const LABELS = JSON.stringify(annotated.metadata.labels);
@@ -72,15 +92,23 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
       version += 1;
       const has = options.isAnnotated(namespace, index);
       if (has) known += 1;
-      pods.set(`app-5d4f8c7b9-${index}`, { version, annotations: has ? ANNOTATED : '{}' });
+      pods.set(podName(index), { index, created: version, version, annotations: has ? ANNOTATED : '{}' });
     }
     namespaces.set(namespace, pods);
   }
 
-  const json = ({ version: at, annotations: own }: Pod, namespace: string, name: string) =>
-    `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"${name}","namespace":"${namespace}",` +
-    `"uid":"00000000-0000-4000-8000-${String(at).padStart(12, '0')}","resourceVersion":"${at}","labels":${LABELS},` +
-    `"annotations":${own}},"spec":${spec},"status":{"phase":"Running"}}`;
+  function json({ index, created, version: at, annotations: own }: Pod, namespace: string, name: string): string {
+    const parts = options.podAt?.(namespace, index);
+    const [rest, ownSpec, status] =
+      parts === undefined
+        ? [`"labels":${LABELS}`, spec, '{"phase":"Running"}']
+        : [JSON.stringify(parts.metadata).slice(1, -1), JSON.stringify(parts.spec), JSON.stringify(parts.status)];
+    return (
+      `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"${name}","namespace":"${namespace}",` +
+      `"uid":"00000000-0000-4000-8000-${String(created).padStart(12, '0')}","resourceVersion":"${at}",${rest},` +
+      `"annotations":${own}},"spec":${ownSpec},"status":${status}}`
+    );
+  }
 
   function changed(type: 'ADDED' | 'MODIFIED', namespace: string, name: string, pod: Pod): void {
     const line = `{"type":"${type}","object":${json(pod, namespace, name)}}\n`;
@@ -173,6 +201,13 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     const call = `${verb.toLowerCase()} ${isOfPods ? 'pods' : resource}`;
     calls.set(call, (calls.get(call) ?? 0) + 1);
     if (resource === 'leases') return leases(request, response, url);
+    if (resource === 'services' && !isWatch) {
+      return answer(
+        response,
+        200,
+        JSON.stringify({ metadata: { resourceVersion: String(version) }, items: options.services ?? [] }),
+      );
+    }
     if (!isOfPods) {
       if (isWatch) return watch(response, url, '');
       const labels = { 'autoscrape.io/inject': 'enabled' };
@@ -207,7 +242,9 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     calls,
     onPatch: () => undefined,
     createPod(namespace, name) {
-      const pod = { version: (version += 1), annotations: '{}' };
+      version += 1;
+      const index = namespaces.get(namespace)?.size ?? 0;
+      const pod = { index, created: version, version, annotations: '{}' };
       namespaces.get(namespace)?.set(name, pod);
       changed('ADDED', namespace, name, pod);
     },
@@ -218,6 +255,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
       }
     },
     annotatedPods: () => known,
+    annotationsOf: (namespace, name) => JSON.parse(namespaces.get(namespace)?.get(name)?.annotations ?? '{}'),
     openWatches: () => [...watches].reduce((sum, [namespace, open]) => sum + (namespace === '' ? 0 : open.size), 0),
     cutWatches() {
       const open = [...watches].flatMap(([namespace, responses]) => (namespace === '' ? [] : [...responses]));
