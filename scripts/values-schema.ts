@@ -108,6 +108,11 @@ const Values = z.strictObject({
     enabled: z.boolean(),
     replicas: z.int().min(0),
     patchesPerSecond: z.int().min(1).max(1000),
+    ask: z.strictObject({
+      enabled: z.boolean(),
+      ports: z.enum(['probed', 'web', 'likely', 'all']),
+      annotatedServices: z.enum(['', 'leave', 'ask']),
+    }),
     healthPort: Port,
     ...process,
   }),

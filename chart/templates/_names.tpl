@@ -68,3 +68,13 @@ keys: {{ list $keys.scrape $keys.port $keys.path $keys.scheme (include "autoscra
 {{- define "autoscrape.reconciles" -}}
 {{- if and .Values.reconciler.enabled (not .Values.observe) }}true{{ end -}}
 {{- end -}}
+
+{{/* "true" where the reconciler asks pods. The webhook leaves pods to it exactly there: what nobody asks, the rules decide. */}}
+{{- define "autoscrape.asks" -}}
+{{- if and (include "autoscrape.reconciles" .) .Values.reconciler.ask.enabled }}true{{ end -}}
+{{- end -}}
+
+{{/* What to do with the pods of a Service that is annotated itself: "leave" or "ask". The bridge's Prometheus reads no annotated Services. */}}
+{{- define "autoscrape.askAnnotatedServices" -}}
+{{- .Values.reconciler.ask.annotatedServices | default (ternary "ask" "leave" .Values.bridge.enabled) -}}
+{{- end -}}

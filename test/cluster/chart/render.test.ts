@@ -392,12 +392,17 @@ suite('the reconciler', () => {
     }
   });
 
-  test('may read namespaces, read and patch pods, and hold its own Lease', async () => {
+  test('may read namespaces, read and patch pods, hold its own Lease and, where it asks, read Services', async () => {
     const objects = await render([]);
-    assert.deepEqual(at(one(objects, 'ClusterRole'), 'rules'), [
+    const withoutAsking = [
       { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
       { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch'] },
+    ];
+    assert.deepEqual(at(one(objects, 'ClusterRole'), 'rules'), [
+      ...withoutAsking,
+      { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch'] },
     ]);
+    assert.deepEqual(at(one(await render(await ci('ask-off')), 'ClusterRole'), 'rules'), withoutAsking);
     const leases = list(one(objects, 'Role', 'autoscrape-reconciler'), 'rules');
     assert.ok(leases.every((rule) => String(at(rule, 'resources')) === 'leases'));
     assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--lease-name=autoscrape-reconciler'));
@@ -434,6 +439,71 @@ suite('the reconciler', () => {
       );
     });
   }
+});
+
+/** The arguments about asking of the webhook and of the reconciler; undefined where there is no reconciler. */
+const asking = async (from: readonly string[]) => {
+  const objects = await render(from);
+  const of = (component: string) =>
+    objects
+      .filter(({ kind, name }) => kind === 'Deployment' && name === `autoscrape-${component}`)
+      .map(({ object }) => args(object).filter((arg) => String(arg).startsWith('--ask')))[0];
+  return { webhook: of('webhook'), reconciler: of('reconciler') };
+};
+
+suite('asking', () => {
+  const always = ['--ask', '--ask-ports=likely'];
+
+  test('is on, with the modes that the values name', async () => {
+    assert.deepEqual(await asking([]), {
+      webhook: ['--ask'],
+      reconciler: [...always, '--ask-annotated-services=leave'],
+    });
+    assert.deepEqual((await asking(await ci('ask'))).reconciler, [
+      '--ask',
+      '--ask-ports=all',
+      '--ask-annotated-services=ask',
+    ]);
+  });
+
+  test('is off for both processes at once: the webhook leaves no pod to a reconciler that does not ask', async () => {
+    assert.deepEqual(await asking(await ci('ask-off')), { webhook: [], reconciler: [] });
+    for (const off of ['reconciler.enabled=false', 'observe=true']) {
+      assert.deepEqual(await asking(set(off)), { webhook: [], reconciler: undefined }, off);
+    }
+  });
+
+  test("leaves annotated Services to the Prometheus that reads them, and asks where the bridge's reads none", async () => {
+    const bridge = 'bridge.enabled=true';
+    assert.deepEqual((await asking(set(bridge))).reconciler, [...always, '--ask-annotated-services=ask']);
+    const leaves = set(bridge, 'reconciler.ask.annotatedServices=leave');
+    assert.deepEqual((await asking(leaves)).reconciler, [...always, '--ask-annotated-services=leave']);
+  });
+
+  test("is not blocked by the chart: the reconciler's policy limits nothing that it sends", async () => {
+    const policy = at(one(await render([]), 'NetworkPolicy', 'autoscrape-reconciler'), 'spec');
+    assert.deepEqual(at(policy, 'policyTypes'), ['Ingress']);
+    assert.equal(at(policy, 'egress'), undefined);
+  });
+
+  test('is let in by the policies that docs/asking.md shows', async () => {
+    const page = await readFile(join(CHART, '..', 'docs', 'asking.md'), 'utf8');
+    const shown = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text]): unknown => parse(text ?? ''));
+    const reconciler = one(await render([]), 'Deployment', 'autoscrape-reconciler');
+    const network = shown.find((object) => at(object, 'kind') === 'NetworkPolicy');
+    const from = at(network, 'spec', 'ingress', 0, 'from', 0);
+    assert.deepEqual(at(from, 'namespaceSelector', 'matchLabels'), {
+      'kubernetes.io/metadata.name': at(reconciler, 'metadata', 'namespace'),
+    });
+    const wanted = Object.entries(at(from, 'podSelector', 'matchLabels') ?? {});
+    assert.ok(wanted.length > 0);
+    for (const [key, value] of wanted) assert.equal(at(labels(reconciler, 'spec', 'template'), key), value);
+    const istio = shown.find((object) => at(object, 'kind') === 'AuthorizationPolicy');
+    const account = at(reconciler, 'spec', 'template', 'spec', 'serviceAccountName');
+    assert.deepEqual(at(istio, 'spec', 'rules', 0, 'from', 0, 'source', 'principals'), [
+      `cluster.local/ns/autoscrape/sa/${String(account)}`,
+    ]);
+  });
 });
 
 suite('the sample', () => {
@@ -551,6 +621,26 @@ suite('the notes', () => {
     assert.doesNotMatch(text, optIn);
     assert.match(text, /webhook\.namespaceSelector.*\n.*"env":"prod"/);
     assert.match(text, injected);
+  });
+
+  test('say that pods are asked, where to read about it, and the four ways to switch it off', async () => {
+    const text = await notes([]);
+    assert.match(text, /asked over HTTP.*docs\/asking\.md/s);
+    const off = [
+      '--set reconciler.ask.enabled=false',
+      'kubectl label namespace NAMESPACE autoscrape.io/ask=disabled',
+      'autoscrape.io/ask: disabled',
+      "--set 'rules.ask.never={9999}'",
+    ];
+    for (const line of off) assert.ok(text.includes(`\n  ${line}\n`), line);
+    for (const values of [await ci('ask-off'), set('observe=true'), set('reconciler.enabled=false')]) {
+      assert.doesNotMatch(await notes(values), /over HTTP|docs\/asking|ask\.enabled/);
+    }
+    // What the notes tell to set is a value that the chart takes.
+    const rules = at(one(await render(['--set', 'rules.ask.never={9999}']), 'ConfigMap', 'autoscrape-rules'), 'data');
+    const parsed = parseRules(String(at(rules, 'rules.yaml')), readShipped());
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.value.rules.askNever, [9999]);
   });
 
   test('name the values that the reconciler does not read, and what to do', async () => {
