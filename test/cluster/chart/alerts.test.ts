@@ -91,8 +91,11 @@ suite('the dashboard', () => {
     const panels = [
       ['Pods annotated, by rule', `${decisions}{outcome="annotate",rule="spring-boot"}`, '{rule="spring-boot"}'],
       ['Pods left alone, by reason', `${decisions}{outcome="skip",reason="opted_out"}`, '{reason="opted_out"}'],
+      ['Requests to pods, by verdict', 'autoscrape_ask_requests_total{verdict="not_found"}', '{verdict="not_found"}'],
     ] as const;
     const plans = queryOf('Pods of opted-in namespaces, by what is to be done');
+    const workloads = queryOf('Asked workloads, by result');
+    const answered = { series: 'autoscrape_ask_workloads{result="metrics"}', values: '2x60' };
     const pods = { series: 'autoscrape_reconcile_pods{plan="opted_out"}', values: '3x60' };
     await asked([
       ...panels.flatMap(([title, series, labels]) => {
@@ -106,6 +109,8 @@ suite('the dashboard', () => {
       }),
       { expr: plans, input: [pods], samples: [{ labels: '{plan="opted_out"}', value: 3 }] },
       { expr: plans, input: [], samples: [{ labels: '{}', value: 0 }] },
+      { expr: workloads, input: [answered], samples: [{ labels: '{result="metrics"}', value: 2 }] },
+      { expr: workloads, input: [], samples: [{ labels: '{}', value: 0 }] },
     ]);
   });
 });
@@ -177,6 +182,10 @@ suite('the metrics that alerts and dashboard ask for', () => {
 async function atStart(): Promise<string> {
   const [webhook, reconciler] = [new Registry(), new Registry()];
   initDecisionCounters(createWebhookMetrics(webhook), defaultRules(), true);
-  createReconcileMetrics(reconciler, { namespaces: () => 0, pods: () => new Map([['annotate', 0]]) });
+  createReconcileMetrics(reconciler, {
+    namespaces: () => 0,
+    pods: () => new Map([['annotate', 0]]),
+    workloads: () => new Map([['waiting', 0]]),
+  });
   return [await webhook.metrics(), await reconciler.metrics()].join('');
 }
