@@ -91,16 +91,28 @@ function send(socket: Socket, place: Place, path: string, version: string): Clie
   return client;
 }
 
-function only(verdict: Verdict): Asked {
+/** Returns the verdict without anything that leads further. */
+export function only(verdict: Verdict): Asked {
   return { verdict, redirect: undefined, suggested: undefined };
 }
 
 /** Takes the verdict, and whether the answer was read to its end. */
 type Finish = (asked: Asked, isRead: boolean) => void;
 
-function readAnswer(answer: IncomingMessage, place: Place, path: string, finish: Finish): void {
+/**
+ * Reads an answer and judges it, and calls `finish` at its end. `relocate` returns the location that
+ * the server wrote, where something in between has changed it.
+ */
+export function readAnswer(
+  answer: IncomingMessage,
+  place: Place,
+  path: string,
+  finish: Finish,
+  relocate: (location: string) => string = (location) => location,
+): void {
   const { statusCode: status = 0 } = answer;
-  const location = firstHeader(answer, 'location');
+  const written = firstHeader(answer, 'location');
+  const location = written === undefined ? undefined : relocate(written);
   const redirect =
     FOLLOWED.includes(status) && location !== undefined ? redirectedPath(location, place, path) : undefined;
   const judge = judgeAnswer({

@@ -14,6 +14,12 @@ const ACCEPT = [
   '*/*;q=0.2',
 ].join(',');
 
+const SCRAPE = {
+  Accept: ACCEPT,
+  'Accept-Encoding': 'gzip',
+  'X-Prometheus-Scrape-Timeout-Seconds': String(TOTAL_MS / 1000),
+};
+
 /**
  * Returns the headers of a request, name and value in turn, in the order in which Go sends Prometheus' (net/http writes Host and
  * User-Agent first). Two differ on purpose: `User-Agent` says who asks and where to read about it, `Connection` that nothing follows.
@@ -22,11 +28,17 @@ export function scrapeHeaders(place: Place, version: string): string[] {
   return [
     ['Host', authorityOf(place)],
     ['User-Agent', userAgent(version)],
-    ['Accept', ACCEPT],
-    ['Accept-Encoding', 'gzip'],
-    ['X-Prometheus-Scrape-Timeout-Seconds', String(TOTAL_MS / 1000)],
+    ...Object.entries(SCRAPE),
     ['Connection', 'close'],
   ].flat();
+}
+
+/**
+ * Returns the headers of a request that the API server passes on to a pod: it writes `Host` and
+ * `Connection` itself.
+ */
+export function passedHeaders(version: string): Record<string, string> {
+  return { 'user-agent': userAgent(version), ...SCRAPE };
 }
 
 function userAgent(version: string): string {

@@ -14,6 +14,11 @@ export function podsPath(namespace: string): string {
   return `${namespacePath(namespace)}/pods`;
 }
 
+/** Returns the path of the collection of a namespace's Services. */
+export function servicesPath(namespace: string): string {
+  return `${namespacePath(namespace)}/services`;
+}
+
 /** Returns the path of a pod. */
 export function podPath(namespace: string, name: string): string {
   return `${podsPath(namespace)}/${encodeURIComponent(name)}`;

@@ -1,0 +1,62 @@
+import { request as requestHttp } from 'node:http';
+import type { ClientRequest } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { RequestOptions } from 'node:https';
+import type { Result } from '../core/result.ts';
+import { podPath } from './api-paths.ts';
+import type { KubeconfigChoice } from './kubeconfig.ts';
+
+/** A port of a pod, by names. */
+export interface PodPort {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly port: number;
+}
+
+/** Requests to pods that the API server passes on (the subresource pods/proxy). */
+export interface PodProxy {
+  /**
+   * Returns a GET of the path at the port, not sent before `end()`. It follows no redirect and
+   * decodes nothing. Rejects where there are no credentials.
+   */
+  get(target: PodPort, path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
+  /** Ends every connection. */
+  close(): void;
+}
+
+/**
+ * Returns the path that the API server has in front of the pod's own, in requests and in the
+ * redirects that it passes on.
+ */
+export function podProxyPath({ namespace, pod, port }: PodPort): string {
+  return `${podPath(namespace, pod)}:${port}/proxy`;
+}
+
+/**
+ * Returns the proxy of a cluster, or the message that says what is missing. The client of the API
+ * cannot be used: it follows redirects, to other hosts as well.
+ */
+export async function connectPodProxy(choice: KubeconfigChoice): Promise<Result<PodProxy, string>> {
+  const { loadKubeconfig } = await import('./kubeconfig.ts');
+  const loaded = loadKubeconfig(choice);
+  if (!loaded.ok) return loaded;
+  const { config, server } = loaded.value;
+  let agent: RequestOptions['agent'];
+  return {
+    ok: true,
+    value: {
+      async get(target, path, headers) {
+        const credentials: Record<string, string> = {};
+        const options: RequestOptions = { headers: credentials };
+        await config.applyToHTTPSOptions(options);
+        agent = options.agent;
+        const url = new URL(server + podProxyPath(target) + path);
+        const request = url.protocol === 'http:' ? requestHttp : requestHttps;
+        return request(url, { ...options, headers: { ...headers, ...credentials } });
+      },
+      close() {
+        if (typeof agent === 'object') agent.destroy();
+      },
+    },
+  };
+}
