@@ -26,6 +26,7 @@ const COMMANDS = {
   check: ['check a rules file', async () => (await import('./commands/check.ts')).command],
   reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
   uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
+  learn: ['print rules for what only asking finds', async () => (await import('./commands/learn.ts')).command],
   sample: ['run a small app with metrics', async () => (await import('./commands/sample.ts')).command],
   verify: [
     'check that new pods in a namespace are annotated',

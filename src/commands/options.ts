@@ -62,6 +62,19 @@ export const contextOption = new Option(
   'context of the kubeconfig; defaults to its current one',
 ).argParser(nonEmpty);
 
+/** Which ports `reconcile --ask` and `learn` ask. */
+export const askPortsOption = option('--ask-ports <which>', 'which ports may be asked, by their signs of HTTP')
+  .choices(['probed', 'web', 'likely', 'all'])
+  .default('likely');
+
+/** What `reconcile --ask` and `learn` do about Services that are scraped already. */
+export const askAnnotatedServicesOption = option(
+  '--ask-annotated-services <leave|ask>',
+  'whether pods are asked whose Service has the annotation prometheus.io/scrape: "true"',
+)
+  .choices(['leave', 'ask'])
+  .default('leave');
+
 /** The rate limit of `reconcile` and `uninject`. */
 export const patchesPerSecondOption = option('--patches-per-second <number>', 'most pods to change per second')
   .default(20)

@@ -30,6 +30,8 @@ import { UserError } from '../process/user-error.ts';
 import { VERSION } from '../process/version.ts';
 import { runOnce } from './run-once.ts';
 import {
+  askAnnotatedServicesOption,
+  askPortsOption,
   Command,
   contextOption,
   healthPortOption,
@@ -68,19 +70,8 @@ const flags = new Command('reconcile')
   )
   .addOption(patchesPerSecondOption)
   .addOption(toggle('--ask', 'ask ports of pods without a sure sign of metrics over HTTP, once for each workload'))
-  .addOption(
-    option('--ask-ports <which>', 'which ports --ask may ask, by their signs of HTTP')
-      .choices(['probed', 'web', 'likely', 'all'])
-      .default('likely'),
-  )
-  .addOption(
-    option(
-      '--ask-annotated-services <leave|ask>',
-      'whether --ask asks pods of Services that have the annotation prometheus.io/scrape: "true"',
-    )
-      .choices(['leave', 'ask'])
-      .default('leave'),
-  )
+  .addOption(askPortsOption)
+  .addOption(askAnnotatedServicesOption)
   .addOption(
     option('--lease-name <name>', 'Lease for the leader election among replicas')
       .default('autoscrape-reconciler')

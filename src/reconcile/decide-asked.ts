@@ -13,7 +13,7 @@ import type { AskPlan, AskSurroundings, PortAndPath } from './ask-plan.ts';
 import type { AskReason } from './plan.ts';
 
 /** The rule name of annotations that an answer alone is the reason for. */
-const ASKED_RULE = 'asked';
+export const ASKED_RULE = 'asked';
 
 /** What is decided for a pod that no rule decides, or only by a word that hints. */
 export type AskedDecision =
@@ -100,7 +100,7 @@ function isPlanned({ port, container }: ServedPort, { ports }: AskPlan): boolean
  * Returns the same pod without what autoscrape added, with the endpoint that it has now, where its
  * annotations came from an answer or from a rule that only hints; undefined for every other pod.
  */
-function beforeAnnotated(
+export function beforeAnnotated(
   object: unknown,
   { rules }: Pick<AskSurroundings, 'rules'>,
 ): { readonly object: unknown; readonly endpoint: PortAndPath } | undefined {

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
+
+/** What a port of a pod answers: by path, and to every other path. */
+export type Site = Readonly<Record<string, (response: ServerResponse) => void>>;
+
+/** The objects of one namespace, and what its pods answer. */
+export interface Cluster {
+  readonly namespaceLabels?: Readonly<Record<string, string>>;
+  readonly pods: readonly { readonly metadata: { readonly name: string }; readonly [key: string]: unknown }[];
+  readonly services?: readonly unknown[];
+  /** Controllers by their path. */
+  readonly controllers?: Readonly<Record<string, unknown>>;
+  /** By `pod:port`; nothing listens at other ports. */
+  readonly sites?: Readonly<Record<string, Site>>;
+  /** Whether the account may get pods/proxy. */
+  readonly mayProxy?: boolean;
+}
+
+/** A running API server with one namespace, `shop`. */
+export interface RunningCluster {
+  readonly kubeconfig: string;
+  /** The requests to pods, as `pod:port path`. */
+  readonly asked: string[];
+  /** The headers of the last request to a pod. */
+  readonly headers: () => IncomingMessage['headers'];
+}
+
+const PROXY = /^\/api\/v1\/namespaces\/shop\/pods\/([^/:]+:\d+)\/proxy(\/.*)$/;
+
+/** Starts an API server that passes requests on to pods as Kubernetes' does, and ends with the test. */
+export async function startCluster(t: TestContext, cluster: Cluster): Promise<RunningCluster> {
+  const asked: string[] = [];
+  let headers: IncomingMessage['headers'] = {};
+
+  function pass(place: string, path: string, response: ServerResponse): void {
+    asked.push(`${place} ${path}`);
+    const site = cluster.sites?.[place];
+    if (site === undefined) {
+      const message = 'error trying to reach service: dial tcp 10.1.2.3:1: connect: connection refused';
+      json(response, 503, { kind: 'Status', apiVersion: 'v1', reason: 'ServiceUnavailable', code: 503, message });
+    } else (site[path] ?? site['*'] ?? notFound)(response);
+  }
+
+  function answer(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname } = new URL(request.url ?? '', 'http://here');
+    const [, place, path] = PROXY.exec(request.url ?? '') ?? [];
+    if (place !== undefined && path !== undefined) {
+      headers = request.headers;
+      return pass(place, path, response);
+    }
+    if (pathname.endsWith('/selfsubjectaccessreviews'))
+      return json(response, 201, { status: { allowed: cluster.mayProxy ?? true } });
+    if (pathname === '/api/v1/namespaces/shop')
+      return json(response, 200, { metadata: { name: 'shop', labels: cluster.namespaceLabels ?? {} } });
+    if (pathname.endsWith('/pods')) return json(response, 200, { metadata: {}, items: cluster.pods });
+    if (pathname.endsWith('/services')) return json(response, 200, { metadata: {}, items: cluster.services ?? [] });
+    const pod = cluster.pods.find(({ metadata }) => pathname.endsWith(`/pods/${metadata.name}`));
+    const found = pod ?? cluster.controllers?.[pathname];
+    return found === undefined
+      ? json(response, 404, { kind: 'Status', apiVersion: 'v1', message: 'not found' })
+      : json(response, 200, found);
+  }
+
+  const server = createServer(answer);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the server does not listen');
+  const kubeconfig = join(await temporaryFolder(t), 'config');
+  await writeFile(
+    kubeconfig,
+    JSON.stringify({
+      clusters: [
+        { name: 'c', cluster: { server: `http://127.0.0.1:${address.port}`, 'insecure-skip-tls-verify': true } },
+      ],
+      users: [{ name: 'u', user: { token: 'secret' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
+      'current-context': 'x',
+    }),
+  );
+  return { kubeconfig, asked, headers: () => headers };
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function notFound(response: ServerResponse): void {
+  response.writeHead(404, { 'content-type': 'text/plain' }).end('no');
+}
