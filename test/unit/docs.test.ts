@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartImage } from '../../tools/image.ts';
 import { REASONS } from '../../src/core/skip-reason.ts';
+import { LIVE_POD_SKIP_REASONS } from '../../src/reconcile/plan.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (...path: readonly string[]) => readFile(join(root, ...path), 'utf8');
@@ -31,6 +32,18 @@ suite('docs/troubleshooting.md', () => {
     const asked = Object.keys(REASONS).filter((reason) => reason !== 'already_injected');
     assert.deepEqual(
       asked.filter((reason) => !told.has(reason)),
+      [],
+    );
+  });
+});
+
+suite('docs/asking.md', () => {
+  test('says of every reason that asking gives what to do', async () => {
+    const [, learned = ''] = (await read('docs', 'asking.md')).split('## What was learned');
+    const asks = Object.keys(LIVE_POD_SKIP_REASONS).filter((reason) => /ask|service/.test(reason));
+    assert.ok(asks.length >= 5);
+    assert.deepEqual(
+      asks.filter((reason) => !learned.includes(`\n| \`${reason}\` `)),
       [],
     );
   });
