@@ -13,6 +13,9 @@ const STRESS = join(import.meta.dirname, '../harness/stress');
 /** Each takes about 12 s. */
 const RESTARTS = runs({ usually: 3, all: 10 });
 
+/** At five requests a second, and then half a minute of a restart. */
+const SILENT = { pods: runs({ usually: 1000, all: 5000 }), images: runs({ usually: 40, all: 200 }) };
+
 test(`${RESTARTS} rolling restarts under load, with the certificate swapped each time, lose no call`, async (t) => {
   // It ends with another code than 0, and execFile rejects, where a call was lost, a certificate wasn't taken over, or there
   // were hardly any calls.
@@ -35,6 +38,16 @@ test('64, 512 and 5,000 connections that bring nothing disturb neither reviews n
 test('150,000 pods, 50,000 of them waiting at once, fit into the memory limit of the reconciler', async (t) => {
   await run(process.execPath, [join(import.meta.dirname, '../../scripts/build.ts')]);
   const { stdout } = await run(process.execPath, [join(STRESS, 'many-pods.ts')], { timeout: 15 * 60_000 });
+  for (const line of stdout.trim().split('\n')) t.diagnostic(line);
+});
+
+test(`${SILENT.pods} pods without metrics, of ${SILENT.images} images, opted in at once: each image is asked once`, async (t) => {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return t.skip('a network of its own needs Linux and root');
+  // After the build above. It ends with another code than 0 where an image was asked twice, the rate or the memory was exceeded.
+  const options = [`--pods=${SILENT.pods}`, `--images=${SILENT.images}`];
+  const script = ['--net', process.execPath, join(STRESS, 'silent-pods.ts'), ...options];
+  const { stdout } = await run('unshare', script, { timeout: 10 * 60_000 });
   for (const line of stdout.trim().split('\n')) t.diagnostic(line);
 });
 
