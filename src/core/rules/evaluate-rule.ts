@@ -58,9 +58,10 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
   if (match === 'off') return { kind: 'off' };
   if (typeof match === 'string') return failed(match);
   const exception = rule.unless === undefined ? undefined : evaluateConditions(rule.unless, container, pod, rules);
-  const isExcepted = typeof exception === 'object' && exception.named === undefined;
-  if (rule.exclude) return isExcepted ? failed('unless') : { kind: 'off' };
+  // A rule with exclude is about the container, so that one excepted port is enough.
+  if (rule.exclude) return typeof exception === 'object' ? failed('unless') : { kind: 'off' };
 
+  const isExcepted = typeof exception === 'object' && exception.named === undefined;
   const named =
     rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
   const exceptions = typeof exception === 'object' ? (exception.named ?? []) : [];

@@ -178,7 +178,9 @@ const ruleName = text()
 const Rule = strict({
   name: ruleName,
   when: When,
-  unless: When.optional().describe('the same conditions; a port for which they hold is not used'),
+  unless: When.optional().describe(
+    'the same conditions; a port for which they hold is not used, and a rule with exclude does not match at all',
+  ),
   scrape: strict({
     port: PortNumber.optional().describe('the port, which overrides the conditions'),
     path: PathTemplate.optional().describe(

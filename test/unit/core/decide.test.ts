@@ -20,6 +20,7 @@ https: true
 rules:
   - { name: hint, when: { portName: hint }, confirm: true }
   - { name: tls-hint, when: { portName: tls-hint }, scrape: { scheme: https }, confirm: true }
+  - { name: quiet, when: { container: quiet }, unless: { portName: loud }, exclude: true }
   - { name: in-shop, when: { namespace: 'shop(-.*)?', portName: shop } }
   - { name: not-in-test, when: { portName: app }, unless: { namespace: test } }
 `);
@@ -676,6 +677,20 @@ const ROWS: readonly Row[] = [
     pod: pod({ ports: [HTTP], container }),
     want: 'skip to_be_asked',
   })),
+  {
+    row: '16',
+    says: 'a pod that a rule excludes',
+    rules: HINTS,
+    pod: pod({ ports: [METRICS], container: { name: 'quiet' } }),
+    want: 'skip switched_off',
+  },
+  {
+    row: '14',
+    says: 'a pod that a rule excludes unless it has such a port, and it has one beside others',
+    rules: HINTS,
+    pod: pod({ ports: [METRICS, { name: 'loud', containerPort: 7000 }], container: { name: 'quiet' } }),
+    want: 'metrics-port 9090 /metrics',
+  },
   { row: '17', says: 'a pod without a sign of metrics', pod: pod({ ports: [HTTP] }), want: 'skip no_candidate' },
   { row: '17', says: 'a pod without ports', pod: pod({ ports: [] }), want: 'skip no_candidate' },
 ];
