@@ -106,6 +106,18 @@ test('environment variables set flags, and a flag wins', async (t) => {
   assert.notEqual(serving.port, 1);
 });
 
+test('--ask leaves a pod for which a rule only hints to the reconciler, and its counter begins at 0', async (t) => {
+  const serving = await startServe(t, { args: ['--ask'] });
+  assert.match(await serving.line(/"serving"/), /"ask":true/);
+  const counter = 'autoscrape_admission_decisions_total{outcome="skip",reason="to_be_asked",rule="spring-boot"}';
+  assert.ok((await serving.health('/metrics')).body.includes(`\n${counter} 0\n`));
+  const probe = { httpGet: { path: '/actuator/health', port: 8080 } };
+  const pod = { metadata: {}, spec: { containers: [{ name: 'app', livenessProbe: probe }] } };
+  const { body } = await post(serving, JSON.stringify(reviewOf(pod)));
+  assert.match(body, /"reason":"to_be_asked"/);
+  assert.match(body, /"rule":"spring-boot"/);
+});
+
 test('serve does not start without a valid certificate pair: it names the file and the error, exit code 1', async (t) => {
   const folder = await temporaryFolder(t);
   await writePair(createAuthority(), folder);
