@@ -77,7 +77,8 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     if (rule === undefined) continue;
     const finds = finderOf(rule, namespace, shipped);
     const alsoFound = workloads.find((other) => other !== workload && other.pods.some(finds));
-    if (alsoFound === undefined) rules.push(rule);
+    if (!workload.pods.some(finds)) onNote(`${titleOf(workload)}: no rule: none would find its pods`);
+    else if (alsoFound === undefined) rules.push(rule);
     else onNote(`${titleOf(workload)}: no rule: its labels also select pods of ${titleOf(alsoFound)}`);
   }
   return { rules, known };

@@ -18,6 +18,7 @@ export interface LearnedRule {
     readonly image?: string;
     readonly portNumber?: number;
   };
+  readonly unless?: { readonly portName: string };
   readonly scrape?: { readonly port?: number; readonly path: string };
   readonly exclude?: true;
 }
@@ -45,13 +46,17 @@ export function learnedRule(
   endpoint: LearnedEndpoint | undefined,
 ): LearnedRule {
   const common = { name: ruleName(namespace, kind, name) };
-  if (endpoint === undefined) return { ...common, when: { namespace, ...escaped(identity) }, exclude: true };
+  if (endpoint === undefined)
+    return { ...common, when: { namespace, ...escaped(identity) }, unless: HAS_METRICS, exclude: true };
   const { container, port, declared, path } = endpoint;
   const when = { namespace, ...escaped(identity), container };
   return declared
     ? { ...common, when: { ...when, portNumber: port }, scrape: { path } }
     : { ...common, when, scrape: { port, path } };
 }
+
+/** So that a refusal is not the last word when a later version names a port so. */
+const HAS_METRICS = { portName: '(.*-)?(metrics|prometheus)(-.*)?' };
 
 /** Conditions are patterns, and only images have a character with a meaning there. */
 function escaped(identity: Identity): Identity {

@@ -109,6 +109,7 @@ test('a workload that serves metrics gets a rule by its selector, with which the
     {
       name: 'learned-shop-pod-other',
       when: { namespace: 'shop', podLabels: { matchLabels: { app: 'other' } } },
+      unless: { portName: '(.*-)?(metrics|prometheus)(-.*)?' },
       exclude: true,
     },
   ]);
@@ -126,6 +127,8 @@ test('a workload that serves metrics gets a rule by its selector, with which the
     'no_candidate',
   );
   assert.equal(decideBy(stdout, pod('other', {})), 'switched_off');
+  // It names a port so, and the refusal was another version's.
+  assert.equal(decideBy(stdout, pod('other', { ports: [{ name: 'metrics', containerPort: 9090 }] })), ':9090/metrics');
 });
 
 test('what is learned is a file that check accepts, and with it nothing more is learned and nobody asked', async (t) => {
