@@ -86,6 +86,7 @@ const flags = new Command('reconcile')
     examples(
       ['What would happen?', 'autoscrape reconcile --once --dry-run'],
       ['Do it for one namespace', 'autoscrape reconcile --once -n shop'],
+      ['Which requests would be sent to pods?', 'autoscrape reconcile --once --dry-run --ask'],
       ['As the chart runs it', 'autoscrape reconcile --rules /etc/autoscrape/rules.yaml'],
     ),
   );
@@ -113,14 +114,14 @@ export async function reconcile(options: ReconcileOptions): Promise<number> {
 }
 
 async function reconcileOnce(options: ReconcileOptions): Promise<number> {
-  if (options.ask) throw new UserError('--once and --dry-run do not ask yet: leave out --ask.');
   const rules = await loadRules(options.rules);
   return runOnce(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
     return {
       selection: options.namespace === undefined ? 'labelled' : { name: options.namespace },
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
-      plannerFor: ({ mesh }) => annotatePlanner(rules, mesh),
+      plannerFor: ({ mesh }, asking) => annotatePlanner(rules, mesh, asking),
+      ask: options.ask ? { rules, settings: askSettings(options) } : undefined,
       onNamespaces(namespaces, found) {
         let isExplained = false;
         for (const { name, unknownOptIn: value } of found) {

@@ -51,8 +51,11 @@ export interface AskMemory {
   leave(workload: Workload, pod: string): void;
   /** Stores what asking a pod has shown, and the endpoint for the workload's owner. */
   record(workload: Workload, pod: string, owner: string | undefined, asked: Asked): void;
-  /** Stores what is known from a pod that is annotated already, where nothing else is known. */
-  seed(namespace: string, key: string, owner: string | undefined, endpoint: ServedPort): void;
+  /**
+   * Stores what is known from a pod that is annotated already, where nothing else is known. Returns
+   * the workload where it was known and has not been asked yet.
+   */
+  seed(namespace: string, key: string, owner: string | undefined, endpoint: ServedPort): Workload | undefined;
   /** Returns where the owner's pods had metrics when one of them was last asked. */
   ofOwner(namespace: string, owner: string): ServedPort | undefined;
   /** Returns whether requests were sent to pods of the namespace and none was ever answered. */
@@ -245,12 +248,13 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       const memory = of(namespace);
       memory.wasAnswered = true;
       if (owner !== undefined && !memory.owners.has(owner)) setOwner(memory, owner, { port, path, container });
-      if (find(namespace, key) !== undefined) return;
-      const workload = create(namespace, key, false);
-      if (workload === undefined) return;
+      const known = find(namespace, key);
+      const workload = known ?? create(namespace, key, false);
+      if (workload === undefined || workload.answeredAt > 0 || workload.endpoint !== undefined) return undefined;
       workload.endpoint = { port, path };
       workload.result = 'metrics';
       workload.dueAt = Infinity;
+      return known;
     },
     ofOwner: (namespace, owner) => namespaces.get(namespace)?.owners.get(owner),
     isUnreachable(namespace) {

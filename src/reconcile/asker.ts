@@ -1,17 +1,14 @@
-import type { Logger } from 'pino';
 import { askPod } from '../ask/ask-pod.ts';
 import type { PortAsked } from '../ask/ask-port.ts';
-import { classOf, VERDICTS } from '../core/ask/verdict.ts';
+import type { Place } from '../core/ask/place.ts';
+import type { Verdict } from '../core/ask/verdict.ts';
 import { podPath } from '../kube/api-paths.ts';
-import type { Kube } from '../kube/client.ts';
+import type { Failure, Kube } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import type { AskMemory, Workload } from './ask-memory.ts';
 import type { AskNote } from './ask-note.ts';
 import { nextToAsk } from './ask-queue.ts';
-import { ASK_SUBJECT } from './failure-log.ts';
-import type { FailureLog } from './failure-log.ts';
-import type { ReconcileMetrics } from './metrics.ts';
 import { readRef } from './plan.ts';
 
 /** What asking knows of a namespace while one of its pods is asked. */
@@ -24,6 +21,17 @@ export interface AskedPods {
   isCurrent(): boolean;
 }
 
+/** A request to a pod, and what it has shown. */
+export interface SentRequest extends Place {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly path: string;
+  /** Contains nothing that a server wrote. */
+  readonly verdict: Verdict;
+  /** Whether the workload was there before this leader. */
+  readonly isOld: boolean;
+}
+
 export interface AskerOptions {
   readonly kube: Pick<Kube, 'request'>;
   readonly memory: AskMemory;
@@ -33,13 +41,14 @@ export interface AskerOptions {
   readonly isBlocked: () => boolean;
   /** Returns what says whether an address must not be asked. */
   readonly refuses: () => (address: string) => boolean;
-  /** A workload has an answer. */
+  /** A request was sent. */
+  readonly onRequest: (request: SentRequest) => void;
+  /** A workload has an answer, or there was none. */
   readonly onAnswer: (workload: Workload) => void;
+  /** A pod could not be read; `undefined`: it could. */
+  readonly onRead: (failure?: Failure) => void;
   /** Called about every ten seconds. */
-  readonly onTick: () => void;
-  readonly metrics: Pick<ReconcileMetrics, 'failed' | 'asked'>;
-  readonly failureLog: FailureLog;
-  readonly log: Logger;
+  readonly onTick?: () => void;
   readonly version: string;
   readonly clock: Clock;
   /** Returns a number from 0 to 1, 1 excluded. */
@@ -72,15 +81,22 @@ const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
 /** Ports that are due within this time are asked with the others, in milliseconds. */
 const SOON_MS = 60_000;
 
+/** Workloads by namespace and key. */
+type Workloads = ReadonlyMap<string, ReadonlyMap<string, Workload>>;
+
 /** Asks pods, one at a time in a namespace and on a node, until the signal aborts. */
 export interface Asker {
   /** Asks until the signal aborts; resolves when the last request has ended then. */
   run(): Promise<void>;
+  /**
+   * Asks every workload once that has a ready pod; resolves when that is done or the signal aborts.
+   */
+  runOnce(): Promise<void>;
 }
 
 /** Returns an asker, which asks nothing before `run`. */
 export function createAsker(options: AskerOptions): Asker {
-  const { kube, memory, clock, random, log, metrics, failureLog, signal, onAnswer, onTick } = options;
+  const { kube, memory, clock, random, signal } = options;
   const perSecond = options.perSecond ?? PER_SECOND;
   const limiter = createRateLimiter(perSecond, clock.now, sleep);
   const oldLimiter = createRateLimiter(perSecond / OLD_FACTOR, clock.now, sleep);
@@ -118,46 +134,71 @@ export function createAsker(options: AskerOptions): Asker {
       if (clock.now() - tickedAt >= TICK_MS) {
         tickedAt = clock.now();
         memory.sweep();
-        onTick();
+        options.onTick?.();
       }
-      startNext();
+      startNext(memory.namespaces());
       // As often as requests may be sent: a pod that has become ready is noticed soon enough then.
       await sleep(1000 / perSecond, signal);
     }
     await Promise.all(running);
   }
 
-  function startNext(): void {
-    if (running.size >= AT_ONCE || options.isBlocked()) return;
+  async function runOnce(): Promise<void> {
+    const done = new Set<Workload>();
+    while (!signal.aborted) {
+      const left = without(memory.namespaces(), done);
+      const isStarted = startNext(left, (workload) => done.add(workload));
+      if (!isStarted && running.size === 0 && !hasPostponed(left)) break;
+      await sleep(1000 / perSecond, signal);
+    }
+    await Promise.all(running);
+  }
+
+  /** Returns whether a pod waits because another one of its node was asked. */
+  function hasPostponed(namespaces: Workloads): boolean {
+    return [...namespaces.values()].some((workloads) =>
+      [...workloads.values()].some(({ dueAt, pods }) => dueAt > clock.now() && dueAt < Infinity && pods.size > 0),
+    );
+  }
+
+  /** Starts to ask the next pod. Returns whether there is one. */
+  function startNext(namespaces: Workloads, onDone: (workload: Workload) => void = () => undefined): boolean {
+    if (running.size >= AT_ONCE || options.isBlocked()) return false;
     const next = nextToAsk({
       now: clock.now(),
-      namespaces: memory.namespaces(),
+      namespaces,
       busy: busyNamespaces,
       mayAskOld: oldRunning < OLD_AT_ONCE,
       random,
     });
-    if (next === undefined) return;
+    if (next === undefined) return false;
     const { workload, pod } = next;
     const { namespace, isOld } = workload;
     busyNamespaces.add(namespace);
     if (isOld) oldRunning += 1;
-    const asking = ask(workload, pod).finally(() => {
+    const asking = ask(workload, pod).then((isPostponed) => {
+      if (!isPostponed) onDone(workload);
       busyNamespaces.delete(namespace);
       if (isOld) oldRunning -= 1;
       running.delete(asking);
     });
     running.add(asking);
+    return true;
   }
 
-  async function ask(workload: Workload, name: string): Promise<void> {
+  /** Asks one pod. Returns whether it has to wait, because another pod of its node is being asked. */
+  async function ask(workload: Workload, name: string): Promise<boolean> {
     const { namespace } = workload;
     const pods = options.namespace(namespace);
-    if (pods === undefined) return;
+    if (pods === undefined) return false;
     const isWanted = (): boolean => !signal.aborted && pods.isCurrent();
     const before = await read(workload, name, pods);
-    if (before === undefined || !isWanted()) return;
+    if (before === undefined || !isWanted()) return false;
     const { plan } = before.note;
-    if (busyNodes.has(plan.node)) return postpone(workload, POSTPONED_MS.node);
+    if (busyNodes.has(plan.node)) {
+      postpone(workload, POSTPONED_MS.node);
+      return true;
+    }
     busyNodes.add(plan.node);
     try {
       const due = clock.now() + SOON_MS;
@@ -174,16 +215,17 @@ export function createAsker(options: AskerOptions): Asker {
         randomName: options.randomName,
       });
       // Requests that end because the signal aborts have no result.
-      if (signal.aborted) return;
-      report(workload, name, answers);
-      if (!isWanted()) return;
+      if (signal.aborted) return false;
+      report(workload, name, plan.address, answers);
+      if (!isWanted()) return false;
       // Addresses are reused, so an answer is only the pod's where it still has the address.
       const after = await read(workload, name, pods);
-      if (!isWanted()) return;
+      if (!isWanted()) return false;
       const isSame = after?.uid === before.uid && after.note.plan.address === plan.address;
       const valid = isSame ? answers : answers.map(withoutAnswer);
       memory.record(workload, name, plan.owner, { answers: valid, planned: plan.ports });
-      onAnswer(workload);
+      options.onAnswer(workload);
+      return false;
     } finally {
       busyNodes.delete(plan.node);
     }
@@ -200,13 +242,12 @@ export function createAsker(options: AskerOptions): Asker {
     if (!fresh.ok) {
       if (fresh.error.status === 404) memory.leave(workload, name);
       else {
-        metrics.failed('get pods', fresh.error);
-        failureLog.report(ASK_SUBJECT, fresh.error);
+        options.onRead(fresh.error);
         postpone(workload, Math.max(POSTPONED_MS.failure, fresh.error.retryAfterMs ?? 0));
       }
       return undefined;
     }
-    failureLog.resolve(ASK_SUBJECT);
+    options.onRead();
     const note = pods.noteOf(fresh.value);
     const uid = readRef(fresh.value)?.uid;
     const isReady = note?.from !== undefined && note.from <= clock.now();
@@ -221,23 +262,16 @@ export function createAsker(options: AskerOptions): Asker {
     workload.dueAt = clock.now() + milliseconds * (1 + random() / 2);
   }
 
-  /** Logs and counts each request. Nothing that a server wrote is in a verdict. */
-  function report({ namespace, isOld }: Workload, pod: string, answers: readonly PortAsked[]): void {
+  function report(workload: Workload, pod: string, address: string, answers: readonly PortAsked[]): void {
+    const { namespace, isOld } = workload;
     for (const { port, requests } of answers) {
       for (const { path, verdict } of requests) {
-        const { key, ...details } = verdict;
-        if (key === 'never_list') {
-          log.info({ namespace, pod, port }, 'pod not asked: its address is one that is never asked');
-          continue;
-        }
-        metrics.asked(key);
-        const remedy = classOf(verdict) === 'unscrapable' ? { remedy: VERDICTS[key].remedy } : {};
-        log.info({ namespace, pod, port, path, verdict: key, ...details, known: isOld, ...remedy }, 'pod asked');
+        options.onRequest({ namespace, pod, address, port, path, verdict, isOld });
       }
     }
   }
 
-  return { run };
+  return { run, runOnce };
 }
 
 /**
@@ -246,4 +280,11 @@ export function createAsker(options: AskerOptions): Asker {
  */
 function withoutAnswer({ port, path }: PortAsked): PortAsked {
   return { port, path, verdict: { key: 'reset' }, requests: [] };
+}
+
+function without(namespaces: Workloads, some: ReadonlySet<Workload>): Workloads {
+  const left = [...namespaces].map(([name, workloads]) => {
+    return [name, new Map([...workloads].filter(([, workload]) => !some.has(workload)))] as const;
+  });
+  return new Map(left);
 }

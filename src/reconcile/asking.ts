@@ -64,6 +64,10 @@ export interface AskingOptions {
   readonly now: () => number;
   /** Returns a number from 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** A workload has an answer from a pod that is annotated already, and others wait for it. */
+  readonly onSeed: (workload: Workload) => void;
+  /** Whether a pod's age counts as the time that its rule has waited: this is the only run. */
+  readonly isOnce?: boolean;
 }
 
 /** A pod is not asked within this time after it has become ready: a server is busy at its start. */
@@ -80,7 +84,15 @@ interface State {
 }
 
 /** Returns what is shared about asking, in which nothing is known yet. */
-export function createAsking({ memory, settings, services, now, random }: AskingOptions): Asking {
+export function createAsking({
+  memory,
+  settings,
+  services,
+  now,
+  random,
+  onSeed,
+  isOnce = false,
+}: AskingOptions): Asking {
   const states = new Map<string, State>();
   const nodes = new Set<string>();
 
@@ -131,7 +143,8 @@ export function createAsking({ memory, settings, services, now, random }: Asking
         if (annotated === undefined) return undefined;
         if (trusted.has(name)) return join(name, annotated);
         if (annotated.key !== undefined && annotated.annotated !== undefined) {
-          memory.seed(namespace, annotated.key, annotated.plan.owner, annotated.annotated);
+          const seeded = memory.seed(namespace, annotated.key, annotated.plan.owner, annotated.annotated);
+          if (seeded !== undefined) onSeed(seeded);
         }
         return undefined;
       }
@@ -144,6 +157,12 @@ export function createAsking({ memory, settings, services, now, random }: Asking
         if (!waiting.has(name)) waiting.set(name, now());
       } else waiting.delete(name);
       return join(name, asking);
+    }
+
+    function hasWaited(object: unknown, name: string, { key }: AskNote): boolean {
+      const since = isOnce ? Date.parse(text(objectIn(object, 'metadata').creationTimestamp)) : waiting.get(name);
+      if (since === undefined || !(now() - since >= WAIT_MS)) return false;
+      return !isOnce || key === undefined || (memory.find(namespace, key)?.answeredAt ?? 0) > 0;
     }
 
     return {
@@ -160,9 +179,7 @@ export function createAsking({ memory, settings, services, now, random }: Asking
         }
         if (decision.outcome === 'annotate' && plan.confirms === undefined) return byRule;
         const asked = note(object, plan, undefined, random() * JITTER_MS);
-        const since = waiting.get(name);
-        const hasWaited = since !== undefined && now() - since >= WAIT_MS;
-        const answers = { memory, key: asked.key, hasWaited };
+        const answers = { memory, key: asked.key, hasWaited: hasWaited(object, name, asked) };
         const decided = decideAsked(object, decision, plan, namespace, answers, surroundings());
         const onTrust = decided.outcome === 'annotate' && decided.onTrust;
         return { ...decided, note: { ...asked, onTrust } };

@@ -6,6 +6,7 @@ import type { RateLimiter } from '../kube/rate-limiter.ts';
 import { retry } from '../kube/retry.ts';
 import { apply } from './apply.ts';
 import type { Applied, ApplyOptions } from './apply.ts';
+import type { PodRequest } from './ask-once.ts';
 import { readNamespace } from './namespace.ts';
 import type { Namespace } from './namespace.ts';
 import type { ChangePlan, Planner, PodPlan } from './plan.ts';
@@ -23,6 +24,8 @@ export interface BulkReport {
   readonly dryRun: boolean;
   readonly namespaces: readonly Namespace[];
   readonly pods: readonly PodOutcome[];
+  /** The requests to pods, in a dry run those that would be sent; undefined where asking is off. */
+  readonly requests?: readonly PodRequest[];
   /** What failed besides single pods: one sentence each. */
   readonly problems: readonly string[];
 }
@@ -102,7 +105,10 @@ async function planNamespace(
   const plans: PodPlan[] = [];
   const onObject = (object: unknown) => {
     const plan = planner(object);
-    if (plan !== undefined) plans.push(plan);
+    if (plan === undefined) return;
+    // What asking needs of the pod holds on to all of it.
+    const { asking, ...others } = plan;
+    plans.push(asking === undefined ? plan : others);
   };
   const listed = await listAll(kube, { path: podsPath(namespace) }, onObject, signal);
   return listed.ok ? { ok: true, value: plans } : listed;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { refusedAddresses } from '../ask/refused-address.ts';
+import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import type { Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -8,9 +9,10 @@ import { createAskMemory } from './ask-memory.ts';
 import type { Workload } from './ask-memory.ts';
 import type { AskSettings } from './ask-plan.ts';
 import { createAsker } from './asker.ts';
-import type { AskedPods } from './asker.ts';
+import type { AskedPods, SentRequest } from './asker.ts';
 import { createAsking } from './asking.ts';
 import type { Asking } from './asking.ts';
+import { ASK_SUBJECT } from './failure-log.ts';
 import type { FailureLog } from './failure-log.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { createServices } from './services.ts';
@@ -56,7 +58,7 @@ const SERVICES_WAIT_MS = 3000;
 
 /** Returns what asks pods, which does nothing before `start` and `run`. */
 export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): LiveAsking {
-  const { kube, log, signal, namespaces } = options;
+  const { kube, metrics, failureLog, log, signal, namespaces } = options;
   const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = ask;
   const services = createServices(options);
   const memory = createAskMemory({
@@ -64,7 +66,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     onFull: (namespace) =>
       log.warn({ namespace }, 'namespace has more workloads to ask than are stored: some are asked later or again'),
   });
-  const asking = createAsking({ memory, settings: ask, services, now: clock.now, random });
+  const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed });
   const asker = createAsker({
     ...options,
     ...ask,
@@ -74,7 +76,13 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     namespace: askedPods,
     isBlocked: () => !services.isListed(),
     refuses,
+    onRequest,
     onAnswer,
+    onRead(failure) {
+      if (failure === undefined) return failureLog.resolve(ASK_SUBJECT);
+      metrics.failed('get pods', failure);
+      return failureLog.report(ASK_SUBJECT, failure);
+    },
     onTick,
     randomName: () => randomBytes(12).toString('hex'),
   });
@@ -95,6 +103,20 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   function refuses(): (address: string) => boolean {
     const isRefused = refusing([...asking.nodeAddresses(), ...serverAddress(kube.server)]);
     return (address) => isRefused(address) || services.isServiceAddress(address);
+  }
+
+  /** A pod that is being stored has the answer: the others follow when it is stored. */
+  function onSeed(workload: Workload): void {
+    queueMicrotask(() => onAnswer(workload));
+  }
+
+  /** Logs and counts a request. */
+  function onRequest({ namespace, pod, port, path, verdict, isOld }: SentRequest): void {
+    const { key, ...details } = verdict;
+    if (key === 'never_list') return log.info({ namespace, pod }, 'pod not asked, its address is not a pod address');
+    metrics.asked(key);
+    const remedy = classOf(verdict) === 'unscrapable' ? { remedy: VERDICTS[key].remedy } : {};
+    log.info({ namespace, pod, port, path, verdict: key, ...details, known: isOld, ...remedy }, 'pod asked');
   }
 
   function onAnswer(workload: Workload): void {

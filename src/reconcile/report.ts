@@ -1,5 +1,9 @@
 import { stringify } from 'yaml';
+import { authorityOf } from '../core/ask/place.ts';
+import { classOf, VERDICTS } from '../core/ask/verdict.ts';
+import type { Verdict } from '../core/ask/verdict.ts';
 import { stripControls } from '../core/control-characters.ts';
+import type { PodRequest } from './ask-once.ts';
 import type { BulkReport, PodOutcome } from './bulk.ts';
 import { firstLine } from './failure-log.ts';
 import { LIVE_POD_SKIP_REASONS } from './plan.ts';
@@ -36,6 +40,7 @@ function toValue(report: BulkReport) {
       reasons: Object.fromEntries(reasons(report)),
     },
     problems: report.problems,
+    ...(report.requests === undefined ? {} : { requests: report.requests.map(requestValue) }),
     pods: report.pods.map((pod) => {
       const { plan } = pod;
       const message = failureMessage(pod);
@@ -67,6 +72,7 @@ function renderText(report: BulkReport): string {
   const found = [...reasons(report)];
   const width = Math.max(0, ...found.map(([reason]) => reason.length));
   return [
+    ...requestLines(report),
     ...lines,
     ...(lines.length === 0 ? [] : ['']),
     `${heading}${results === '' ? '' : `: ${results}`}.`,
@@ -76,6 +82,30 @@ function renderText(report: BulkReport): string {
     ...problems.map((problem) => `Failed: ${firstLine(problem)}`),
     '',
   ].join('\n');
+}
+
+function requestValue({ namespace, pod, address, port, path, verdict }: PodRequest) {
+  return { namespace, pod, url: `http://${authorityOf({ address, port })}${path}`, ...(verdict && { verdict }) };
+}
+
+/** Returns a line for each request and an empty one, or nothing where asking is off. */
+function requestLines({ requests, dryRun }: BulkReport): string[] {
+  if (requests === undefined) return [];
+  const lines = requests.map((request) => {
+    const { namespace, pod, url, verdict } = requestValue(request);
+    return `  ${namespace}/${pod}  GET ${url}${verdict === undefined ? '' : `  ${describe(verdict)}`}`;
+  });
+  const pods = plural(new Set(requests.map(({ namespace, pod }) => `${namespace}/${pod}`)).size, 'pod');
+  const heading = dryRun
+    ? `At most ${plural(requests.length, 'request')} to ${pods} would be sent, besides redirects and controls:`
+    : `${plural(requests.length, 'request')} to ${pods}:`;
+  return [lines.length === 0 ? heading.replace(/:$/, '.') : heading, ...lines, ''];
+}
+
+/** Returns the verdict with its number of series, and what to do where the port can't be scraped. */
+function describe(verdict: Verdict): string {
+  if (verdict.key === 'metrics') return `${verdict.key}, ${verdict.series} series`;
+  return classOf(verdict) === 'unscrapable' ? `${verdict.key}: ${VERDICTS[verdict.key].remedy}` : verdict.key;
 }
 
 /** Returns what was done with a pod, or would be. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { refusedAddresses } from '../../../src/ask/refused-address.ts';
-import type { ApiRequest } from '../../../src/kube/client.ts';
 import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { createRegistry } from '../../../src/process/metrics.ts';
@@ -15,41 +14,13 @@ import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { startRawServer } from '../../harness/asking/raw-server.ts';
-import type { RawServer } from '../../harness/asking/raw-server.ts';
 import { fakeKube, listOf } from '../kube/fake-kube.ts';
 import { createAskingClock } from './asking-clock.ts';
 import type { AskingClock } from './asking-clock.ts';
+import { HTML, METRICS, nextVersion, patch, runningPod, serve } from './running-pods.ts';
+import type { Pod, PodOptions } from './running-pods.ts';
 
 const MINUTE = 60_000;
-
-/** A pod as the stand-in keeps it. */
-interface Pod {
-  metadata: {
-    namespace: string;
-    name: string;
-    uid: string;
-    resourceVersion: string;
-    labels: Record<string, string>;
-    annotations: Record<string, string>;
-    ownerReferences?: object[];
-  };
-  spec: { nodeName: string; hostNetwork?: boolean; containers: object[] };
-  status: object;
-}
-
-interface PodOptions {
-  readonly namespace?: string;
-  readonly address?: string;
-  readonly port?: number;
-  readonly node?: string;
-  readonly env?: string;
-  readonly owner?: string;
-  readonly hostNetwork?: boolean;
-  readonly annotations?: Record<string, string>;
-  readonly labels?: Record<string, string>;
-  readonly container?: object;
-  readonly hostIP?: string;
-}
 
 /** What runs in a test: a cluster that holds these pods, and the reconciler that asks them. */
 interface Running {
@@ -61,47 +32,6 @@ interface Running {
   readonly add: (pod: Pod) => void;
   readonly remove: (pod: Pod) => void;
   readonly stop: () => Promise<void>;
-}
-
-let versions = 100;
-
-function podNamed(name: string, clock: AskingClock, options: PodOptions = {}): Pod {
-  const { namespace = 'shop', address = '127.0.0.1', port = 8080, owner, env = '' } = options;
-  const since = new Date(clock.now()).toISOString();
-  versions += 1;
-  return {
-    metadata: {
-      namespace,
-      name,
-      uid: `uid-${name}-${versions}`,
-      resourceVersion: String(versions),
-      labels: { app: name, ...options.labels },
-      annotations: { ...options.annotations },
-      ...(owner !== undefined && { ownerReferences: [{ kind: 'StatefulSet', name: owner, controller: true }] }),
-    },
-    spec: {
-      nodeName: options.node ?? `node-of-${name}`,
-      hostNetwork: options.hostNetwork ?? false,
-      containers: [
-        {
-          name: 'app',
-          image: 'example.com/shop:1',
-          env: [{ name: 'MODE', value: env }],
-          ports: [{ name: 'http', containerPort: port }],
-          ...options.container,
-        },
-      ],
-    },
-    status: {
-      phase: 'Running',
-      podIP: address,
-      hostIP: options.hostIP ?? '10.0.0.1',
-      conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: since }],
-      containerStatuses: [
-        { name: 'app', imageID: 'sha256:1', restartCount: 0, state: { running: { startedAt: since } } },
-      ],
-    },
-  };
 }
 
 interface StartOptions extends Partial<AskOptions> {
@@ -190,8 +120,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
     },
     remove(pod) {
       known.delete(pod.metadata.name);
-      versions += 1;
-      change('DELETED', { ...pod, metadata: { ...pod.metadata, resourceVersion: String(versions) } });
+      change('DELETED', { ...pod, metadata: { ...pod.metadata, resourceVersion: nextVersion() } });
     },
     stop: end,
   };
@@ -201,18 +130,6 @@ function readRules(file: string): Rules {
   const parsed = parseRules(file, readShipped());
   assert.ok(parsed.ok);
   return parsed.value.rules;
-}
-
-function patch(pod: Pod, { body }: ApiRequest): Pod {
-  assert.ok(Array.isArray(body));
-  for (const { op, path, value } of body) {
-    if (op === 'test') assert.equal(value, pod.metadata.resourceVersion);
-    else if (path === '/metadata/annotations') pod.metadata.annotations = value;
-    else pod.metadata.annotations[path.split('/').at(-1).replaceAll('~1', '/')] = value;
-  }
-  versions += 1;
-  pod.metadata.resourceVersion = String(versions);
-  return pod;
 }
 
 async function* events(
@@ -231,21 +148,6 @@ async function* events(
     yield* queue.splice(0);
     await new Promise<void>((resolve) => (wake = resolve));
   }
-}
-
-function page(body: string, type = 'text/plain; version=0.0.4'): string {
-  return `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-}
-
-const METRICS = page('# TYPE orders_total counter\norders_total 1\n');
-const HTML = page('<!doctype html><html><body>Hello</body></html>', 'text/html');
-const NOT_FOUND = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n';
-
-/** Starts a server that answers at these paths, and with 404 elsewhere. */
-async function serve(t: TestContext, answers: Record<string, string>, address = '127.0.0.1'): Promise<RawServer> {
-  const server = await startRawServer((socket, path) => socket.end(answers[path] ?? NOT_FOUND), { address });
-  t.after(() => server.close());
-  return server;
 }
 
 function annotationsOf(running: Running, name: string): Record<string, string> {
@@ -280,7 +182,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
   test('a pod that answers with metrics is annotated with the rule "asked", and was not missed', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
     const { 'autoscrape.io/injected': marker = '', ...annotations } = annotationsOf(running, 'a');
     assert.deepEqual(annotations, {
@@ -296,7 +198,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
   test('no pod is asked before it has been ready for half a minute, nor without the flag', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await listed(running, 1);
     await clock.run(29_000);
     assert.equal(server.connections(), 0);
@@ -312,11 +214,11 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     const running = start(
       t,
       clock,
-      names.map((name) => podNamed(name, clock, { port: server.port })),
+      names.map((name) => runningPod(name, clock, { port: server.port })),
     );
     await clock.runUntil('all annotations', () => names.every((name) => isAnnotated(running, name)), 5 * MINUTE);
     assert.equal(server.connections(), 1);
-    const later = podNamed('later', clock, { port: server.port });
+    const later = runningPod('later', clock, { port: server.port });
     running.add(later);
     await clock.runUntil('the new replica', () => isAnnotated(running, 'later'), MINUTE);
     assert.equal(server.connections(), 1);
@@ -327,8 +229,8 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     const servers = [await serve(t, { '/metrics': HTML }, '127.0.0.2')];
     const port = servers[0]?.port ?? 0;
     const running = start(t, clock, [
-      podNamed('a', clock, { port, address: '127.0.0.2' }),
-      podNamed('b', clock, { port, address: '127.0.0.2' }),
+      runningPod('a', clock, { port, address: '127.0.0.2' }),
+      runningPod('b', clock, { port, address: '127.0.0.2' }),
     ]);
     const times = (): number => asked(running).length;
     await clock.runUntil('the first request', () => times() === 1, 2 * MINUTE);
@@ -346,7 +248,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
   test('a port that asks for credentials is not annotated, and the log says what to change', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': 'HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n' });
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
     assert.deepEqual([...running.reconciler.pods()], [['asked_unscrapable', 1]]);
     assert.match(String(asked(running)[0]?.['remedy']), /without credentials/);
@@ -356,7 +258,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     const clock = createAskingClock();
     const answer = `HTTP/1.1 418 EVIL\r\nContent-Type: EVIL\r\nLocation: http://EVIL/EVIL\r\nX: EVIL\r\n\r\nEVIL{EVIL="EVIL"} 1\n`;
     const server = await serve(t, { '/metrics': answer });
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
     assert.doesNotMatch(JSON.stringify(running.lines), /EVIL/);
     assert.deepEqual(annotationsOf(running, 'a'), {});
@@ -371,7 +273,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     ] as const) {
       const clock = createAskingClock();
       const server = await serve(t, { '/metrics': METRICS });
-      const pod = podNamed('a', clock, { port: server.port, labels: askLabel(ofPod) });
+      const pod = runningPod('a', clock, { port: server.port, labels: askLabel(ofPod) });
       const running = start(t, clock, [pod], { labels: askLabel(ofNamespace) });
       await listed(running, 1);
       await clock.run(2 * MINUTE);
@@ -382,7 +284,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
 
   test('a namespace whose label autoscrape.io/ask is unknown is not asked, and logged', async (t) => {
     const clock = createAskingClock();
-    const running = start(t, clock, [podNamed('a', clock)], { labels: { 'autoscrape.io/ask': 'perhaps' } });
+    const running = start(t, clock, [runningPod('a', clock)], { labels: { 'autoscrape.io/ask': 'perhaps' } });
     await listed(running, 1);
     const [line] = running.lines.filter(({ msg }) => msg === 'namespace is not asked');
     assert.match(String(line?.['reason']), /"perhaps", which is read as no/);
@@ -398,9 +300,9 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       t,
       clock,
       [
-        podNamed('mine', clock, { port, address: '127.0.0.2' }),
-        podNamed('theirs', clock, { port, address: '127.0.0.3', namespace: 'other' }),
-        podNamed('switched', clock, { port, address: '127.0.0.3', env: 'off' }),
+        runningPod('mine', clock, { port, address: '127.0.0.2' }),
+        runningPod('theirs', clock, { port, address: '127.0.0.3', namespace: 'other' }),
+        runningPod('switched', clock, { port, address: '127.0.0.3', env: 'off' }),
       ],
       { namespaces: ['shop', 'other'] },
     );
@@ -421,7 +323,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     });
     t.after(() => server.close());
     const namespaces = Array.from({ length: 30 }, (_, index) => `shop-${index}`);
-    const pods = namespaces.map((namespace) => podNamed(`of-${namespace}`, clock, { namespace, port: server.port }));
+    const pods = namespaces.map((namespace) => runningPod(`of-${namespace}`, clock, { namespace, port: server.port }));
     const running = start(t, clock, pods, { namespaces });
     await clock.runUntil('all requests', () => asked(running).length === 30, 3 * MINUTE);
     for (const [index, time] of at.entries()) assert.ok((at[index + 5] ?? Infinity) - time >= 1000);
@@ -446,7 +348,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       ['one node', ['a', 'b', 'c'].map((namespace) => ({ namespace, node: 'one' }))],
     ] as const) {
       most = 0;
-      const pods = options.map((option, index) => podNamed(`p-${index}`, clock, { port: server.port, ...option }));
+      const pods = options.map((option, index) => runningPod(`p-${index}`, clock, { port: server.port, ...option }));
       const running = start(t, clock, pods, { namespaces: ['shop', 'a', 'b', 'c'] });
       await clock.runUntil('all requests', () => asked(running).length >= 3, 5 * MINUTE);
       assert.equal(most, 1, what);
@@ -460,13 +362,13 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     t.after(() => slow.close());
     const server = await serve(t, { '/metrics': METRICS });
     const pods = Array.from({ length: 20 }, (_, index) =>
-      podNamed(`slow-${index}`, clock, { namespace: 'slow', port: slow.port, env: String(index) }),
+      runningPod(`slow-${index}`, clock, { namespace: 'slow', port: slow.port, env: String(index) }),
     );
     const running = start(t, clock, pods, { namespaces: ['slow', 'shop'] });
     await listed(running, 20);
     clock.isHasty = true;
     await clock.runUntil('the first', () => slow.connections() > 0, 2 * MINUTE);
-    running.add(podNamed('a', clock, { port: server.port }));
+    running.add(runningPod('a', clock, { port: server.port }));
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
     assert.ok(slow.connections() < 20);
   });
@@ -476,7 +378,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     const closed = Promise.withResolvers<void>();
     const server = await startRawServer((socket) => void socket.on('close', () => closed.resolve()));
     t.after(() => server.close());
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await listed(running, 1);
     clock.isHasty = true;
     await clock.runUntil('the request', () => server.requests.length === 1, 2 * MINUTE);
@@ -495,10 +397,10 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       socket.end(METRICS);
     });
     t.after(() => server.close());
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     replace = () => {
       replace = undefined;
-      running.pods.set('a', podNamed('a', clock, { port: server.port, env: 'other' }));
+      running.pods.set('a', runningPod('a', clock, { port: server.port, env: 'other' }));
     };
     await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
     await clock.run(20_000);
@@ -515,8 +417,8 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       },
     ];
     for (const options of [{ refusing: refusedAddresses }, { services }, {}]) {
-      const pod = podNamed('a', clock, { port: server.port });
-      const other = podNamed('other', clock, {
+      const pod = runningPod('a', clock, { port: server.port });
+      const other = runningPod('other', clock, {
         hostIP: 'services' in options || 'refusing' in options ? '' : '127.0.0.1',
       });
       const running = start(t, clock, [pod, other], { refusing: refusingOnly, ...options });
@@ -546,7 +448,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
           },
         },
       ];
-      const pod = podNamed('a', clock, { container: { ports: [] } });
+      const pod = runningPod('a', clock, { container: { ports: [] } });
       const running = start(t, clock, [pod], { services, annotatedServices });
       await listed(running, 1);
       await clock.run(2 * MINUTE);
@@ -560,8 +462,8 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
     const pods = [
-      podNamed('a', clock, { port: server.port }),
-      podNamed('b', clock, { container: { ports: [{ name: 'metrics', containerPort: 9464 }] } }),
+      runningPod('a', clock, { port: server.port }),
+      runningPod('b', clock, { container: { ports: [{ name: 'metrics', containerPort: 9464 }] } }),
     ];
     const running = start(t, clock, pods, { servicesStatus: 403 });
     await listed(running, 2);
@@ -575,7 +477,7 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
 /** A pod that a rule with `confirm: true` finds at `/actuator/prometheus`. */
 function springPod(name: string, clock: AskingClock, options: PodOptions & { readonly port: number }): Pod {
   const probe = { httpGet: { path: '/actuator/health', port: options.port } };
-  return podNamed(name, clock, { ...options, container: { livenessProbe: probe } });
+  return runningPod(name, clock, { ...options, container: { livenessProbe: probe } });
 }
 
 function ruleOf(running: Running, name: string): string | undefined {
@@ -625,7 +527,7 @@ suite('a rule that only hints', { concurrency: 4 }, () => {
   test('decides after ten minutes without an answer where others have answered', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
-    const running = start(t, clock, [podNamed('other', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('other', clock, { port: server.port })]);
     await clock.runUntil('the answer of another', () => isAnnotated(running, 'other'), 2 * MINUTE);
     running.add(springPod('a', clock, { port: 1 }));
     await clock.run(9 * MINUTE);
@@ -667,16 +569,15 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
     const { port } = server;
-    const running = start(t, clock, [podNamed('v1', clock, { port, owner: 'shop' })]);
+    const running = start(t, clock, [runningPod('v1', clock, { port, owner: 'shop' })]);
     await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
-    const next = podNamed('v2', clock, { port, owner: 'shop', env: '2' });
+    const next = runningPod('v2', clock, { port, owner: 'shop', env: '2' });
     running.add({ ...next, status: { phase: 'Pending' } });
     await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), 1000);
     assert.equal(ruleOf(running, 'v2'), 'asked');
     assert.equal(server.connections(), 1);
-    versions += 1;
     const { metadata } = running.pods.get('v2') ?? assert.fail();
-    running.add({ ...next, metadata: { ...metadata, resourceVersion: String(versions) } });
+    running.add({ ...next, metadata: { ...metadata, resourceVersion: nextVersion() } });
     await clock.run(2 * MINUTE);
     assert.equal(server.connections(), 2);
     assert.equal(running.missed(), 0);
@@ -687,13 +588,13 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     const answers: Record<string, string> = { '/metrics': METRICS };
     const server = await serve(t, answers);
     const { port } = server;
-    const running = start(t, clock, [podNamed('v1', clock, { port, owner: 'shop' })]);
+    const running = start(t, clock, [runningPod('v1', clock, { port, owner: 'shop' })]);
     await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
     answers['/metrics'] = HTML;
-    running.add(podNamed('v2', clock, { port, owner: 'shop', env: '2' }));
+    running.add(runningPod('v2', clock, { port, owner: 'shop', env: '2' }));
     await clock.runUntil('the second request', () => server.connections() === 2, 2 * MINUTE);
     await clock.run(1000);
-    running.add(podNamed('v3', clock, { port, owner: 'shop', env: '3' }));
+    running.add(runningPod('v3', clock, { port, owner: 'shop', env: '3' }));
     await clock.run(2 * MINUTE);
     assert.deepEqual(
       ['v1', 'v2', 'v3'].map((name) => isAnnotated(running, name)),
@@ -705,12 +606,14 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
     const { port } = server;
-    const first = start(t, clock, [podNamed('a', clock, { port, owner: 'shop' })]);
+    const first = start(t, clock, [runningPod('a', clock, { port, owner: 'shop' })]);
     await clock.runUntil('the annotation', () => isAnnotated(first, 'a'), 2 * MINUTE);
     await first.stop();
-    const second = start(t, clock, [...first.pods.values()], { wasAsked: true });
-    await listed(second, 1);
-    second.add(podNamed('b', clock, { port, owner: 'shop' }));
+    const replica = runningPod('before', clock, { port });
+    const second = start(t, clock, [replica, ...first.pods.values()], { wasAsked: true });
+    await listed(second, 2);
+    await clock.runUntil('the replica that is listed first', () => isAnnotated(second, 'before'), 1000);
+    second.add(runningPod('b', clock, { port, owner: 'shop' }));
     await clock.runUntil('the new replica', () => isAnnotated(second, 'b'), 1000);
     await clock.run(10 * MINUTE);
     assert.equal(server.connections(), 1);
@@ -719,12 +622,11 @@ suite('a workload that answered', { concurrency: 4 }, () => {
   test('is not annotated again where somebody has removed an annotation', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
-    const running = start(t, clock, [podNamed('a', clock, { port: server.port })]);
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
     const pod = running.pods.get('a') ?? assert.fail();
-    versions += 1;
     const { 'prometheus.io/scrape': _, 'prometheus.io/port': __, ...left } = pod.metadata.annotations;
-    running.add({ ...pod, metadata: { ...pod.metadata, resourceVersion: String(versions), annotations: left } });
+    running.add({ ...pod, metadata: { ...pod.metadata, resourceVersion: nextVersion(), annotations: left } });
     await clock.run(2 * MINUTE);
     assert.deepEqual([...running.reconciler.pods()], [['changed_since', 1]]);
     assert.equal(server.connections(), 1);
@@ -735,7 +637,7 @@ test('silent workloads that were there before a restart are asked at a tenth of 
   const clock = createAskingClock();
   const server = await serve(t, { '/metrics': HTML });
   const namespaces = Array.from({ length: 20 }, (_, index) => `shop-${index}`);
-  const pods = namespaces.map((namespace) => podNamed(`of-${namespace}`, clock, { namespace, port: server.port }));
+  const pods = namespaces.map((namespace) => runningPod(`of-${namespace}`, clock, { namespace, port: server.port }));
   const running = start(t, clock, pods, { namespaces, wasAsked: true });
   await listed(running, 20);
   await clock.run(MINUTE);
@@ -743,7 +645,7 @@ test('silent workloads that were there before a restart are asked at a tenth of 
   await clock.run(10_000);
   const rate = (asked(running).length - before) / 10;
   assert.ok(rate > 0.3 && rate < 0.7, String(rate));
-  running.add(podNamed('new', clock, { namespace: 'shop-0', port: server.port, env: 'new' }));
+  running.add(runningPod('new', clock, { namespace: 'shop-0', port: server.port, env: 'new' }));
   await clock.runUntil('the new one', () => asked(running).some(({ pod }) => pod === 'new'), MINUTE + 5000);
   assert.equal(asked(running).find(({ pod }) => pod === 'new')?.['known'], false);
 });

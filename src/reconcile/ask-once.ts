@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto';
+import { MAX_REQUESTS } from '../ask/limits.ts';
+import { refusedAddresses } from '../ask/refused-address.ts';
+import type { Place } from '../core/ask/place.ts';
+import type { Verdict } from '../core/ask/verdict.ts';
+import type { Result } from '../core/result.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import { childController } from '../kube/abort.ts';
+import { podsPath } from '../kube/api-paths.ts';
+import type { Failure, Kube } from '../kube/client.ts';
+import { SYSTEM_CLOCK } from '../kube/clock.ts';
+import type { Clock } from '../kube/clock.ts';
+import { listAll } from '../kube/list.ts';
+import { retry } from '../kube/retry.ts';
+import { createAskMemory } from './ask-memory.ts';
+import type { Workload } from './ask-memory.ts';
+import type { AskSettings } from './ask-plan.ts';
+import { createAsker } from './asker.ts';
+import { createAsking } from './asking.ts';
+import type { NamespaceAsking } from './asking.ts';
+import type { Namespace } from './namespace.ts';
+import { annotatePlanner } from './plan-annotate.ts';
+import { createServices } from './services.ts';
+import type { Services } from './services.ts';
+
+/** A request that would be sent to a pod, or was sent. */
+export interface PodRequest extends Place {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly path: string;
+  /** What it has shown; undefined where it was not sent. */
+  readonly verdict?: Verdict;
+}
+
+/** Asks one pod of each workload, once. */
+export interface AskOnce {
+  /** Returns what the planner of a namespace needs to know. */
+  inNamespace(namespace: Namespace): NamespaceAsking;
+  /**
+   * Lists the pods and returns the requests that `ask` sends at most, in no order that it keeps:
+   * some are left out, since an answer can settle the port. Redirects and controls are not known yet.
+   */
+  prepare(): Promise<readonly PodRequest[]>;
+  /** Sends the requests; resolves with those that were sent when all are answered. */
+  ask(): Promise<readonly PodRequest[]>;
+  /** What failed: one sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface AskOnceOptions {
+  readonly kube: Kube;
+  readonly rules: Rules;
+  readonly namespaces: readonly Namespace[];
+  readonly settings: AskSettings;
+  /** autoscrape's version, as the pods see it. */
+  readonly version: string;
+  /** Called after each workload that was asked. */
+  readonly onProgress: (done: number, of: number) => void;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Requests to pods in a second. */
+  readonly perSecond?: number;
+  /** Returns what says whether an address must not be asked, given those of this cluster. */
+  readonly refusing?: typeof refusedAddresses;
+  /** Ends the requests at once. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Returns what asks, after it has listed the cluster's Services, or why they could not be listed.
+ * Nothing is sent to a pod before `ask`.
+ */
+export async function createAskOnce(options: AskOnceOptions): Promise<Result<AskOnce, Failure>> {
+  const { kube, rules, namespaces, settings, version, signal, onProgress } = options;
+  const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = options;
+  const listed = await retry(() => listServices(kube, signal), signal);
+  if (!listed.ok) return listed;
+  const services = listed.value;
+  const memory = createAskMemory({ now: clock.now, onFull: () => undefined });
+  const asking = createAsking({
+    memory,
+    settings,
+    services,
+    now: clock.now,
+    random: () => 0, // nobody waits for pods that would be asked later
+    onSeed: () => undefined,
+    isOnce: true,
+  });
+  const problems: string[] = [];
+  const planned = new Map<Workload, readonly PodRequest[]>();
+  const askings = new Map(namespaces.map((namespace) => [namespace.name, inNamespace(namespace)]));
+
+  function inNamespace({ name, mesh, askLabel }: Namespace): NamespaceAsking {
+    return asking.inNamespace({ name, rules, mesh, askLabel, isOld: () => false });
+  }
+
+  /** Plans the pod, and lets it wait for its workload's answer where it is the first that is ready. */
+  function prepareFor(pods: NamespaceAsking, mesh: boolean): (object: unknown) => void {
+    const planner = annotatePlanner(rules, mesh, pods);
+    return (object) => {
+      const plan = planner(object);
+      if (plan === undefined) return;
+      const workload = pods.planned(object, plan, undefined, true);
+      if (workload === undefined || plan.asking === undefined) return;
+      const { namespace, name } = plan;
+      const { plan: toAsk, from = Infinity } = plan.asking;
+      if (planned.has(workload) || from > clock.now()) return memory.leave(workload, name);
+      const requests = toAsk.ports.flatMap(({ port, paths }) =>
+        paths.map((path) => ({ namespace, pod: name, address: toAsk.address, port, path })),
+      );
+      planned.set(workload, requests.slice(0, MAX_REQUESTS));
+    };
+  }
+
+  return {
+    ok: true,
+    value: {
+      problems,
+      inNamespace: (namespace) => askings.get(namespace.name) ?? inNamespace(namespace),
+      async prepare() {
+        for (const { name, mesh } of namespaces) {
+          const pods = askings.get(name);
+          if (pods === undefined) continue;
+          const list = () => listAll(kube, { path: podsPath(name) }, prepareFor(pods, mesh), signal);
+          const listed = await retry(list, signal);
+          if (!listed.ok) problems.push(`namespace ${name}: its pods could not be listed: ${listed.error.message}`);
+        }
+        const isRefused = refusing(asking.nodeAddresses());
+        return [...planned]
+          .filter(([{ endpoint }]) => endpoint === undefined)
+          .flatMap(([, requests]) => requests)
+          .filter(({ address }) => !isRefused(address) && !services.isServiceAddress(address));
+      },
+      async ask() {
+        const sent: PodRequest[] = [];
+        let done = 0;
+        const of = [...planned.keys()].filter(({ endpoint }) => endpoint === undefined).length;
+        const asker = createAsker({
+          kube,
+          memory,
+          namespace(name) {
+            const pods = askings.get(name);
+            return (
+              pods && { noteOf: (object) => pods.noteOf(object), planAgain: () => undefined, isCurrent: () => true }
+            );
+          },
+          isBlocked: () => false,
+          refuses() {
+            const isRefused = refusing(asking.nodeAddresses());
+            return (address) => isRefused(address) || services.isServiceAddress(address);
+          },
+          onRequest({ namespace, pod, address, port, path, verdict }) {
+            if (verdict.key !== 'never_list') sent.push({ namespace, pod, address, port, path, verdict });
+          },
+          onAnswer() {
+            done += 1;
+            onProgress(done, of);
+          },
+          onRead(failure) {
+            if (failure !== undefined) problems.push(`a pod to ask could not be read: ${failure.message}`);
+          },
+          version,
+          clock,
+          random,
+          randomName: () => randomBytes(12).toString('hex'),
+          ...(options.perSecond !== undefined && { perSecond: options.perSecond }),
+          signal,
+        });
+        await asker.runOnce();
+        if (signal.aborted) problems.push('stopped before all workloads were asked');
+        return sent;
+      },
+    },
+  };
+}
+
+/** Returns the cluster's Services, or why they could not be listed. */
+async function listServices(kube: Kube, signal: AbortSignal): Promise<Result<Services, Failure>> {
+  const stop = childController(signal);
+  let failure: Failure | undefined;
+  const services = createServices({
+    kube,
+    metrics: {
+      failed(_, reason) {
+        failure = reason;
+        stop.abort();
+      },
+    },
+    failureLog: { report: () => undefined, resolve: () => stop.abort(), forget: () => undefined },
+    relistMs: 60_000,
+    signal: stop.signal,
+  });
+  await services.run();
+  return failure === undefined ? { ok: true, value: services } : { ok: false, error: failure };
+}
