@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { refusedAddresses } from '../../../src/ask/refused-address.ts';
-import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { createRegistry } from '../../../src/process/metrics.ts';
 import { createFailureLog } from '../../../src/reconcile/failure-log.ts';
@@ -21,6 +20,9 @@ import { HTML, METRICS, nextVersion, patch, runningPod, serve } from './running-
 import type { Pod, PodOptions } from './running-pods.ts';
 
 const MINUTE = 60_000;
+
+/** Before any pod has been ready for long enough to be asked. */
+const SOON = 20_000;
 
 /** What runs in a test: a cluster that holds these pods, and the reconciler that asks them. */
 interface Running {
@@ -84,7 +86,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
     },
     failureLog: createFailureLog(log),
     log,
-    rateLimiter: createRateLimiter(1000),
+    rateLimiter: { wait: () => Promise.resolve(), pauseFor: () => undefined },
     excluded: new Set(),
     only: undefined,
     relistMs: 600_000,
@@ -558,7 +560,7 @@ suite('a rule that only hints', { concurrency: 4 }, () => {
         ...(ask !== undefined && { labels: ask }),
         ...(rules !== undefined && { rules }),
       });
-      await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 1000);
+      await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), SOON);
       assert.equal(ruleOf(running, 'a'), 'spring-boot');
     }
   });
@@ -573,7 +575,7 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
     const next = runningPod('v2', clock, { port, owner: 'shop', env: '2' });
     running.add({ ...next, status: { phase: 'Pending' } });
-    await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), 1000);
+    await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), SOON);
     assert.equal(ruleOf(running, 'v2'), 'asked');
     assert.equal(server.connections(), 1);
     const { metadata } = running.pods.get('v2') ?? assert.fail();
@@ -612,9 +614,9 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     const replica = runningPod('before', clock, { port });
     const second = start(t, clock, [replica, ...first.pods.values()], { wasAsked: true });
     await listed(second, 2);
-    await clock.runUntil('the replica that is listed first', () => isAnnotated(second, 'before'), 1000);
+    await clock.runUntil('the replica that is listed first', () => isAnnotated(second, 'before'), SOON);
     second.add(runningPod('b', clock, { port, owner: 'shop' }));
-    await clock.runUntil('the new replica', () => isAnnotated(second, 'b'), 1000);
+    await clock.runUntil('the new replica', () => isAnnotated(second, 'b'), SOON);
     await clock.run(10 * MINUTE);
     assert.equal(server.connections(), 1);
   });
