@@ -79,6 +79,8 @@ try {
   await reconciler.daemon.stop();
 
   const again = await startReconciler(cluster, [], PROGRAM);
+  const known = 'autoscrape_reconcile_pods{plan="already_injected"}';
+  await waitFor('every pod to be known', async () => (await again.metric(known)) === NAMESPACES * PODS);
   report('memory of a fresh start that finds all done, MiB', await memory(again));
   await again.daemon.stop();
 } finally {
