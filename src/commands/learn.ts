@@ -99,6 +99,7 @@ export async function learn(options: LearnOptions): Promise<number> {
     proxy = kube.inCluster ? undefined : await openProxy(kube, namespace, options, signal);
     const way = proxy === undefined ? 'directly, as a scraper does' : "through the API server's proxy";
     process.stderr.write(`Pods in namespace ${namespace} are asked ${way}.\n`);
+    const refuses = refusedIn(kube, pods, services);
     const progress = showProgress('workloads');
     const learned = await learnRules({
       kube,
@@ -109,7 +110,7 @@ export async function learn(options: LearnOptions): Promise<number> {
       settings: { ports: options.askPorts, annotatedServices: options.askAnnotatedServices },
       pods,
       services,
-      toolsFor: (pod) => toolsFor(pod, namespace, { proxy, limiter, refuses: refusedIn(kube, pods, services), signal }),
+      toolsFor: (pod) => toolsFor(pod, namespace, { proxy, limiter, refuses, signal }),
       onProgress: (done, of) => progress.show(done, of),
       onNote(note) {
         progress.end();

@@ -8,6 +8,7 @@ import { decide } from '../core/decide.ts';
 import { readPod } from '../core/pod/pod.ts';
 import { ownContainers } from '../core/rules/evaluate-rules.ts';
 import type { Rules, Shipped } from '../core/rules/parse.ts';
+import type { Result } from '../core/result.ts';
 import { podPath } from '../kube/api-paths.ts';
 import type { Kube } from '../kube/client.ts';
 import { planAsk } from '../reconcile/ask-plan.ts';
@@ -62,7 +63,7 @@ type Finding =
  * certain is known gets a note and no rule.
  */
 export async function learn(options: LearnOptions): Promise<Learned> {
-  const { namespace, pods, shipped, onNote, onProgress, signal } = options;
+  const { pods, onNote, onProgress, signal } = options;
   const workloads = groupPods(pods);
   const rules: LearnedRule[] = [];
   let known = 0;
@@ -73,13 +74,10 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     if (finding.kind === 'known') known += 1;
     if (finding.kind === 'unknown') onNote(`${titleOf(workload)}: no rule: ${finding.because}`);
     if (finding.kind === 'known' || finding.kind === 'unknown') continue;
-    const rule = await ruleFor(workload, finding.kind === 'metrics' ? finding.endpoint : undefined, options);
-    if (rule === undefined) continue;
-    const finds = finderOf(rule, namespace, shipped);
-    const alsoFound = workloads.find((other) => other !== workload && other.pods.some(finds));
-    if (!workload.pods.some(finds)) onNote(`${titleOf(workload)}: no rule: none would find its pods`);
-    else if (alsoFound === undefined) rules.push(rule);
-    else onNote(`${titleOf(workload)}: no rule: its labels also select pods of ${titleOf(alsoFound)}`);
+    const endpoint = finding.kind === 'metrics' ? finding.endpoint : undefined;
+    const rule = await ruleFor(workload, endpoint, workloads, options);
+    if (rule.ok) rules.push(rule.value);
+    else onNote(`${titleOf(workload)}: no rule: ${rule.error}`);
   }
   return { rules, known };
 }
@@ -186,18 +184,24 @@ function endpointIn(
   return { container: container?.name ?? '', port, declared: declaring !== undefined, path };
 }
 
-/** Returns the rule, or undefined after a note on why there is none. */
+/** Returns the rule, or why there is none: it must find the workload, and no other one. */
 async function ruleFor(
   workload: Workload,
   endpoint: LearnedEndpoint | undefined,
+  workloads: readonly Workload[],
   options: LearnOptions,
-): Promise<LearnedRule | undefined> {
-  const { namespace, onNote } = options;
+): Promise<Result<LearnedRule, string>> {
+  const { namespace, shipped } = options;
   const identity = await identify(workload, endpoint?.container, options);
-  const rule = identity === undefined ? undefined : learnedRule(namespace, workload, identity, endpoint);
-  if (rule !== undefined && isPrintable(namespace, workload, rule)) return rule;
-  onNote(`${titleOf(workload)}: no rule: its names and labels are not all valid, or there is none to find it by`);
-  return undefined;
+  if (identity === undefined) return { ok: false, error: 'it has no controller, labels or image to find it by' };
+  const rule = learnedRule(namespace, workload, identity, endpoint);
+  const finds = isPrintable(namespace, workload, rule) ? finderOf(rule, namespace, shipped) : undefined;
+  if (finds === undefined) return { ok: false, error: 'its names and labels are not all valid' };
+  if (!workload.pods.some(finds)) return { ok: false, error: 'none would find its pods' };
+  const other = workloads.find((each) => each !== workload && each.pods.some(finds));
+  return other === undefined
+    ? { ok: true, value: rule }
+    : { ok: false, error: `its labels also select pods of ${titleOf(other)}` };
 }
 
 /** Returns what finds the workload's pods of this version and of later ones. */

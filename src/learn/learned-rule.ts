@@ -74,8 +74,8 @@ function ruleName(namespace: string, kind: string, name: string): string {
 }
 
 /**
- * Returns the names, labels and image that cannot be written into a rule as they are: those that
- * are not valid in Kubernetes, so that nobody has checked them.
+ * Returns whether the names, labels and image in the rule are such as Kubernetes accepts, so that
+ * they can be printed: a pod chose some of them.
  */
 export function isPrintable(namespace: string, { kind, name }: Workload, rule: LearnedRule): boolean {
   const { podLabels, container, image } = rule.when;
@@ -91,10 +91,17 @@ export function isPrintable(namespace: string, { kind, name }: Workload, rule: L
 /** RFC 1123, as Kubernetes checks names: a label of the DNS. */
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** Returns what says whether the rule finds a pod of the namespace, or excludes one. */
-export function finderOf(rule: LearnedRule, namespace: string, shipped: Shipped): (pod: unknown) => boolean {
+/**
+ * Returns what says whether the rule finds a pod of the namespace, or excludes one; undefined where
+ * it is no valid rule.
+ */
+export function finderOf(
+  rule: LearnedRule,
+  namespace: string,
+  shipped: Shipped,
+): ((pod: unknown) => boolean) | undefined {
   const parsed = parseRules(JSON.stringify({ extends: 'none', rules: [rule] }), shipped);
-  if (!parsed.ok) throw new Error(renderProblems('a learned rule', parsed.error));
+  if (!parsed.ok) return undefined;
   const { rules } = parsed.value;
   return (object) => {
     const pod = readPod(object, undefined, namespace);

@@ -227,14 +227,17 @@ test('names that are not valid, and labels that select others too, give no rule'
       pod('d', { labels: { app: 'same' } }),
       pod('e', { labels: { app: 'same' } }),
       pod('f', { labels: { app: '"]}\nrules: []' } }),
+      pod('g', { labels: { 'a//b': 'c' } }),
     ],
-    sites: Object.fromEntries(['a.b', 'c', 'd', 'e', 'f'].map((name) => [`${name}:8080`, { '/metrics': metrics }])),
+    sites: Object.fromEntries(
+      ['a.b', 'c', 'd', 'e', 'f', 'g'].map((name) => [`${name}:8080`, { '/metrics': metrics }]),
+    ),
   });
   const { code, rules, stderr } = await learn(cluster);
   assert.deepEqual([code, rules], [0, []]);
   assert.ok(!stderr.includes('\u001B'));
   assert.match(stderr, /^Pod d: no rule: its labels also select pods of Pod e$/m);
-  for (const name of ['a.b', 'c', 'f'])
+  for (const name of ['a.b', 'c', 'f', 'g'])
     assert.match(stderr, new RegExp(`^Pod ${name}: no rule: its names and labels are not all valid`, 'm'));
 });
 
