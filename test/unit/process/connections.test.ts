@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { Agent } from 'node:https';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
@@ -163,16 +163,6 @@ test('webhook: closed connections no longer count', async (t) => {
   assert.match(await webhook.metrics(), /^autoscrape_connections_dropped_total\{server="webhook",reason="limit"\} 0$/m);
 });
 
-test('webhook: it drops and counts a handshake that takes too long', async (t) => {
-  const webhook = await startWebhook(t);
-  const socket = await tcp()(t, webhook);
-  await until('it is dropped', () => socket.destroyed);
-  assert.match(
-    await webhook.metrics(),
-    /^autoscrape_connections_dropped_total\{server="webhook",reason="handshake"\} 1$/m,
-  );
-});
-
 const HEALTH_HOLDERS: Readonly<Record<string, Holder>> = {
   'silent connections': tcp(),
   'requests whose headers never end': tcp('GET /livez HTTP/1.1\r\nX: '),
@@ -192,12 +182,25 @@ for (const [title, hold] of Object.entries(HEALTH_HOLDERS)) {
   });
 }
 
-test('health port: it closes and counts slow connections below the limit too', async (t) => {
-  const { port, dropped } = await health(t);
-  assert.match(await dropped(), /reason="limit"\} 0[^]*reason="timeout"\} 0/);
-  const sockets = await Promise.all(Object.values(HEALTH_HOLDERS).map((hold) => hold(t, { port })));
-  await until('all are closed', () => sockets.every(({ destroyed }) => destroyed));
-  assert.match(await dropped(), /reason="limit"\} 0[^]*reason="timeout"\} [2-9]/);
+// These wait for seconds, so they run at the same time.
+suite('below the limit', { concurrency: true }, () => {
+  test('webhook: it drops and counts a handshake that takes too long', async (t) => {
+    const webhook = await startWebhook(t);
+    const socket = await tcp()(t, webhook);
+    await until('it is dropped', () => socket.destroyed);
+    assert.match(
+      await webhook.metrics(),
+      /^autoscrape_connections_dropped_total\{server="webhook",reason="handshake"\} 1$/m,
+    );
+  });
+
+  test('health port: it closes and counts slow connections below the limit too', async (t) => {
+    const { port, dropped } = await health(t);
+    assert.match(await dropped(), /reason="limit"\} 0[^]*reason="timeout"\} 0/);
+    const sockets = await Promise.all(Object.values(HEALTH_HOLDERS).map((hold) => hold(t, { port })));
+    await until('all are closed', () => sockets.every(({ destroyed }) => destroyed));
+    assert.match(await dropped(), /reason="limit"\} 0[^]*reason="timeout"\} [2-9]/);
+  });
 });
 
 async function health(t: TestContext, maxConnections?: number) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'node:https';
@@ -50,48 +50,6 @@ test('TLS 1.3 is the minimum, also after the certificate changes', async (t) => 
   assert.equal((await webhook.call(reviewOf(podWithMetrics()), { agent })).status, 200);
 });
 
-test('TLS 1.2 is optional, and limited to authenticated ciphers with forward secrecy', async (t) => {
-  const webhook = await startWebhook(t, { tlsMinVersion: '1.2' });
-  assert.match(await handshake(webhook, {}), /^TLSv1\.3 /);
-  assert.match(
-    await handshake(webhook, { maxVersion: 'TLSv1.2' }),
-    /^TLSv1\.2 ECDHE-ECDSA-AES(128|256)-GCM-SHA(256|384)$/,
-  );
-  for (const ciphers of ['ECDHE-ECDSA-AES128-SHA', 'AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-SHA384'])
-    assert.match(await handshake(webhook, { maxVersion: 'TLSv1.2', ciphers }), /HANDSHAKE_FAILURE$/, ciphers);
-  assert.match(
-    await handshake(webhook, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' }),
-    /ALERT_PROTOCOL_VERSION$/,
-  );
-});
-
-test('any server name, or none, gets the certificate', async (t) => {
-  const webhook = await startWebhook(t);
-  for (const servername of ['', 'autoscrape.autoscrape.svc', 'nobody.example'])
-    assert.match(await handshake(webhook, { servername }), /^TLSv1\.3 /, servername);
-  assert.match(await handshake(webhook, { ALPNProtocols: ['h2'] }), /ALERT_NO_APPLICATION_PROTOCOL$/);
-});
-
-test('plain HTTP and random bytes get no plain-text answer, and do not disturb others', async (t) => {
-  const webhook = await startWebhook(t);
-  for (const text of [
-    'GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n',
-    '\u0016\u0003\u0001\u0000\u0000',
-    '\u0000'.repeat(1000),
-  ]) {
-    const socket = connectTcp(webhook.port, '127.0.0.1');
-    let answer = '';
-    socket.on('data', (data: Buffer) => (answer += data.toString('latin1')));
-    socket.on('error', () => {});
-    socket.end(text);
-    await new Promise((resolve) => {
-      socket.on('close', resolve);
-    });
-    assert.doesNotMatch(answer, /HTTP/);
-  }
-  await callsAreAnswered(webhook);
-});
-
 test('an old connection is closed with its next answer, so that new replicas get their share', async (t) => {
   const webhook = await startWebhook(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -105,24 +63,6 @@ test('an old connection is closed with its next answer, so that new replicas get
   assert.equal(await connectionHeader(), 'close');
 });
 
-test('while draining each answer closes its connection, and one that is no review always does', async (t) => {
-  let draining = false;
-  const webhook = await startWebhook(t, { isDraining: () => draining });
-  const agent = new Agent({ keepAlive: true });
-  t.after(() => agent.destroy());
-  const headers = async () => [
-    (await webhook.call(reviewOf(podWithMetrics()), { agent })).headers.connection,
-    (await webhook.call('{}', { agent })).headers.connection,
-    (await webhook.call('', { agent, path: '/' })).headers.connection,
-    (await webhook.call('', { agent, path: '/%' })).headers.connection,
-    (await webhook.call('', { agent, method: 'GET' })).headers.connection,
-    (await webhook.call('{}', { agent, headers: { 'content-type': 'text/plain' } })).headers.connection,
-  ];
-  assert.deepEqual(await headers(), ['keep-alive', ...Array(5).fill('close')]);
-  draining = true;
-  assert.deepEqual(await headers(), Array(6).fill('close'));
-});
-
 test('an idle connection is kept for longer than the 90 s after which an API server drops it', async (t) => {
   const webhook = await startWebhook(t);
   const agent = new Agent({ keepAlive: true });
@@ -133,37 +73,6 @@ test('an idle connection is kept for longer than the 90 s after which an API ser
 });
 
 const HEAD = `POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n`;
-
-test('a body that does not fit into the bytes in flight gets a 503', async (t) => {
-  const webhook = await startWebhook(t);
-  const holders = await hold(t, webhook, MAX_BYTES_IN_FLIGHT);
-  const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(200_000) }));
-  const shed = await webhook.call(large);
-  assert.equal(shed.status, 503);
-  assert.equal(shed.headers['retry-after'], '1');
-  assert.equal(shed.headers.connection, 'close');
-  const metrics = await webhook.metrics();
-  assert.match(metrics, /^autoscrape_shed_total 1$/m);
-  assert.match(metrics, /^autoscrape_admission_requests_total\{outcome="shed",code="503"\} 1$/m);
-
-  for (const holder of holders) holder.destroy();
-  await sleep(200);
-  assert.equal((await webhook.call(large)).status, 200);
-});
-
-test('a review on which the handler throws gets a 500, and its bytes are free for the next one', async (t) => {
-  const webhook = await startWebhook(t, {
-    answer() {
-      throw new Error('a bug');
-    },
-  });
-  const largest = Buffer.alloc(MAX_BODY_BYTES, ' ');
-  const statuses: number[] = [];
-  for (let held = 0; held <= MAX_BYTES_IN_FLIGHT; held += MAX_BODY_BYTES)
-    statuses.push((await webhook.call(largest)).status);
-  assert.deepEqual([...new Set(statuses)], [500]);
-  assert.match(await webhook.metrics(), /^autoscrape_shed_total 0$/m);
-});
 
 /** A request that announces so many bytes, and two of them. */
 function announced(path: string, type: string, length: number): string {
@@ -216,29 +125,123 @@ async function hold(t: TestContext, webhook: RunningWebhook, bytes: number) {
   return holders;
 }
 
-test('slow connections are closed within 10 s, and do not disturb others', async (t) => {
-  const webhook = await startWebhook(t);
-  const beginnings = ['', 'POST /mutate HT', 'POST /mutate HTTP/1.1\r\nHost: x\r\n', `${HEAD}{`];
-  const began = performance.now();
-  const cut = Array.from({ length: 40 }, async (_, index) => {
-    const socket = await open(webhook);
-    socket.on('error', () => {});
-    const trickle = setInterval(() => socket.write(index % 4 === 0 ? '' : 'x'), 500);
-    socket.write(beginnings[index % 4] ?? '');
-    socket.resume();
-    await new Promise((resolve) => {
-      socket.on('close', resolve);
+// The first waits for seconds, so the others run beside it; those that replace a global are not among them.
+suite('beside slow connections', { concurrency: true }, () => {
+  test('slow connections are closed within 10 s, and do not disturb others', async (t) => {
+    const webhook = await startWebhook(t);
+    const beginnings = ['', 'POST /mutate HT', 'POST /mutate HTTP/1.1\r\nHost: x\r\n', `${HEAD}{`];
+    const began = performance.now();
+    const cut = Array.from({ length: 40 }, async (_, index) => {
+      const socket = await open(webhook);
+      socket.on('error', () => {});
+      const trickle = setInterval(() => socket.write(index % 4 === 0 ? '' : 'x'), 500);
+      socket.write(beginnings[index % 4] ?? '');
+      socket.resume();
+      await new Promise((resolve) => {
+        socket.on('close', resolve);
+      });
+      clearInterval(trickle);
     });
-    clearInterval(trickle);
+    const closed = { all: false };
+    const all = Promise.all(cut).then(() => (closed.all = true));
+    while (!closed.all) {
+      await callsAreAnswered(webhook);
+      await sleep(100);
+      assert.ok(performance.now() - began < 30_000, 'slow connections are still open');
+    }
+    await all;
   });
-  const closed = { all: false };
-  const all = Promise.all(cut).then(() => (closed.all = true));
-  while (!closed.all) {
+
+  test('TLS 1.2 is optional, and limited to authenticated ciphers with forward secrecy', async (t) => {
+    const webhook = await startWebhook(t, { tlsMinVersion: '1.2' });
+    assert.match(await handshake(webhook, {}), /^TLSv1\.3 /);
+    assert.match(
+      await handshake(webhook, { maxVersion: 'TLSv1.2' }),
+      /^TLSv1\.2 ECDHE-ECDSA-AES(128|256)-GCM-SHA(256|384)$/,
+    );
+    for (const ciphers of ['ECDHE-ECDSA-AES128-SHA', 'AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-SHA384'])
+      assert.match(await handshake(webhook, { maxVersion: 'TLSv1.2', ciphers }), /HANDSHAKE_FAILURE$/, ciphers);
+    assert.match(
+      await handshake(webhook, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' }),
+      /ALERT_PROTOCOL_VERSION$/,
+    );
+  });
+
+  test('any server name, or none, gets the certificate', async (t) => {
+    const webhook = await startWebhook(t);
+    for (const servername of ['', 'autoscrape.autoscrape.svc', 'nobody.example'])
+      assert.match(await handshake(webhook, { servername }), /^TLSv1\.3 /, servername);
+    assert.match(await handshake(webhook, { ALPNProtocols: ['h2'] }), /ALERT_NO_APPLICATION_PROTOCOL$/);
+  });
+
+  test('plain HTTP and random bytes get no plain-text answer, and do not disturb others', async (t) => {
+    const webhook = await startWebhook(t);
+    for (const text of [
+      'GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n',
+      '\u0016\u0003\u0001\u0000\u0000',
+      '\u0000'.repeat(1000),
+    ]) {
+      const socket = connectTcp(webhook.port, '127.0.0.1');
+      let answer = '';
+      socket.on('data', (data: Buffer) => (answer += data.toString('latin1')));
+      socket.on('error', () => {});
+      socket.end(text);
+      await new Promise((resolve) => {
+        socket.on('close', resolve);
+      });
+      assert.doesNotMatch(answer, /HTTP/);
+    }
     await callsAreAnswered(webhook);
-    await sleep(100);
-    assert.ok(performance.now() - began < 30_000, 'slow connections are still open');
-  }
-  await all;
+  });
+
+  test('while draining each answer closes its connection, and one that is no review always does', async (t) => {
+    let draining = false;
+    const webhook = await startWebhook(t, { isDraining: () => draining });
+    const agent = new Agent({ keepAlive: true });
+    t.after(() => agent.destroy());
+    const headers = async () => [
+      (await webhook.call(reviewOf(podWithMetrics()), { agent })).headers.connection,
+      (await webhook.call('{}', { agent })).headers.connection,
+      (await webhook.call('', { agent, path: '/' })).headers.connection,
+      (await webhook.call('', { agent, path: '/%' })).headers.connection,
+      (await webhook.call('', { agent, method: 'GET' })).headers.connection,
+      (await webhook.call('{}', { agent, headers: { 'content-type': 'text/plain' } })).headers.connection,
+    ];
+    assert.deepEqual(await headers(), ['keep-alive', ...Array(5).fill('close')]);
+    draining = true;
+    assert.deepEqual(await headers(), Array(6).fill('close'));
+  });
+
+  test('a body that does not fit into the bytes in flight gets a 503', async (t) => {
+    const webhook = await startWebhook(t);
+    const holders = await hold(t, webhook, MAX_BYTES_IN_FLIGHT);
+    const large = JSON.stringify(reviewOf({ ...podWithMetrics(), pad: 'x'.repeat(200_000) }));
+    const shed = await webhook.call(large);
+    assert.equal(shed.status, 503);
+    assert.equal(shed.headers['retry-after'], '1');
+    assert.equal(shed.headers.connection, 'close');
+    const metrics = await webhook.metrics();
+    assert.match(metrics, /^autoscrape_shed_total 1$/m);
+    assert.match(metrics, /^autoscrape_admission_requests_total\{outcome="shed",code="503"\} 1$/m);
+
+    for (const holder of holders) holder.destroy();
+    await sleep(200);
+    assert.equal((await webhook.call(large)).status, 200);
+  });
+
+  test('a review on which the handler throws gets a 500, and its bytes are free for the next one', async (t) => {
+    const webhook = await startWebhook(t, {
+      answer() {
+        throw new Error('a bug');
+      },
+    });
+    const largest = Buffer.alloc(MAX_BODY_BYTES, ' ');
+    const statuses: number[] = [];
+    for (let held = 0; held <= MAX_BYTES_IN_FLIGHT; held += MAX_BODY_BYTES)
+      statuses.push((await webhook.call(largest)).status);
+    assert.deepEqual([...new Set(statuses)], [500]);
+    assert.match(await webhook.metrics(), /^autoscrape_shed_total 0$/m);
+  });
 });
 
 test('requests can not create series of the metrics', async (t) => {
