@@ -52,10 +52,16 @@ export interface AskMemory {
   /** Stores what asking a pod has shown, and the endpoint for the workload's owner. */
   record(workload: Workload, pod: string, owner: string | undefined, asked: Asked): void;
   /**
-   * Stores what is known from a pod that is annotated already, where nothing else is known. Returns
-   * the workload where it was known and has not been asked yet.
+   * Stores what is known from a pod that is annotated already, where nothing else is known: only for
+   * its owner while it is not ready and has no key. Returns the workload where it was known and has
+   * not been asked yet.
    */
-  seed(namespace: string, key: string, owner: string | undefined, endpoint: ServedPort): Workload | undefined;
+  seed(
+    namespace: string,
+    key: string | undefined,
+    owner: string | undefined,
+    endpoint: ServedPort,
+  ): Workload | undefined;
   /** Returns where the owner's pods had metrics when one of them was last asked. */
   ofOwner(namespace: string, owner: string): ServedPort | undefined;
   /** Returns whether requests were sent to pods of the namespace and none was ever answered. */
@@ -248,6 +254,7 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       const memory = of(namespace);
       memory.wasAnswered = true;
       if (owner !== undefined && !memory.owners.has(owner)) setOwner(memory, owner, { port, path, container });
+      if (key === undefined) return undefined;
       const known = find(namespace, key);
       const workload = known ?? create(namespace, key, false);
       if (workload === undefined || workload.answeredAt > 0 || workload.endpoint !== undefined) return undefined;
@@ -280,7 +287,7 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       }
     },
     count() {
-      const counts = new Map<AskResult, number>();
+      const counts = new Map<AskResult, number>([...RESULTS, 'metrics' as const].map((result) => [result, 0]));
       for (const { workloads } of namespaces.values()) {
         for (const { result } of workloads.values()) counts.set(result, (counts.get(result) ?? 0) + 1);
       }

@@ -81,6 +81,12 @@ const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
 /** Ports that are due within this time are asked with the others, in milliseconds. */
 const SOON_MS = 60_000;
 
+/** A pod that was just read, and what there is to ask of it. */
+interface FreshPod {
+  readonly uid: string;
+  readonly note: AskNote;
+}
+
 /** Workloads by namespace and key. */
 type Workloads = ReadonlyMap<string, ReadonlyMap<string, Workload>>;
 
@@ -193,7 +199,7 @@ export function createAsker(options: AskerOptions): Asker {
     if (pods === undefined) return false;
     const isWanted = (): boolean => !signal.aborted && pods.isCurrent();
     const before = await read(workload, name, pods);
-    if (before === undefined || !isWanted()) return false;
+    if (before === undefined || before === 'unknown' || !isWanted()) return false;
     const { plan } = before.note;
     if (busyNodes.has(plan.node)) {
       postpone(workload, POSTPONED_MS.node);
@@ -220,7 +226,7 @@ export function createAsker(options: AskerOptions): Asker {
       if (!isWanted()) return false;
       // Addresses are reused, so an answer is only the pod's where it still has the address.
       const after = await read(workload, name, pods);
-      if (!isWanted()) return false;
+      if (after === 'unknown' || !isWanted()) return false;
       const isSame = after?.uid === before.uid && after.note.plan.address === plan.address;
       const valid = isSame ? answers : answers.map(withoutAnswer);
       memory.record(workload, name, plan.owner, { answers: valid, planned: plan.ports });
@@ -231,21 +237,21 @@ export function createAsker(options: AskerOptions): Asker {
     }
   }
 
-  /** Returns the pod as it is now, where it still belongs to the workload and is ready. */
-  async function read(
-    workload: Workload,
-    name: string,
-    pods: AskedPods,
-  ): Promise<{ readonly uid: string; readonly note: AskNote } | undefined> {
+  /**
+   * Returns the pod as it is now; undefined where it is gone, not ready any more or of another
+   * workload; `unknown` where the API server does not say.
+   */
+  async function read(workload: Workload, name: string, pods: AskedPods): Promise<FreshPod | 'unknown' | undefined> {
     const fresh = await kube.request({ method: 'GET', path: podPath(workload.namespace, name), signal });
-    if (signal.aborted) return undefined;
+    if (signal.aborted) return 'unknown';
     if (!fresh.ok) {
-      if (fresh.error.status === 404) memory.leave(workload, name);
-      else {
-        options.onRead(fresh.error);
-        postpone(workload, Math.max(POSTPONED_MS.failure, fresh.error.retryAfterMs ?? 0));
+      if (fresh.error.status === 404) {
+        memory.leave(workload, name);
+        return undefined;
       }
-      return undefined;
+      options.onRead(fresh.error);
+      postpone(workload, Math.max(POSTPONED_MS.failure, fresh.error.retryAfterMs ?? 0));
+      return 'unknown';
     }
     options.onRead();
     const note = pods.noteOf(fresh.value);

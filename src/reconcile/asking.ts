@@ -142,7 +142,7 @@ export function createAsking({
         const annotated = annotatedNote(object);
         if (annotated === undefined) return undefined;
         if (trusted.has(name)) return join(name, annotated);
-        if (annotated.key !== undefined && annotated.annotated !== undefined) {
+        if (annotated.annotated !== undefined) {
           const seeded = memory.seed(namespace, annotated.key, annotated.plan.owner, annotated.annotated);
           if (seeded !== undefined) onSeed(seeded);
         }

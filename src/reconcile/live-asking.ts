@@ -88,6 +88,8 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   });
   let servicesRun = Promise.resolve();
   let areServicesLate = false;
+  let isRefused: ((address: string) => boolean) | undefined;
+  let refusedNodes = 0;
 
   function askedPods(name: string): AskedPods | undefined {
     const namespace = namespaces().get(name);
@@ -100,9 +102,15 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     };
   }
 
+  /** A cluster may have thousands of nodes: their addresses are read again only after a new one came. */
   function refuses(): (address: string) => boolean {
-    const isRefused = refusing([...asking.nodeAddresses(), ...serverAddress(kube.server)]);
-    return (address) => isRefused(address) || services.isServiceAddress(address);
+    const nodes = asking.nodeAddresses();
+    if (isRefused === undefined || nodes.size !== refusedNodes) {
+      refusedNodes = nodes.size;
+      isRefused = refusing([...nodes, ...serverAddress(kube.server)]);
+    }
+    const known = isRefused;
+    return (address) => known(address) || services.isServiceAddress(address);
   }
 
   /** A pod that is being stored has the answer: the others follow when it is stored. */
