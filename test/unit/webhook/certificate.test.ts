@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, open, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../tools/throwaway-certificate.ts';
@@ -162,26 +162,29 @@ const DAMAGE: Readonly<
   'the key is gone': (folder) => unlink(join(folder, 'tls.key')),
 };
 
-for (const [title, damage] of Object.entries(DAMAGE)) {
-  test(`the old pair stays in use, the error is new once, and a fix is loaded: ${title}`, async (t) => {
-    const folder = await temporaryFolder(t);
-    await writePair(authority, folder);
-    const { watched, changes, errors, news } = await watchPair(t, folder, 100);
-    const before = watched.current();
-    const next = leaf();
-    await damage(folder, next);
-    await until(() => errors.length >= 3); // counted at each poll, so that an alert on it does not resolve by itself
-    assert.equal(news.length, 1, news.join('\n'));
-    assert.equal(watched.current(), before);
-    assert.deepEqual(changes, []);
+// Each has a folder of its own, and waits for three polls.
+suite('the old pair stays in use, the error is new once, and a fix is loaded', { concurrency: true }, () => {
+  for (const [title, damage] of Object.entries(DAMAGE)) {
+    test(title, async (t) => {
+      const folder = await temporaryFolder(t);
+      await writePair(authority, folder);
+      const { watched, changes, errors, news } = await watchPair(t, folder, 100);
+      const before = watched.current();
+      const next = leaf();
+      await damage(folder, next);
+      await until(() => errors.length >= 3); // counted at each poll, so that an alert on it does not resolve by itself
+      assert.equal(news.length, 1, news.join('\n'));
+      assert.equal(watched.current(), before);
+      assert.deepEqual(changes, []);
 
-    await writeFile(join(folder, 'tls.crt'), next.certificate);
-    await writeFile(join(folder, 'tls.key'), next.key);
-    await until(() => watched.current().key.equals(next.key));
-    assert.deepEqual(watched.current().certificate, await readFile(join(folder, 'tls.crt')));
-    assert.equal(changes.length, 1);
-  });
-}
+      await writeFile(join(folder, 'tls.crt'), next.certificate);
+      await writeFile(join(folder, 'tls.key'), next.key);
+      await until(() => watched.current().key.equals(next.key));
+      assert.deepEqual(watched.current().certificate, await readFile(join(folder, 'tls.crt')));
+      assert.equal(changes.length, 1);
+    });
+  }
+});
 
 test('the poll notices a folder that was replaced, which causes no event', async (t) => {
   const folder = join(await temporaryFolder(t), 'tls');
