@@ -1,4 +1,4 @@
-import { objectIn, text } from '../core/ask/asked-pod.ts';
+import { objectIn, text, textEntries } from '../core/ask/asked-pod.ts';
 import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
@@ -114,17 +114,14 @@ export function createAsking({
 
   function inNamespace({ name: namespace, rules, mesh, askLabel, isOld }: AskedNamespace): NamespaceAsking {
     const { waiting, trusted } = stateOf(namespace);
-    const surroundings = (): AskSurroundings & { mesh: boolean } => ({
-      rules,
-      settings,
-      askLabel,
-      services: services.inNamespace(namespace),
-      mesh,
-    });
+    const surroundings = (object: unknown): AskSurroundings & { mesh: boolean } => {
+      const labels = new Map(textEntries(objectIn(object, 'metadata').labels));
+      return { rules, settings, askLabel, services: services.inNamespace(namespace, labels), mesh };
+    };
     const decideFor = (object: unknown): Decision => decide(object, rules, { mesh });
 
     function annotatedNote(object: unknown): AskNote | undefined {
-      const found = planAnnotated(object, decideFor, surroundings());
+      const found = planAnnotated(object, decideFor, surroundings(object));
       if (found === undefined || found.annotated === undefined) return undefined;
       return note(object, found.plan, found.annotated);
     }
@@ -167,7 +164,7 @@ export function createAsking({
 
     return {
       decide(object, name, decision) {
-        const plan = planAsk(object, decision, surroundings());
+        const plan = planAsk(object, decision, surroundings(object));
         const byRule: AskedDecision =
           decision.outcome === 'annotate'
             ? { outcome: 'annotate', decision, onTrust: false }
@@ -180,7 +177,7 @@ export function createAsking({
         if (decision.outcome === 'annotate' && plan.confirms === undefined) return byRule;
         const asked = note(object, plan, undefined, random() * JITTER_MS);
         const answers = { memory, key: asked.key, hasWaited: hasWaited(object, name, asked) };
-        const decided = decideAsked(object, decision, plan, namespace, answers, surroundings());
+        const decided = decideAsked(object, decision, plan, namespace, answers, surroundings(object));
         const onTrust = decided.outcome === 'annotate' && decided.onTrust;
         return { ...decided, note: { ...asked, onTrust } };
       },
@@ -189,7 +186,7 @@ export function createAsking({
         const decision = decideFor(object);
         if (decision.outcome === 'skip' && decision.reason === 'already_injected') return annotatedNote(object);
         if (!isLeftToAsking(decision)) return undefined;
-        const plan = planAsk(object, decision, surroundings());
+        const plan = planAsk(object, decision, surroundings(object));
         return 'left' in plan ? undefined : note(object, plan, undefined);
       },
       planned(object, plan, before, isNew) {

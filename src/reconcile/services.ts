@@ -16,9 +16,9 @@ export interface Services {
   /**
    * Returns the namespace's Services that select pods, in the API's form: `metadata.name`, the
    * annotation `prometheus.io/scrape`, and `type`, `selector` and `ports` of `spec`. Nothing else
-   * of them is kept.
+   * of them is kept. With labels, returns those that select a pod with these labels, at most 100.
    */
-  inNamespace(name: string): readonly unknown[];
+  inNamespace(name: string, labels?: ReadonlyMap<string, string>): readonly unknown[];
   /** Returns whether the address is a Service's: what answers there is not one pod. */
   isServiceAddress(address: string): boolean;
 }
@@ -55,10 +55,14 @@ const RIGHT_IS_MISSING = {
   remedy: 'grant the reconciler list and watch of services in the whole cluster, or run it without --ask',
 };
 
+/** A pod belongs to few Services. Who creates thousands must not slow the planning of each pod. */
+const MAX_OF_POD = 100;
+
 /** One Service. */
 interface Service {
   /** Undefined where it selects no pods. */
   readonly object: JsonObject | undefined;
+  readonly selector: readonly (readonly [string, string])[];
   readonly addresses: readonly string[];
   /** The number of the last list or watch that it was seen in. */
   readonly list: number;
@@ -125,9 +129,14 @@ export function createServices({ kube, metrics, failureLog, relistMs, signal }: 
   return {
     run: () => listWatch(kube, { path: SERVICES_PATH }, handler, { signal, relistMs }),
     isListed: () => isListed,
-    inNamespace(name) {
-      const inNamespace = namespaces.get(name)?.values() ?? [];
-      return [...inNamespace].flatMap(({ object }) => (object === undefined ? [] : [object]));
+    inNamespace(name, labels) {
+      const found: JsonObject[] = [];
+      for (const { object, selector } of namespaces.get(name)?.values() ?? []) {
+        if (object === undefined) continue;
+        if (labels === undefined || selector.every(([key, value]) => labels.get(key) === value)) found.push(object);
+        if (labels !== undefined && found.length === MAX_OF_POD) break;
+      }
+      return found;
     },
     isServiceAddress: (address) => addresses.has(address),
   };
@@ -149,9 +158,11 @@ function readService(object: unknown, name: string, list: number): Service {
   const clusterIPs = Array.isArray(spec.clusterIPs) ? spec.clusterIPs : [spec.clusterIP];
   // A headless Service has the word None in place of an address, a new one nothing.
   const addresses = clusterIPs.map(text).filter((address) => address !== '' && address !== 'None');
-  const labels = textEntries(spec.selector).length;
-  const isSelecting = text(spec.type) !== 'ExternalName' && labels > 0 && labels <= MAX_SELECTOR;
-  return { object: isSelecting ? keep(object, name) : undefined, addresses, list };
+  const selector = textEntries(spec.selector);
+  const isSelecting = text(spec.type) !== 'ExternalName' && selector.length > 0 && selector.length <= MAX_SELECTOR;
+  return isSelecting
+    ? { object: keep(object, name), selector, addresses, list }
+    : { object: undefined, selector: [], addresses, list };
 }
 
 /** Returns a Service with only the fields that are read. */

@@ -62,6 +62,10 @@ function startOn(t: TestContext, kube: Kube): Running {
   return { services, failed, logged };
 }
 
+function selecting(name: string, selector: object): object {
+  return serviceNamed(name, { spec: { selector } });
+}
+
 function namesIn(services: Services, namespace = 'shop'): unknown[] {
   return services.inNamespace(namespace).map((service) => Object(service).metadata.name);
 }
@@ -183,6 +187,24 @@ suite('the Services', { concurrency: true }, () => {
       logged.map((line) => JSON.parse(line).what),
       ['services'],
     );
+  });
+
+  test('a pod gets the Services that select it, and of thousands only a hundred', async (t) => {
+    const many = Array.from({ length: 300 }, (_, index) => selecting(`many-${index}`, { app: 'many' }));
+    const { services } = start(t, [
+      selecting('a', { app: 'a' }),
+      selecting('both', { app: 'a', tier: 'web' }),
+      selecting('b', { app: 'b' }),
+      selecting('none', {}),
+      ...many,
+    ]);
+    await waitFor('the list', () => services.isListed());
+    const of = (labels: Record<string, string>) =>
+      services.inNamespace('shop', new Map(Object.entries(labels))).map((service) => Object(service).metadata.name);
+    assert.deepEqual(of({ app: 'a', tier: 'web' }), ['a', 'both']);
+    assert.deepEqual(of({ app: 'a' }), ['a']);
+    assert.deepEqual(of({}), []);
+    assert.equal(of({ app: 'many' }).length, 100);
   });
 });
 
