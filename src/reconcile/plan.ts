@@ -10,6 +10,8 @@ import type { AskNote } from './ask-note.ts';
  */
 export const LIVE_POD_SKIP_REASONS = {
   ...REASONS,
+  to_be_asked:
+    'Nothing in the pod says for certain whether it has metrics, so it is asked when it is ready; it has not answered yet.',
   asked_no_metrics: 'The pod was asked, and none of its ports serves metrics.',
   asked_unscrapable:
     'The pod was asked, and Prometheus could not scrape what it answered; the log says what to change.',
