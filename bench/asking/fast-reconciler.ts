@@ -5,6 +5,7 @@ import { connect } from '../../src/kube/client.ts';
 import { createRateLimiter } from '../../src/kube/rate-limiter.ts';
 import { createLog } from '../../src/process/log.ts';
 import { createRegistry } from '../../src/process/metrics.ts';
+import { createAskMemory } from '../../src/reconcile/ask-memory.ts';
 import { createFailureLog } from '../../src/reconcile/failure-log.ts';
 import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
@@ -62,6 +63,7 @@ export async function startFastReconciler(kubeconfig: string): Promise<FastRecon
       annotatedServices: 'leave',
       version: '0.0.0',
       wasAsked: false,
+      memory: createAskMemory({ now: clock.now, onFull: () => undefined }),
       clock,
       perSecond: PER_SECOND,
       // All pods have loopback addresses here; those of nodes are refused as ever.

@@ -13,6 +13,7 @@ import { connect } from '../kube/client.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import { createRegistry } from '../process/metrics.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
+import { createAskMemory } from '../reconcile/ask-memory.ts';
 import type { AskSettings } from '../reconcile/ask-plan.ts';
 import { createFailureLog } from '../reconcile/failure-log.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
@@ -172,6 +173,11 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
   if (!connection.ok) throw new UserError(connection.error);
   const kube = connection.value;
   const failureLog = createFailureLog(log);
+  const memory = createAskMemory({
+    now: () => Date.now(),
+    onFull: (namespace) => log.warn({ namespace }, 'namespace has more workloads to ask than are stored'),
+  });
+  let wasAsked: boolean | undefined;
   const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
   const rateLimiter = createRateLimiter(options.patchesPerSecond);
 
@@ -196,6 +202,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
       },
     },
     async (signal, wasLed) => {
+      wasAsked ??= wasLed;
       reconciler = createReconciler({
         kube,
         rules: rules.current,
@@ -206,7 +213,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
-        ask: options.ask ? { ...askSettings(options), version: VERSION, wasAsked: wasLed } : undefined,
+        ask: options.ask ? { ...askSettings(options), version: VERSION, memory, wasAsked } : undefined,
         signal,
       });
       await reconciler.run();

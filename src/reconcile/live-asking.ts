@@ -5,8 +5,7 @@ import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import type { Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
-import { createAskMemory } from './ask-memory.ts';
-import type { Workload } from './ask-memory.ts';
+import type { AskMemory, Workload } from './ask-memory.ts';
 import type { AskSettings } from './ask-plan.ts';
 import { createAsker } from './asker.ts';
 import type { AskedPods, SentRequest } from './asker.ts';
@@ -22,7 +21,9 @@ import type { TrackedNamespaces } from './tracked-namespaces.ts';
 export interface AskOptions extends AskSettings {
   /** autoscrape's version, as the pods see it. */
   readonly version: string;
-  /** Whether there was a leader before, which has probably asked the same pods. */
+  /** The answers. They outlive the leader's term, so that the next term of this process does not ask again. */
+  readonly memory: AskMemory;
+  /** Whether another process was the leader before, which has probably asked the same pods. */
   readonly wasAsked: boolean;
   readonly clock?: Clock;
   /** Returns a number from 0 to 1, 1 excluded. */
@@ -61,11 +62,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   const { kube, metrics, failureLog, log, signal, namespaces } = options;
   const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = ask;
   const services = createServices(options);
-  const memory = createAskMemory({
-    now: clock.now,
-    onFull: (namespace) =>
-      log.warn({ namespace }, 'namespace has more workloads to ask than are stored: some are asked later or again'),
-  });
+  const { memory } = ask;
   const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed });
   const asker = createAsker({
     ...options,
@@ -154,6 +151,8 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   return {
     asking,
     async start() {
+      // Pods that waited in the term before are listed again.
+      for (const namespace of memory.namespaces().keys()) memory.forgetPods(namespace);
       servicesRun = services.run();
       const until = clock.now() + SERVICES_WAIT_MS;
       while (!services.isListed() && clock.now() < until && !signal.aborted) {

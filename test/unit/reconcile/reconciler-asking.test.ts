@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { refusedAddresses } from '../../../src/ask/refused-address.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { createRegistry } from '../../../src/process/metrics.ts';
+import { createAskMemory } from '../../../src/reconcile/ask-memory.ts';
 import { createFailureLog } from '../../../src/reconcile/failure-log.ts';
 import type { AskOptions } from '../../../src/reconcile/live-asking.ts';
 import { createReconcileMetrics } from '../../../src/reconcile/metrics.ts';
@@ -96,6 +97,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
       annotatedServices: 'leave',
       version: '0.0.0',
       wasAsked: false,
+      memory: createAskMemory({ now: clock.now, onFull: () => undefined }),
       clock,
       refusing: () => () => false,
       ...ask,
@@ -633,6 +635,21 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     assert.deepEqual([...running.reconciler.pods()], [['changed_since', 1]]);
     assert.equal(server.connections(), 1);
   });
+});
+
+test('a silent workload is not asked again in the next term of the same process', async (t) => {
+  const clock = createAskingClock();
+  const server = await serve(t, { '/metrics': HTML });
+  const memory = createAskMemory({ now: clock.now, onFull: () => undefined });
+  const first = start(t, clock, [runningPod('a', clock, { port: server.port })], { memory });
+  await clock.runUntil('the request', () => asked(first).length === 1, 2 * MINUTE);
+  await first.stop();
+  const second = start(t, clock, [...first.pods.values()], { memory });
+  await listed(second, 1);
+  assert.deepEqual([...second.reconciler.pods()], [['asked_no_metrics', 1]]);
+  await clock.run(5 * MINUTE);
+  assert.equal(server.connections(), 1);
+  await clock.runUntil('the second request', () => server.connections() === 2, 6 * MINUTE);
 });
 
 test('silent workloads that were there before a restart are asked at a tenth of the rate, new ones before them', async (t) => {
