@@ -84,6 +84,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
     now: clock.now,
     random: () => 0, // nobody waits for pods that would be asked later
     onSeed: () => undefined,
+    onServiceAnnotated: () => undefined,
     isOnce: true,
   });
   const problems: string[] = [];

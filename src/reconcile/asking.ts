@@ -1,3 +1,4 @@
+import type { PodRefusal } from '../core/ask/askable-ports.ts';
 import { objectIn, text, textEntries } from '../core/ask/asked-pod.ts';
 import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
@@ -66,6 +67,8 @@ export interface AskingOptions {
   readonly random: () => number;
   /** A workload has an answer from a pod that is annotated already, and others wait for it. */
   readonly onSeed: (workload: Workload) => void;
+  /** Pods are left alone because this Service has `prometheus.io/scrape: "true"`. Called for each. */
+  readonly onServiceAnnotated: (namespace: string, service: string) => void;
   /** Whether a pod's age counts as the time that its rule has waited: this is the only run. */
   readonly isOnce?: boolean;
 }
@@ -91,6 +94,7 @@ export function createAsking({
   now,
   random,
   onSeed,
+  onServiceAnnotated,
   isOnce = false,
 }: AskingOptions): Asking {
   const states = new Map<string, State>();
@@ -171,8 +175,13 @@ export function createAsking({
             : { outcome: 'skip', reason: decision.reason };
         if ('left' in plan) {
           if (decision.outcome === 'annotate') return byRule;
-          if (plan.left === 'service_annotated') return { outcome: 'skip', reason: 'service_annotated' };
-          return plan.left === 'refused' ? { outcome: 'skip', reason: 'could_not_ask' } : byRule;
+          if (plan.left === 'service_annotated') {
+            onServiceAnnotated(namespace, plan.service);
+            return { outcome: 'skip', reason: 'service_annotated', detail: `Service ${plan.service}` };
+          }
+          return plan.left === 'refused'
+            ? { outcome: 'skip', reason: 'could_not_ask', detail: REFUSALS[plan.why] }
+            : byRule;
         }
         if (decision.outcome === 'annotate' && plan.confirms === undefined) return byRule;
         const asked = note(object, plan, undefined, random() * JITTER_MS);
@@ -229,6 +238,13 @@ export function createAsking({
     },
   };
 }
+
+const REFUSALS: Readonly<Record<PodRefusal, string>> = {
+  host_network: 'on the host network',
+  host_process: 'a host process',
+  host_address: "its address is its node's",
+  scale_to_zero: 'a request would wake it',
+};
 
 function isWaiting(reason: string): boolean {
   return reason === 'to_be_asked' || reason === 'could_not_ask';

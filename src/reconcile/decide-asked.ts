@@ -18,7 +18,12 @@ export const ASKED_RULE = 'asked';
 /** What is decided for a pod that no rule decides, or only by a word that hints. */
 export type AskedDecision =
   | { readonly outcome: 'annotate'; readonly decision: Annotate; readonly onTrust: boolean }
-  | { readonly outcome: 'skip'; readonly reason: AskReason | Exclude<Decision, Annotate>['reason'] };
+  | {
+      readonly outcome: 'skip';
+      readonly reason: AskReason | Exclude<Decision, Annotate>['reason'];
+      /** What the reason's sentence leaves open, in a few words. */
+      readonly detail?: string;
+    };
 
 /** What a pod contributes to asking. */
 export interface PodToAsk {
@@ -70,7 +75,9 @@ export function decideAsked(
       scheme: 'http',
       declared: port?.declared ?? false,
     });
-    return made.outcome === 'annotate' ? { outcome: 'annotate', decision: made, onTrust } : made;
+    return made.outcome === 'annotate'
+      ? { outcome: 'annotate', decision: made, onTrust }
+      : { outcome: 'skip', reason: made.reason };
   }
 }
 

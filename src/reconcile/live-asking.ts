@@ -57,13 +57,16 @@ export interface LiveAskingOptions {
 /** How long the first list of pods waits for the Services, without which no ports are known that only they name. */
 const SERVICES_WAIT_MS = 3000;
 
+/** Annotated Services that are logged in one term. */
+const MAX_LOGGED = 1000;
+
 /** Returns what asks pods, which does nothing before `start` and `run`. */
 export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): LiveAsking {
   const { kube, metrics, failureLog, log, signal, namespaces } = options;
   const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = ask;
   const services = createServices(options);
   const { memory } = ask;
-  const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed });
+  const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed, onServiceAnnotated });
   const asker = createAsker({
     ...options,
     ...ask,
@@ -85,6 +88,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   });
   let servicesRun = Promise.resolve();
   let areServicesLate = false;
+  const annotatedServices = new Set<string>();
   let isRefused: ((address: string) => boolean) | undefined;
   let refusedNodes = 0;
 
@@ -108,6 +112,14 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     }
     const known = isRefused;
     return (address) => known(address) || services.isServiceAddress(address);
+  }
+
+  /** Logs once for each Service that its pods are not asked. */
+  function onServiceAnnotated(namespace: string, service: string): void {
+    const name = `${namespace}/${service}`;
+    if (annotatedServices.has(name) || annotatedServices.size === MAX_LOGGED) return;
+    annotatedServices.add(name);
+    log.info({ namespace, service }, 'pods not asked, their Service is annotated with prometheus.io/scrape: "true"');
   }
 
   /** A pod that is being stored has the answer: the others follow when it is stored. */

@@ -21,20 +21,29 @@ export function annotatePlanner(rules: Rules, mesh: boolean, asking?: NamespaceA
     const end = readEnd(object);
     if (end !== undefined) return { ...ref, action: 'skip', reason: end };
     const decision = decide(object, rules, { mesh });
-    const isAsked = asking !== undefined && isLeftToAsking(decision);
-    if (decision.outcome === 'skip' && !isAsked) return { ...ref, action: 'skip', reason: decision.reason };
-    const pod = readPod(object);
-    // Who removes or changes a value on a live pod means it. Adding it again would fight them.
-    if (pod !== undefined && readMarker(pod.annotations.get(MARKER_KEY)) !== undefined) {
-      return { ...ref, action: 'skip', reason: 'changed_since' };
+    if (asking === undefined || !isLeftToAsking(decision)) {
+      if (decision.outcome === 'skip') return { ...ref, action: 'skip', reason: decision.reason };
+      return hasMarker(object)
+        ? { ...ref, action: 'skip', reason: 'changed_since' }
+        : changePlan(ref, object, decision);
     }
-    if (!isAsked) return decision.outcome === 'skip' ? undefined : changePlan(ref, object, decision);
+    if (hasMarker(object)) return { ...ref, action: 'skip', reason: 'changed_since' };
     const { note, ...asked } = asking.decide(object, ref.name, decision);
-    const asked_ = note === undefined ? {} : { asking: note };
-    return asked.outcome === 'skip'
-      ? { ...ref, action: 'skip', reason: asked.reason, ...asked_ }
-      : { ...changePlan(ref, object, asked.decision), isLeftToAsking: true, ...asked_ };
+    const noted = note === undefined ? {} : { asking: note };
+    if (asked.outcome === 'annotate') {
+      return { ...changePlan(ref, object, asked.decision), isLeftToAsking: true, ...noted };
+    }
+    const { outcome: _, ...skipped } = asked;
+    return { ...ref, action: 'skip', ...skipped, ...noted };
   };
+}
+
+/**
+ * Returns whether autoscrape has annotated the pod before. Who removes or changes a value on a live
+ * pod means it: adding it again would fight them.
+ */
+function hasMarker(object: unknown): boolean {
+  return readMarker(readPod(object)?.annotations.get(MARKER_KEY)) !== undefined;
 }
 
 function changePlan(ref: PodRef, object: unknown, decision: Annotate): ChangePlan {

@@ -68,6 +68,8 @@ export interface ChangePlan extends PodRef {
 export interface SkipPlan extends PodRef {
   readonly action: 'skip';
   readonly reason: LivePodSkipReason;
+  /** What the reason's sentence leaves open, in a few words. */
+  readonly detail?: string;
   /** What asking needs of the pod, where it decides. */
   readonly asking?: AskNote;
 }

@@ -112,7 +112,8 @@ export function createPodStore(
       const replaces = isOutdated ? resourceVersion !== known.version : isNewer(resourceVersion, known.version);
       const isSame = resourceVersion === known.version;
       // A Service that has come or gone changes what is asked, and not the pod.
-      if (!replaces && !(isSame && (isAgain || (isListed && dependsOnServices(known.state))))) return;
+      if (!replaces && !(isSame && (isAgain || (isListed && asking !== undefined && dependsOnServices(known.state)))))
+        return;
     }
     const plan = planner(object);
     if (plan === undefined) return;

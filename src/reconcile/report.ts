@@ -50,7 +50,7 @@ function toValue(report: BulkReport) {
         uid: plan.uid,
         result: resultOf(pod),
         ...(plan.action === 'skip'
-          ? { reason: plan.reason }
+          ? { reason: plan.reason, ...(plan.detail !== undefined && { detail: plan.detail }) }
           : { rule: plan.rule, annotations: plan.annotations, patch: plan.patch }),
         ...(message === undefined ? {} : { message }),
       };
@@ -132,7 +132,7 @@ function resultOf({ plan, applied }: PodOutcome): string {
 
 function details(pod: PodOutcome): string {
   const { plan } = pod;
-  if (plan.action === 'skip') return plan.reason;
+  if (plan.action === 'skip') return plan.detail === undefined ? plan.reason : `${plan.reason}: ${plan.detail}`;
   const message = failureMessage(pod);
   if (message !== undefined) return firstLine(message);
   const annotations = Object.entries(plan.annotations).filter(([key]) => key !== 'autoscrape.io/injected');

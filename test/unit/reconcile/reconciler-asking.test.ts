@@ -43,11 +43,20 @@ interface StartOptions extends Partial<AskOptions> {
   readonly services?: readonly object[];
   readonly rules?: string;
   readonly servicesStatus?: number;
+  readonly servicesListed?: Promise<void>;
 }
 
 /** Runs a reconciler that asks, until the test ends. */
 function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options: StartOptions = {}): Running {
-  const { namespaces = ['shop'], services = [], labels = {}, rules: file, servicesStatus = 200, ...ask } = options;
+  const {
+    namespaces = ['shop'],
+    services = [],
+    labels = {},
+    rules: file,
+    servicesStatus = 200,
+    servicesListed,
+    ...ask
+  } = options;
   const known = new Map(pods.map((pod) => [pod.metadata.name, pod]));
   const watchers = new Map<string, (event: object) => void>();
   const kube = fakeKube(
@@ -59,6 +68,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
         return listOf(request, items);
       }
       if (request.path === '/api/v1/services') {
+        if (servicesListed !== undefined) return servicesListed.then(() => listOf(request, services));
         return servicesStatus === 200 ? listOf(request, services) : { status: servicesStatus, body: {} };
       }
       if (request.path.endsWith('/pods')) {
@@ -458,8 +468,26 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
       await clock.run(2 * MINUTE);
       assert.equal(server.connections(), expected, `${annotatedServices} ${scrape}`);
       assert.equal(isAnnotated(running, 'a'), expected === 1);
-      if (expected === 0) assert.deepEqual([...running.reconciler.pods()], [['service_annotated', 1]]);
+      if (expected === 1) continue;
+      assert.deepEqual([...running.reconciler.pods()], [['service_annotated', 1]]);
+      const named = running.lines.filter(({ service }) => service === 's');
+      assert.equal(named.length, 1);
     }
+  });
+
+  test('pods are planned again when the Services are listed late', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const pod = runningPod('a', clock, { container: { ports: [] } });
+    const ports = [{ name: 'http', port: 80, targetPort: server.port }];
+    const services = [{ metadata: { namespace: 'shop', name: 's' }, spec: { selector: { app: 'a' }, ports } }];
+    const servicesListed = Promise.withResolvers<void>();
+    const running = start(t, clock, [pod], { services, servicesListed: servicesListed.promise });
+    await listed(running, 1);
+    await clock.run(2 * MINUTE);
+    assert.deepEqual([...running.reconciler.pods()], [['no_candidate', 1]]);
+    servicesListed.resolve();
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
   });
 
   test('nothing is asked while the Services cannot be listed, and pods that rules find are annotated all the same', async (t) => {

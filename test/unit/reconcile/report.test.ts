@@ -120,3 +120,25 @@ test('JSON and YAML hold the same, and all of it', () => {
     ],
   });
 });
+
+test('a request is one line with what it has shown, and the detail of a reason follows it', () => {
+  const request = { namespace: 'shop', pod: 'cart', address: 'fd00::1', port: 8080, path: '/metrics' };
+  const text = renderReport(
+    report([{ plan: { ...ref, name: 'cart', action: 'skip', reason: 'service_annotated', detail: 'Service cart' } }], {
+      requests: [
+        { ...request, verdict: { key: 'metrics', format: 'text', series: 12, beyondRuntime: true, sure: true } },
+        { ...request, verdict: { key: 'needs_auth', status: 401 } },
+        { ...request, verdict: { key: 'html' } },
+      ],
+    }),
+    'text',
+  );
+  assert.deepEqual(text.split('\n').slice(0, 6), [
+    '3 requests to 1 pod:',
+    '  shop/cart  GET http://[fd00::1]:8080/metrics  metrics, 12 series',
+    '  shop/cart  GET http://[fd00::1]:8080/metrics  needs_auth: Serve metrics without credentials to the cluster, or scrape the pod with a job of its own.',
+    '  shop/cart  GET http://[fd00::1]:8080/metrics  html',
+    '',
+    'shop/cart  skipped  service_annotated: Service cart',
+  ]);
+});
