@@ -44,10 +44,16 @@ interface Reader {
   at: number;
 }
 
+/** Takes what the pattern matches where the reader stands. The pattern has the flag `y`. */
 function take(reader: Reader, pattern: RegExp): string | undefined {
-  const found = pattern.exec(reader.source.slice(reader.at))?.[0];
+  pattern.lastIndex = reader.at;
+  const found = pattern.exec(reader.source)?.[0];
   if (found !== undefined) reader.at += found.length;
   return found;
+}
+
+function isNext(reader: Reader, characters: string): boolean {
+  return reader.at < reader.source.length && characters.includes(reader.source.charAt(reader.at));
 }
 
 function readAlternatives(reader: Reader): Literals | undefined {
@@ -56,7 +62,7 @@ function readAlternatives(reader: Reader): Literals | undefined {
     const branch = readBranch(reader);
     if (branch === undefined) return undefined;
     branches.push(branch);
-  } while (take(reader, /^\|/) !== undefined);
+  } while (take(reader, /\|/y) !== undefined);
   const prefixes = branches.flatMap((branch) => branch.prefixes);
   const required = branches.map((branch) => branch.required);
   const isCertain = required.every((strings) => strings !== undefined) && required.flat().length <= MAX_REQUIRED;
@@ -77,7 +83,7 @@ function readBranch(reader: Reader): Literals | undefined {
     if (strings === undefined || strings.length > MAX_REQUIRED || shortest(strings) === 0) return;
     if (required === undefined || selectivity(strings) > selectivity(required)) required = strings;
   };
-  while (reader.at < reader.source.length && !/^[|)]/.test(reader.source.slice(reader.at, reader.at + 1))) {
+  while (reader.at < reader.source.length && !isNext(reader, '|)')) {
     const atom = readAtom(reader);
     if (atom === undefined) return undefined;
     if (exact) {
@@ -135,22 +141,25 @@ function shortest(strings: readonly string[]): number {
 /** Reads one atom with its repetition; undefined to give up. */
 function readAtom(reader: Reader): Literals | undefined {
   const atom = readBareAtom(reader);
-  const repetition = atom === undefined ? undefined : take(reader, /^(?:[*+?]|\{\d+(?:,\d*)?\})\??/);
+  const repetition = atom === undefined ? undefined : take(reader, /(?:[*+?]|\{\d+(?:,\d*)?\})\??/y);
   if (atom === undefined || repetition === undefined) return atom;
   if (repetition.startsWith('?')) return { prefixes: ['', ...atom.prefixes], exact: atom.exact, required: undefined };
   return repetition.startsWith('+') ? { ...atom, exact: false } : ANYTHING;
 }
 
 function readBareAtom(reader: Reader): Literals | undefined {
-  const group = take(reader, /^\((?:\?:|\?P?<\w+>|\?i:|(?!\?))/);
+  const group = take(reader, /\((?:\?:|\?P?<\w+>|\?i:|(?!\?))/y);
   if (group !== undefined) {
     const inner = readAlternatives(reader);
-    if (take(reader, /^\)/) === undefined) return undefined;
+    if (take(reader, /\)/y) === undefined) return undefined;
     return group === '(?i:' ? inner && ANYTHING : inner;
   }
+  // Most of a pattern: characters that stand for themselves, and that no repetition follows.
+  const run = take(reader, /(?:[^.*+?()[\]{}|^$\\](?![*+?{]))+/y);
+  if (run !== undefined) return { prefixes: [run], exact: true, required: undefined };
   // \pN, \x{…}, \Q…\E and octal escapes are not read: nothing is certain of them.
-  if (take(reader, /^(?:\\[dDwWsS]|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\.)/) !== undefined) return ANYTHING;
-  const literal = take(reader, /^(?:\\[^A-Za-z0-9]|[^.*+?()[\]{}|^$\\])/);
+  if (take(reader, /(?:\\[dDwWsS]|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\.)/y) !== undefined) return ANYTHING;
+  const literal = take(reader, /(?:\\[^A-Za-z0-9]|[^.*+?()[\]{}|^$\\])/y);
   return literal === undefined
     ? undefined
     : { prefixes: [literal.startsWith('\\') ? literal.slice(1) : literal], exact: true, required: undefined };
