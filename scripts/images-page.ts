@@ -11,12 +11,17 @@ its name. This page is made from [images.yaml](../src/rules/images.yaml) by \`np
 /** Returns docs/images.md: a table with a row an entry. */
 export function imagesPage({ images }: Shipped): string {
   const rows = images.map(
-    ({ images: names, port, path = '/metrics', scheme = 'http', portFrom, needs, declared, container, source }) => {
+    ({ images: names, port, path = '/metrics', scheme = 'http', container, needs, declared, source, ...from }) => {
+      const settings = [
+        ['port', from.portFrom],
+        ['path', from.pathFrom],
+        ['base path', from.basePathFrom],
+      ] as const;
       const notes = [
         ...(container === undefined ? [] : [`container ${code(container)}`]),
         ...(needs === undefined ? [] : [`only with ${code(needs)}`]),
         ...(declared === undefined ? [] : ['only where the port is declared']),
-        ...(portFrom === undefined ? [] : [`port from ${portFrom.map(code).join(', ')}`]),
+        ...settings.flatMap(([what, set]) => (set === undefined ? [] : [`${what} from ${set.map(code).join(', ')}`])),
       ];
       const where = [port].flat().join(' or ');
       return `| ${names.map(code).join(', ')} | ${where}${scheme === 'https' ? ' https' : ''} | ${code(path)} | ${notes.join('; ')} | ${source === undefined ? '' : `[source](${source})`} |`;

@@ -66,8 +66,9 @@ export interface Surroundings {
  * | 14a| as 14 with confirm, and asking is on           | skip to_be_asked                        |
  * | 15 | as 14, but it is https that is not switched on | skip https_endpoint or mesh_https       |
  * |    | or in a mesh                                   |                                         |
- * | 16 | a rule or the catalogue shows that metrics are | skip switched_off                       |
- * |    | switched off                                   |                                         |
+ * | 16 | a rule or the catalogue shows that metrics are | skip switched_off, unreachable, guarded |
+ * |    | switched off, on loopback only, protected by   | or served_elsewhere                     |
+ * |    | credentials, or served by something else       |                                         |
  * | 17 | no rule finds an endpoint                      | skip no_candidate                       |
  *
  * In row 14, `confirm` is true where the rule says `confirm: true` and asking is of use: not in an
@@ -204,7 +205,7 @@ function byLabel(subject: Subject): Decision | undefined {
   const ruleLabel = pod.labels.get('autoscrape.io/rule');
   if (portLabel === undefined && ruleLabel === undefined) return undefined;
 
-  const finders = ruleLabel === undefined ? [] : rules.rules.filter(({ exclude }) => !exclude);
+  const finders = ruleLabel === undefined ? [] : rules.rules.filter(({ exclude }) => exclude === undefined);
   const rule = finders.find(({ name }) => name === ruleLabel);
   if (ruleLabel !== undefined && rule === undefined) {
     const names = finders.map(({ name }) => name);
@@ -241,7 +242,7 @@ function byRule(subject: Subject): Decision {
         ? withConfirm(subject, annotate(subject, result.rule.name, result.endpoints))
         : annotate(subject, result.rule.name, result.endpoints);
     case 'off':
-      return skipFound('switched_off', result.rule.name);
+      return skipFound(result.reason, result.rule.name);
     case 'nothing':
       return skip('no_candidate', ...askWarnings(subject.pod));
   }

@@ -40,7 +40,8 @@ export interface Skip extends Common {
   readonly reason: SkipReason;
   /**
    * The rule that found the endpoint which is not annotated (reasons `https_endpoint`,
-   * `mesh_https`, `switched_off`, `to_be_asked`).
+   * `mesh_https`, `to_be_asked`), or that says why there is none (`switched_off`, `unreachable`,
+   * `guarded`, `served_elsewhere`).
    */
   readonly rule?: string;
 }

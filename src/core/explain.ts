@@ -9,6 +9,7 @@ import type { Container, Pod } from './pod/pod.ts';
 import { isScrapable } from './pod/port.ts';
 import type { Rule, Rules } from './rules/rule.ts';
 import { ownContainers } from './rules/evaluate-rules.ts';
+import type { NoEndpoint } from './skip-reason.ts';
 import { isExhausted, spend } from './step-budget.ts';
 
 /** One port of the pod, declared or named by a setting, with the result of each rule for it. */
@@ -76,7 +77,7 @@ function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[]
     const matched: Candidate['matched'][number][] = [];
     const notMatched: Candidate['notMatched'][number][] = [];
     for (const { rule, result, ports } of results) {
-      if (result.kind === 'off') notMatched.push({ rule: rule.name, because: SWITCHED_OFF });
+      if (result.kind === 'off') notMatched.push({ rule: rule.name, because: WHY_NONE[result.reason] });
       else if (result.kind === 'failed')
         notMatched.push({ rule: rule.name, because: whyFailed(result.condition, rule) });
       else {
@@ -99,7 +100,12 @@ function whyExcluded(port: number, pod: Pod): string | undefined {
   return undefined;
 }
 
-const SWITCHED_OFF = "the container's metrics are switched off";
+const WHY_NONE: Readonly<Record<NoEndpoint, string>> = {
+  switched_off: "the container's metrics are switched off",
+  unreachable: "the container's metrics are on loopback only",
+  guarded: "the container's metrics are protected by credentials",
+  served_elsewhere: "the container's metrics are served elsewhere",
+};
 
 /** Returns a sentence on why the rule does not match. */
 function whyFailed(condition: FailedCondition, { when }: Rule): string {

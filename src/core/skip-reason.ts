@@ -17,8 +17,12 @@ export const REASONS = {
   bad_port_annotation: 'The port annotation is not a decimal port number that can be scraped.',
   bad_rule_label: 'The label autoscrape.io/rule names an unknown rule, or a rule that finds no port in this pod.',
   bad_port_label: 'The label autoscrape.io/port does not name a port of this pod that can be scraped.',
-  switched_off:
-    'The pod shows that its metrics cannot be scraped: they are switched off, on loopback only, or not in this image.',
+  switched_off: "The pod's own settings switch its metrics off, or a rule says that it has none.",
+  unreachable:
+    'The pod serves its metrics on loopback only (127.0.0.1, ::1 or localhost), where no scraper reaches them.',
+  guarded: "The pod's own settings protect its metrics with credentials, which no annotation can carry.",
+  served_elsewhere:
+    "The pod's own settings send its metrics elsewhere: they are pushed, or another port or pod serves them.",
   https_endpoint: 'The endpoint uses https, and the rules file does not enable https endpoints (https: true).',
   mesh_https: 'The endpoint uses https, and the pod is in an Istio mesh, whose agent scrapes over http only.',
   changed_since:
@@ -33,3 +37,9 @@ export const REASONS = {
 
 /** A key of {@link REASONS}. Public: metrics, logs and scripts rely on it. */
 export type SkipReason = keyof typeof REASONS;
+
+/** Why a container has no endpoint that can be scraped, though something is known of its metrics. */
+export const NO_ENDPOINT = ['switched_off', 'unreachable', 'guarded', 'served_elsewhere'] as const;
+
+/** One of {@link NO_ENDPOINT}: what a rule or the catalogue can say in place of an endpoint. */
+export type NoEndpoint = (typeof NO_ENDPOINT)[number];

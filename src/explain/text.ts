@@ -92,7 +92,7 @@ function renderNotMatched({ excluded, notMatched }: Candidate, decision: Decisio
   const decider = rules.rules.findIndex(({ name }) => name === decision.rule);
   const evaluated = foundNothing ? rules.rules : rules.rules.slice(0, Math.max(0, decider));
   // A rule with `exclude` never finds a port, so that it does not match explains nothing.
-  const finders = new Set(evaluated.filter(({ exclude }) => !exclude).map(({ name }) => name));
+  const finders = new Set(evaluated.filter(({ exclude }) => exclude === undefined).map(({ name }) => name));
   const shown = notMatched.filter(({ rule }) => finders.has(rule));
   if (!foundNothing)
     return shown.length === 0

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import { createDropCounter } from '../process/connections.ts';
-import { REASONS } from '../core/skip-reason.ts';
+import { NO_ENDPOINT, REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { HttpError } from './http-error.ts';
@@ -99,7 +99,7 @@ export function createWebhookMetrics(registry: Registry) {
 
 /** The reasons that are counted with the rule that matched. */
 const WITH_RULE: ReadonlySet<string> = new Set([
-  'switched_off',
+  ...NO_ENDPOINT,
   'https_endpoint',
   'mesh_https',
   'to_be_asked',
@@ -107,7 +107,7 @@ const WITH_RULE: ReadonlySet<string> = new Set([
 
 /** Initialises to 0 the counters of all decisions that these rules can make. */
 export function initDecisionCounters({ decisions }: WebhookMetrics, { rules, https }: Rules, ask: boolean): void {
-  const matching = rules.filter(({ exclude }) => !exclude).map(({ name }) => name);
+  const matching = rules.filter(({ exclude }) => exclude === undefined).map(({ name }) => name);
   const named = [...matching, 'annotation', 'label'];
   for (const rule of named) {
     decisions.inc({ outcome: 'annotate', rule }, 0);
@@ -116,7 +116,10 @@ export function initDecisionCounters({ decisions }: WebhookMetrics, { rules, htt
   }
   for (const { name } of rules.filter(({ confirm }) => ask && confirm))
     decisions.inc({ outcome: 'skip', reason: 'to_be_asked', rule: name }, 0);
-  for (const { name } of rules) decisions.inc({ outcome: 'skip', reason: 'switched_off', rule: name }, 0);
+  for (const { name, exclude } of rules) {
+    for (const reason of exclude === undefined ? NO_ENDPOINT : [exclude])
+      decisions.inc({ outcome: 'skip', reason, rule: name }, 0);
+  }
   for (const reason of Object.keys(REASONS)) {
     if (!WITH_RULE.has(reason)) decisions.inc({ outcome: 'skip', reason }, 0);
   }

@@ -24,14 +24,18 @@ export function readPortNumber(text: string): number | undefined {
 
 /** Where a process listens, read from a flag or a variable. */
 export type Address =
-  { readonly kind: 'port'; readonly port: number } | { readonly kind: 'off' } | { readonly kind: 'unknown' };
+  | { readonly kind: 'port'; readonly port: number }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'loopback' }
+  | { readonly kind: 'unknown' };
 
 const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\]]*)?(?::(?<port>[0-9]{1,6}))?\/?$/i;
 
 /**
  * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port
- * that can be scraped; `off` for loopback, for port 0 and for the empty string (controller-runtime
- * and others switch metrics off this way); otherwise `unknown`.
+ * that can be scraped; `loopback` for an address that only the pod itself reaches; `off` for port 0
+ * and for the empty string (controller-runtime and others switch metrics off this way); otherwise
+ * `unknown`.
  */
 export function readAddress(text: string): Address {
   const value = text.trim();
@@ -40,8 +44,13 @@ export function readAddress(text: string): Address {
   const groups = bare === undefined ? ADDRESS.exec(value)?.groups : { host: '', port: value };
   const host = groups?.['host'] ?? '';
   if (groups?.['port'] === undefined) return { kind: 'unknown' };
-  if (/^(?:127\.[0-9.]+|localhost|\[::1\])$/i.test(host)) return { kind: 'off' };
+  if (isLoopback(host)) return { kind: 'loopback' };
   const port = Number(groups['port']);
   if (port === 0) return { kind: 'off' };
   return isScrapable(port) ? { kind: 'port', port } : { kind: 'unknown' };
+}
+
+/** Returns whether the host, without a port, is one that only the pod itself reaches. */
+export function isLoopback(host: string): boolean {
+  return /^(?:127\.[0-9.]+|localhost|\[?::1\]?)$/i.test(host);
 }

@@ -2,6 +2,8 @@ import { isLike } from './glob.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
+import type { NoEndpoint } from '../skip-reason.ts';
+import { isPlainPath, joinPath } from './path.ts';
 import { hasSetting } from './setting.ts';
 import type { Setting } from './setting.ts';
 import { spend } from '../step-budget.ts';
@@ -17,8 +19,17 @@ export interface ImageEntry {
   readonly scheme: 'http' | 'https';
   /** Flags and variables whose value replaces the default port. */
   readonly portFrom: readonly string[];
+  /** Flags and variables whose value replaces the default path. */
+  readonly pathFrom: readonly string[];
+  /** Flags and variables whose value, a path or a URL, comes before the path. */
+  readonly basePathFrom: readonly string[];
   readonly needs: Setting | undefined;
+  /** Settings with which the image serves none. */
   readonly unless: Setting | undefined;
+  /** Settings with which it serves them over https. */
+  readonly https: Setting | undefined;
+  /** The other settings with which there is nothing to scrape, by reason. */
+  readonly none: readonly { readonly reason: NoEndpoint; readonly when: Setting }[];
   readonly declared: boolean;
   readonly container: Pattern | undefined;
   /**
@@ -39,7 +50,7 @@ export interface Catalogue {
 /** The result of a lookup for one container. */
 export type CatalogueResult =
   | { readonly kind: 'found'; readonly port: number; readonly path: string; readonly scheme: 'http' | 'https' }
-  | { readonly kind: 'off' }
+  | { readonly kind: 'off'; readonly reason: NoEndpoint }
   | { readonly kind: 'unknown' };
 
 /**
@@ -132,13 +143,18 @@ export function lookUp(catalogue: Catalogue, container: Container): CatalogueRes
  * the entry's name is used.
  */
 function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
-  const { path, scheme } = entry;
-  if (entry.unless !== undefined && hasSetting(container, entry.unless)) return { kind: 'off' };
+  const none = whyNone(entry, container);
+  if (none !== undefined) return { kind: 'off', reason: none };
   if (entry.needs !== undefined && !hasSetting(container, entry.needs)) return { kind: 'unknown' };
-  const value = configuredAddress(container, entry.portFrom);
+  const path = pathOf(entry, container);
+  if (path === undefined) return { kind: 'unknown' };
+  const scheme = schemeOf(entry, container);
+  const value = configuredValue(container, entry.portFrom);
   if (value !== undefined) {
     const address = readAddress(value);
-    return address.kind === 'port' ? { kind: 'found', port: address.port, path, scheme } : address;
+    if (address.kind === 'port') return { kind: 'found', port: address.port, path, scheme };
+    if (address.kind === 'off') return { kind: 'off', reason: 'switched_off' };
+    return address.kind === 'loopback' ? { kind: 'off', reason: 'unreachable' } : address;
   }
   const compared = entry.otherPorts.length + entry.ports.length + 1;
   if (!spend(container.work, compared * (container.candidates.length + 1))) return { kind: 'unknown' };
@@ -153,10 +169,55 @@ function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
 }
 
 /**
+ * Returns what the catalogue knows of a port that a rule has found by the pod's own words: the path
+ * and scheme, or why there is nothing to scrape; undefined where no entry has this port.
+ */
+export function lookUpPort(catalogue: Catalogue, container: Container, port: number): PortKnown | undefined {
+  const entry = catalogue.find(container).find(({ ports }) => ports.includes(port));
+  if (entry === undefined) return undefined;
+  const none = whyNone(entry, container);
+  return none === undefined
+    ? { kind: 'found', path: pathOf(entry, container), scheme: schemeOf(entry, container) }
+    : { kind: 'off', reason: none };
+}
+
+/** What an entry knows of one port. */
+export type PortKnown =
+  | { readonly kind: 'found'; readonly path: string | undefined; readonly scheme: 'http' | 'https' }
+  | { readonly kind: 'off'; readonly reason: NoEndpoint };
+
+/**
+ * Returns the path by the container's settings; undefined where they set one that cannot be read,
+ * such as `$(BASE)`.
+ */
+function pathOf({ path, pathFrom, basePathFrom }: ImageEntry, container: Container): string | undefined {
+  const whole = configuredValue(container, pathFrom);
+  const base = configuredValue(container, basePathFrom);
+  const metrics = whole === undefined || whole === '' ? path : whole.startsWith('/') ? whole : `/${whole}`;
+  const full = base === undefined ? metrics : joinPath(pathOfUrl(base), metrics);
+  return isPlainPath(full) ? full : undefined;
+}
+
+/** Returns the path of an absolute URL, and any other text as it is. */
+function pathOfUrl(text: string): string {
+  return text.replace(/^https?:\/\/[^/]*/i, '');
+}
+
+/** Returns why the container's settings leave nothing to scrape; undefined where they don't. */
+function whyNone({ unless, none }: ImageEntry, container: Container): NoEndpoint | undefined {
+  if (unless !== undefined && hasSetting(container, unless)) return 'switched_off';
+  return none.find(({ when }) => hasSetting(container, when))?.reason;
+}
+
+function schemeOf({ https, scheme }: ImageEntry, container: Container): 'http' | 'https' {
+  return https !== undefined && hasSetting(container, https) ? 'https' : scheme;
+}
+
+/**
  * Returns the value of the first of the flags (`--web.listen-address`) and variables
  * (`METRICS_PORT`) that is set.
  */
-function configuredAddress(container: Container, names: readonly string[]): string | undefined {
+function configuredValue(container: Container, names: readonly string[]): string | undefined {
   for (const name of names) {
     const isFlag = name.startsWith('-');
     const value = isFlag ? flagValue(container, name) : container.environment().get(name);

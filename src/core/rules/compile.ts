@@ -17,7 +17,7 @@ export function compile(effective: RulesFile): Rules {
     port: scrape?.port,
     path: scrape?.path,
     scheme: scrape?.scheme,
-    exclude: exclude ?? false,
+    exclude: exclude === true ? 'switched_off' : exclude,
     confirm: confirm ?? false,
   }));
   return {
@@ -56,13 +56,29 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     path: image.path ?? '/metrics',
     scheme: image.scheme ?? 'http',
     portFrom: image.portFrom ?? [],
+    pathFrom: image.pathFrom ?? [],
+    basePathFrom: image.basePathFrom ?? [],
     needs: optionalSetting(image.needs),
     unless: optionalSetting(image.unless),
+    https: optionalSetting(image.https),
+    none: noneOf(image),
     declared: image.declared ?? false,
     container: optionalPattern(image.container),
     otherPorts: image.otherPorts ?? [],
     portName: optionalPattern(image.portName),
   };
+}
+
+function noneOf({ unreachable, guarded, servedElsewhere }: RulesFile['images'][number]): ImageEntry['none'] {
+  const reasons = [
+    { reason: 'unreachable', source: unreachable },
+    { reason: 'guarded', source: guarded },
+    { reason: 'served_elsewhere', source: servedElsewhere },
+  ] as const;
+  return reasons.flatMap(({ reason, source }) => {
+    const when = optionalSetting(source);
+    return when === undefined ? [] : [{ reason, when }];
+  });
 }
 
 /** Returns the compiled pattern. The schema has compiled it before, so it cannot fail. */

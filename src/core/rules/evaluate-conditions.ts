@@ -6,6 +6,7 @@ import { readPortNumber } from '../pod/port.ts';
 import type { Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
 import { variables } from './setting.ts';
+import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
@@ -17,8 +18,15 @@ export interface NamedPort {
   readonly scheme?: 'http' | 'https';
 }
 
+/** The result where something is known of the container's metrics that leaves none to scrape. */
+export interface NoEndpointKnown {
+  readonly kind: 'off';
+  readonly reason: NoEndpoint;
+}
+
 /** The result of conditions that all hold. */
 export interface Match {
+  readonly kind: 'match';
   /** The ports that the conditions name; undefined where they name none. */
   readonly named: readonly NamedPort[] | undefined;
   /** What the patterns without a port captured. */
@@ -29,7 +37,7 @@ const NO_GROUPS: ReadonlyMap<string, string> = new Map();
 
 /**
  * Returns the match where all conditions hold in the container, the first condition that fails, or
- * `off` where the catalogue shows that the metrics are switched off. Only ports that all
+ * why the container has no endpoint, where the catalogue shows that. Only ports that all
  * port-naming conditions name remain. Cheap conditions come first, and nothing is allocated before
  * one holds, because most rules fail at once on every pod.
  */
@@ -38,7 +46,7 @@ export function evaluateConditions(
   container: Container,
   pod: Pod,
   rules: Rules,
-): Match | keyof Conditions | 'off' {
+): Match | keyof Conditions | NoEndpointKnown {
   const { work } = pod;
   if (when.namespace !== undefined && !when.namespace.matches(pod.namespace, work)) return 'namespace';
   if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
@@ -71,7 +79,7 @@ export function evaluateConditions(
   }
   if (when.catalogue) {
     const known = lookUp(rules.catalogue, container);
-    if (known.kind === 'off') return 'off';
+    if (known.kind === 'off') return known;
     if (known.kind === 'unknown') return 'catalogue';
     named = narrow(named, [known], work);
     if (named.length === 0) return 'catalogue';
@@ -86,7 +94,7 @@ export function evaluateConditions(
     named = narrow(named, declared(container), work);
     if (named.length === 0) return 'declared';
   }
-  return { named, groups };
+  return { kind: 'match', named, groups };
 }
 
 function declared({ candidates, work }: Container): NamedPort[] {

@@ -1,12 +1,15 @@
 import { MAX_TEXT } from '../limits.ts';
 import type { Endpoint } from './endpoint.ts';
+import { lookUpPort } from './catalogue.ts';
 import { evaluateConditions } from './evaluate-conditions.ts';
-import type { NamedPort } from './evaluate-conditions.ts';
+import type { Match, NamedPort, NoEndpointKnown } from './evaluate-conditions.ts';
 import { isOtherProtocol, probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isScrapable } from '../pod/port.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
+import { isPlainPath } from './path.ts';
 import { readSetting } from './setting.ts';
+import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 
 /**
@@ -31,9 +34,13 @@ export interface RuleMatch {
 /** The result of one rule in one container. */
 export type RuleResult =
   | RuleMatch
-  /** The container's metrics are switched off, or only loopback reaches them. */
-  | { readonly kind: 'off' }
+  /** Something is known of the container's metrics, and it has no endpoint that can be scraped. */
+  | NoEndpointKnown
   | { readonly kind: 'failed'; readonly condition: FailedCondition };
+
+function isMatch(result: ReturnType<typeof evaluateConditions> | undefined): result is Match {
+  return typeof result === 'object' && result.kind === 'match';
+}
 
 /** One object for each condition, made once: most rules fail in most containers of every pod. */
 const failures = new Map<FailedCondition, RuleResult>();
@@ -55,22 +62,41 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
   const { work } = pod;
   if (!spend(work, RULE)) return failed('which_port');
   const match = evaluateConditions(rule.when, container, pod, rules);
-  if (match === 'off') return { kind: 'off' };
   if (typeof match === 'string') return failed(match);
+  if (match.kind === 'off') return match;
   const exception = rule.unless === undefined ? undefined : evaluateConditions(rule.unless, container, pod, rules);
   // A rule with exclude is about the container, so that one excepted port is enough.
-  if (rule.exclude) return typeof exception === 'object' ? failed('unless') : { kind: 'off' };
+  if (rule.exclude !== undefined) return isMatch(exception) ? failed('unless') : { kind: 'off', reason: rule.exclude };
 
-  const isExcepted = typeof exception === 'object' && exception.named === undefined;
+  const isExcepted = isMatch(exception) && exception.named === undefined;
   const named =
     rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
-  const exceptions = typeof exception === 'object' ? (exception.named ?? []) : [];
+  const exceptions = isMatch(exception) ? (exception.named ?? []) : [];
   if (!spend(work, PORT * (named.length + exceptions.length))) return failed('which_port');
   const excepted = new Set(exceptions.map(({ port }) => port));
   const left = isExcepted ? [] : named.filter(({ port }) => !excepted.has(port));
-  const [first, ...others] = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
+  const usable = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
+  const none = usable.length === 0 ? undefined : whyNone(rule, container, usable, rules);
+  if (none !== undefined) return { kind: 'off', reason: none };
+  const [first, ...others] = usable;
   if (first !== undefined) return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others] };
   return failed(left.length < named.length ? 'unless' : 'which_port');
+}
+
+/**
+ * Returns why the catalogue says that there is nothing to scrape at the first of the ports that the
+ * rule has found. A rule that says what to scrape is believed.
+ */
+function whyNone(
+  { when, port, path, scheme }: Rule,
+  container: Container,
+  [first]: readonly NamedPort[],
+  { catalogue }: Rules,
+): NoEndpoint | undefined {
+  if (first === undefined || when.catalogue || port !== undefined || path !== undefined || scheme !== undefined)
+    return undefined;
+  const known = lookUpPort(catalogue, container, first.port);
+  return known?.kind === 'off' ? known.reason : undefined;
 }
 
 /**
@@ -114,24 +140,16 @@ function catalogueAt(
   container: Container,
   found: NamedPort,
   rules: Rules,
-): { path: string; scheme: 'http' | 'https' } | undefined {
+): { path: string | undefined; scheme: 'http' | 'https' } | undefined {
   if (found.path !== undefined) return { path: found.path, scheme: found.scheme ?? 'http' };
-  return rules.catalogue.find(container).find((entry) => entry.ports.includes(found.port));
+  const known = lookUpPort(rules.catalogue, container, found.port);
+  return known?.kind === 'found' ? known : undefined;
 }
 
 /** Returns https where the kubelet probes the port with TLS: scrapers must use TLS, too. */
 export function probedScheme(container: Container, port: number): 'https' | undefined {
   return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port) ? 'https' : undefined;
 }
-
-/**
- * A directory, not the path of a URL, whatever the variable is called:
- * METRICS_PATH=/var/lib/metrics.
- */
-const DIRECTORY = /^\/(data|dev|etc|home|mnt|opt|proc|root|run|srv|tmp|usr|var)(\/|$)/;
-
-/** A path that no shell and no kubelet has to complete: no `$(PREFIX)`, no `;`. */
-const PLAIN = /^\/[-\w.~%:@+=/]*$/;
 
 /**
  * Returns the path of the metrics that the container sets, or undefined where it sets no valid one.
@@ -142,10 +160,6 @@ export function configuredPath(container: Container, { pathFrom }: Rules): strin
     if (path !== undefined) return path;
   }
   return undefined;
-}
-
-function isPlainPath(text: string): boolean {
-  return text.length <= MAX_TEXT && PLAIN.test(text) && !DIRECTORY.test(text);
 }
 
 /**

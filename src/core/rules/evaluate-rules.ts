@@ -5,12 +5,13 @@ import type { RuleMatch } from './evaluate-rule.ts';
 import type { NamedPort } from './evaluate-conditions.ts';
 import type { Container, Pod, Port } from '../pod/pod.ts';
 import type { Rule, Rules } from './rule.ts';
+import type { NoEndpoint } from '../skip-reason.ts';
 import { isExhausted } from '../step-budget.ts';
 
 /** The result of all rules in one pod. */
 export type RulesResult =
   | { readonly kind: 'found'; readonly rule: Rule; readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
-  | { readonly kind: 'off'; readonly rule: Rule }
+  | { readonly kind: 'off'; readonly rule: Rule; readonly reason: NoEndpoint }
   | { readonly kind: 'nothing' };
 
 /**
@@ -39,7 +40,7 @@ export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
  * application comes before its sidecar, and VictoriaMetrics does not see init containers' ports.
  */
 export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult {
-  let off: Rule | undefined;
+  let off: { readonly rule: Rule; readonly reason: NoEndpoint } | undefined;
   for (const group of [pod.containers, pod.sidecars]) {
     let searched = ownContainers(group, rules);
     for (const rule of rules.rules) {
@@ -48,18 +49,18 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
       let excluded: Set<Container> | undefined; // allocated on first use: most rules find nothing
       for (const container of searched) {
         const result = evaluateRule(rule, container, pod, rules);
-        if (result.kind === 'off') excluded = (excluded ?? new Set()).add(container);
+        if (result.kind === 'off') {
+          excluded = (excluded ?? new Set()).add(container);
+          off ??= { rule, reason: result.reason };
+        }
         if (result.kind === 'found') addEndpoints(endpoints, result, rules, at);
       }
       const [first, ...others] = endpoints;
       if (first !== undefined) return { kind: 'found', rule, endpoints: [first, ...others] };
-      if (excluded !== undefined) {
-        off ??= rule;
-        searched = without(searched, excluded);
-      }
+      if (excluded !== undefined) searched = without(searched, excluded);
     }
   }
-  return off === undefined ? { kind: 'nothing' } : { kind: 'off', rule: off };
+  return off === undefined ? { kind: 'nothing' } : { kind: 'off', ...off };
 }
 
 function addEndpoints(endpoints: Endpoint[], result: RuleMatch, rules: Rules, at: number | undefined): void {

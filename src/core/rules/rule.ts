@@ -2,6 +2,7 @@ import type { AnnotationKeys } from '../annotations/keys.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { RulesFile } from './schema.ts';
+import type { NoEndpoint } from '../skip-reason.ts';
 import type { LabelRequirement } from './selector.ts';
 import type { Setting } from './setting.ts';
 
@@ -33,9 +34,9 @@ export interface Rule {
   readonly path: string | undefined;
   readonly scheme: 'http' | 'https' | undefined;
   /**
-   * The rule finds no endpoint: it says that the container has none, so that later rules skip it.
+   * The rule finds no endpoint: it says why the container has none, so that later rules skip it.
    */
-  readonly exclude: boolean;
+  readonly exclude: NoEndpoint | undefined;
   /** The rule only hints at an endpoint: where asking is on, the pod is asked first. */
   readonly confirm: boolean;
 }

@@ -4,6 +4,7 @@ import { MAX_TEXT } from '../limits.ts';
 import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
 import { compilePattern } from './re2-pattern.ts';
 import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
+import { NO_ENDPOINT } from '../skip-reason.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../suggest.ts';
 
@@ -191,9 +192,9 @@ const Rule = strict({
     .optional()
     .describe('what to write when the rule finds an endpoint'),
   exclude: z
-    .literal(true, { error: 'must be true, or removed' })
+    .literal([true, ...NO_ENDPOINT], { error: `must be true or one of ${NO_ENDPOINT.join(', ')}, or removed` })
     .optional()
-    .describe('the container has no metrics to scrape: later rules skip it'),
+    .describe('the container has no metrics to scrape, and why (true: switched_off): later rules skip it'),
   confirm: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()
@@ -232,22 +233,37 @@ const ImageName = text()
   )
   .regex(/[a-z0-9]/, 'must contain a letter or a digit');
 
-const Image = strict({
-  images: list(ImageName).min(1, AT_LEAST_ONE),
-  port: PortNumbers.describe('the default; of several, only a declared one is used'),
-  path: Path.optional().describe('default: /metrics'),
-  scheme: Scheme.optional().describe('default: http'),
-  portFrom: list(
+function settingNames(meaning: string) {
+  return list(
     text().regex(
       /^(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)$/,
       'must be a flag such as "--web.listen-address" or a variable\'s name',
     ),
   )
     .min(1, AT_LEAST_ONE)
-    .optional()
-    .describe('flags and variables that set the port or address of the metrics: their value replaces the default'),
+    .describe(meaning);
+}
+
+const Image = strict({
+  images: list(ImageName).min(1, AT_LEAST_ONE),
+  port: PortNumbers.describe('the default; of several, only a declared one is used'),
+  path: Path.optional().describe('default: /metrics'),
+  scheme: Scheme.optional().describe('default: http'),
+  portFrom: settingNames(
+    'flags and variables that set the port or address of the metrics: their value replaces the default',
+  ).optional(),
+  pathFrom: settingNames('flags and variables that set the path: their value replaces the default').optional(),
+  basePathFrom: settingNames(
+    'flags and variables that set a path, or a URL with a path, below which the image serves everything',
+  ).optional(),
   needs: Pattern.optional().describe('an argument or NAME=value that the image needs to serve metrics'),
-  unless: Pattern.optional().describe('an argument or NAME=value with which it serves none'),
+  unless: Pattern.optional().describe('an argument or NAME=value with which it serves none (switched_off)'),
+  https: Pattern.optional().describe('an argument or NAME=value with which it serves them over https'),
+  guarded: Pattern.optional().describe('an argument or NAME=value with which they need credentials'),
+  servedElsewhere: Pattern.optional().describe(
+    'an argument or NAME=value with which something else serves them (served_elsewhere)',
+  ),
+  unreachable: Pattern.optional().describe('an argument or NAME=value with which they are on loopback only'),
   declared: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()

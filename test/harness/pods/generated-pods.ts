@@ -159,6 +159,14 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
     args: fc.constantFrom(['--metrics-bind-address=0'], ['--metrics-addr', '127.0.0.1:8080']),
   }),
   fc.record({
+    image: fc.constant('openpolicyagent/opa:1'),
+    args: fc.constantFrom(['run', '--authorization=basic']),
+  }),
+  fc.record({
+    image: fc.constant('openpolicyagent/gatekeeper:v3'),
+    args: fc.constant(['--metrics-backend', 'opentelemetry']),
+  }),
+  fc.record({
     ports: fc.oneof(fc.constant([]), fc.tuple(plainPort), fc.tuple(udpPort)),
     args: fc.array(
       value.filter((text) => !text.includes('metrics')),

@@ -24,6 +24,27 @@ rules:
   - { name: in-shop, when: { namespace: 'shop(-.*)?', portName: shop } }
   - { name: not-in-test, when: { portName: app }, unless: { namespace: test } }
 `);
+const NOES = rulesOf(`
+rules:
+  - { name: here, when: { portName: here }, scrape: { path: /here } }
+  - { name: away, when: { container: away }, exclude: served_elsewhere }
+images:
+  - images: [example/kinds]
+    port: 9090
+    portFrom: [--metrics-listen]
+    unless: METRICS=off
+    https: METRICS_TLS=on
+    guarded: METRICS_PASSWORD=.+
+    servedElsewhere: METRICS=otlp
+    unreachable: METRICS_HOST=localhost
+`);
+const KINDS: Readonly<Record<string, string>> = {
+  'METRICS=off': 'skip switched_off',
+  'METRICS_TLS=on': 'skip https_endpoint',
+  'METRICS_PASSWORD=secret': 'skip guarded',
+  'METRICS=otlp': 'skip served_elsewhere',
+  'METRICS_HOST=localhost': 'skip unreachable',
+};
 const HINT = { name: 'hint', containerPort: 7000 };
 
 const METRICS = { name: 'metrics', containerPort: 9090 };
@@ -523,7 +544,7 @@ const ROWS: readonly Row[] = [
     row: '16',
     says: 'metrics on loopback',
     pod: pod({ container: { args: ['--metrics-addr', '127.0.0.1:9090'] } }),
-    want: 'skip switched_off',
+    want: 'skip unreachable',
   },
   ...['disabled', 'false'].flatMap((value): Row[] => [
     {
@@ -677,6 +698,54 @@ const ROWS: readonly Row[] = [
     pod: pod({ ports: [HTTP], container }),
     want: 'skip to_be_asked',
   })),
+  ...Object.entries(KINDS).flatMap(([setting, want]): Row[] => {
+    const [name, value] = setting.split('=');
+    const container = { image: 'example/kinds:1', env: [{ name, value }] };
+    return [
+      {
+        row: '16',
+        says: `an image of the catalogue with ${setting}`,
+        rules: NOES,
+        pod: pod({ ports: [], container }),
+        want,
+      },
+      {
+        row: '16',
+        says: `the same with ${setting}, where the port's name says metrics`,
+        rules: NOES,
+        pod: pod({ container }),
+        want,
+      },
+      {
+        row: '14',
+        says: `the same with ${setting}, where a rule says what to scrape`,
+        rules: NOES,
+        pod: pod({ ports: [{ name: 'here', containerPort: 9090 }], container }),
+        want: setting.includes('TLS') ? 'skip https_endpoint' : 'here 9090 /here',
+      },
+    ];
+  }),
+  {
+    row: '16',
+    says: 'an image of the catalogue with its metrics on loopback',
+    rules: NOES,
+    pod: pod({ ports: [], container: { image: 'example/kinds:1', args: ['--metrics-listen=[::1]:9090'] } }),
+    want: 'skip unreachable',
+  },
+  {
+    row: '16',
+    says: 'an image of the catalogue without an address for its metrics',
+    rules: NOES,
+    pod: pod({ ports: [], container: { image: 'example/kinds:1', args: ['--metrics-listen=0'] } }),
+    want: 'skip switched_off',
+  },
+  {
+    row: '16',
+    says: 'a pod whose metrics a rule knows to be elsewhere',
+    rules: NOES,
+    pod: pod({ container: { name: 'away' } }),
+    want: 'skip served_elsewhere',
+  },
   {
     row: '16',
     says: 'a pod that a rule excludes',
