@@ -27,7 +27,7 @@ export interface Example extends Workload {
 /** Returns the workload of a file in examples/, in the namespace. */
 export async function readExample(file: string, namespace: string): Promise<Example> {
   const path = fileURLToPath(new URL(`../examples/${file}`, import.meta.url));
-  const [workload] = readWorkloads(parseManifest(await readFile(path, 'utf8')).values).workloads;
+  const [workload] = readWorkloads(parseManifest(await readFile(path, 'utf8')).documents).workloads;
   if (workload === undefined || !isObject(workload.pod)) throw new Error(`there is no workload in ${path}`);
   const metadata = own(workload.pod, 'metadata');
   const generateName = `${workload.name}-`;

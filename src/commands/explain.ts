@@ -2,12 +2,15 @@ import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
 import { explain as explainPod } from '../core/explain.ts';
 import { renderProblems } from '../core/problem.ts';
+import { namespaceProblems } from '../explain/namespaces.ts';
+import { passedOverRecord } from '../explain/passed-over.ts';
 import { explainRecord } from '../explain/record.ts';
 import { renderSummary } from '../explain/summary.ts';
 import { renderExplanation } from '../explain/text.ts';
 import { parseManifest } from '../manifest/parse.ts';
 import { readSources } from '../manifest/source.ts';
 import { readWorkloads } from '../manifest/workload.ts';
+import type { OtherObject } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
@@ -62,7 +65,7 @@ export type ExplainOptions = OptionsOf<typeof flags>;
 export async function explain(options: ExplainOptions): Promise<number> {
   const { filename, output, rules: file, mesh = false, recursive = false, namespace } = options;
   const rules = await loadRules(file);
-  const counts = { annotated: 0, skipped: 0, others: new Map<string, number>() };
+  const counts = { annotated: 0, skipped: 0, others: new Array<OtherObject>() };
   let exitCode = 0;
   const reportError = (message: string): void => {
     exitCode = 1;
@@ -74,13 +77,13 @@ export async function explain(options: ExplainOptions): Promise<number> {
       reportError(`${source.name}: ${source.content.error}`);
       continue;
     }
-    const { values, problems } = parseManifest(source.content.value);
+    const { documents, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
-    const { workloads, others, namespaceProblems } = readWorkloads(values);
-    for (const { name, problem } of namespaceProblems) {
+    const { workloads, others } = readWorkloads(documents);
+    for (const { name, problem } of namespaceProblems(others)) {
       process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
     }
-    for (const [kind, number] of others) counts.others.set(kind, (counts.others.get(kind) ?? 0) + number);
+    counts.others.push(...others);
     for (const workload of workloads) {
       const explanation = explainPod(workload.pod, rules, { mesh, namespace: workload.namespace || namespace });
       counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'skipped'] += 1;
@@ -91,8 +94,10 @@ export async function explain(options: ExplainOptions): Promise<number> {
       );
     }
   }
+  if (output !== 'text')
+    for (const other of counts.others) process.stdout.write(renderRecord(output, passedOverRecord(other)));
   // No summary where nothing could be read: it would say that there are no workloads.
-  const isEmpty = counts.annotated + counts.skipped + counts.others.size === 0;
+  const isEmpty = counts.annotated + counts.skipped + counts.others.length === 0;
   if (output === 'text' && !(isEmpty && exitCode !== 0)) process.stdout.write(`${renderSummary(counts)}\n`);
   return exitCode;
 }

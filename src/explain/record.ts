@@ -3,6 +3,8 @@ import type { Workload } from '../manifest/workload.ts';
 
 /** The result of `explain` for one workload, as data: every key is always present. */
 export interface ExplainRecord {
+  readonly type: 'workload';
+  readonly apiVersion: string;
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -24,10 +26,15 @@ export interface ExplainRecord {
 type CandidateRecord = Omit<Candidate, 'excluded'> & { readonly excluded: string | null };
 
 /** Returns the explanation of a workload as plain data. */
-export function explainRecord({ kind, namespace, name }: Workload, explanation: Explanation): ExplainRecord {
+export function explainRecord(
+  { apiVersion, kind, namespace, name }: Workload,
+  explanation: Explanation,
+): ExplainRecord {
   const { decision, candidates, notes } = explanation;
   const isAnnotated = decision.outcome === 'annotate';
   return {
+    type: 'workload',
+    apiVersion,
     kind,
     namespace,
     name,

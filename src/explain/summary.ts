@@ -1,20 +1,25 @@
+import type { OtherObject } from '../manifest/workload.ts';
+import { renderPassedOver } from './passed-over.ts';
+
 /** Counts of an `explain` run. */
 export interface Seen {
   readonly annotated: number;
   readonly skipped: number;
-  /** The number of objects of each kind that create no pods; the kind is empty where the object has none. */
-  readonly others: ReadonlyMap<string, number>;
+  /** The objects that are no workloads. */
+  readonly others: readonly OtherObject[];
 }
 
-/** Returns the last line of `explain`: the number of workloads, and of objects that were not read. */
+/** Returns the last lines of `explain`: the number of workloads, and of objects that were passed over. */
 export function renderSummary({ annotated, skipped, others }: Seen): string {
   const workloads = annotated + skipped;
+  const passedOver = renderPassedOver(others);
   const first =
     workloads === 0
-      ? 'Nothing here creates pods.'
+      ? others.length === 0
+        ? 'Nothing here creates pods.'
+        : 'No workload here.'
       : `${count(workloads, 'workload')}: ${annotated} would be annotated, ${skipped} skipped.`;
-  const notRead = [...others].map(([kind, number]) => `${number} ${kind === '' ? 'without a kind' : kind}`);
-  return notRead.length === 0 ? first : `${first} Not read, because they create no pods: ${notRead.join(', ')}.`;
+  return [first, ...passedOver].join('\n');
 }
 
 function count(number: number, noun: string): string {

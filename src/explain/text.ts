@@ -6,6 +6,7 @@ import type { Candidate, Explanation } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
+import { qualifiedKind } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { whyUnreadable } from './unreadable.ts';
 
@@ -52,13 +53,19 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
   return `${lines.join('\n')}\n`;
 }
 
-function headline({ kind, namespace, name }: Workload, decision: Decision): string {
-  const path = [namespace, name].filter((part) => part !== '').join('/');
-  const title = paint('bold', `${kind} ${path}`.trimEnd());
+function headline(workload: Workload, decision: Decision): string {
+  const title = paint('bold', titleOf(workload));
   if (decision.outcome === 'annotate')
     return `${title}: ${paint('green', `would be annotated by ${naming(decision.rule)}`)}`;
   const rule = decision.rule === undefined ? '' : `, rule ${decision.rule}`;
   return `${title}: ${paint('cyan', `skipped (${decision.reason}${rule})`)}`;
+}
+
+/** Returns what the workload is called: its kind, namespace and name, and which of several pod templates it is. */
+function titleOf({ apiVersion, kind, namespace, name, template, isOneOfSeveral }: Workload): string {
+  const path = [namespace, name].filter((part) => part !== '').join('/');
+  const part = isOneOfSeveral ? ` (${template})` : '';
+  return `${qualifiedKind(apiVersion, kind)} ${path}`.trimEnd() + part;
 }
 
 function naming(rule: string): string {

@@ -4,9 +4,15 @@ import type { Problem } from '../core/problem.ts';
 import { splitJson, splitYaml } from './split.ts';
 import type { Part } from './split.ts';
 
-/** The content of a file of manifests: the values of any type, and the problems of documents that cannot be read. */
+/** A document of a file: its value of any type, and the line of the file on which that begins, from 1. */
+export interface Document {
+  readonly value: unknown;
+  readonly line: number;
+}
+
+/** The content of a file of manifests: its documents, and the problems of those that cannot be read. */
 export interface Manifest {
-  readonly values: readonly unknown[];
+  readonly documents: readonly Document[];
   readonly problems: readonly Problem[];
 }
 
@@ -22,8 +28,11 @@ export function parseManifest(text: string): Manifest {
 /** Returns the values of parts that are all JSON, or undefined. JSON is also YAML, but a YAML parser takes a hundred times as long. */
 function readJson(parts: readonly Part[]): Manifest | undefined {
   try {
-    const values = parts.map(({ text }): unknown => JSON.parse(text));
-    return values.every(isManifest) ? { values, problems: [] } : undefined;
+    const documents = parts.map(({ text, line }): Document => ({
+      value: JSON.parse(text),
+      line: line + linesBefore(text, text.search(/\S/)),
+    }));
+    return documents.every(({ value }) => isManifest(value)) ? { documents, problems: [] } : undefined;
   } catch {
     return undefined;
   }
@@ -45,7 +54,7 @@ function readPart(part: Part): Manifest {
 
 function combine(manifests: readonly Manifest[]): Manifest {
   return {
-    values: manifests.flatMap(({ values }) => values),
+    documents: manifests.flatMap(({ documents }) => documents),
     problems: manifests.flatMap(({ problems }) => problems),
   };
 }
@@ -59,7 +68,7 @@ function readYaml({ text, line: firstLine, column: firstColumn }: Part): Manifes
     const { line, col } = lines.linePos(offset);
     const before = line > 1 ? 0 : firstColumn - 1;
     const at = { line: firstLine + Math.max(line, 1) - 1, column: before + Math.max(col, 1) };
-    return { values: [], problems: [{ ...at, path: '', message }] };
+    return { documents: [], problems: [{ ...at, path: '', message }] };
   };
   const [error] = documents.flatMap((document) => document.errors);
   if (error !== undefined) {
@@ -77,10 +86,12 @@ function readYaml({ text, line: firstLine, column: firstColumn }: Part): Manifes
       try {
         const value: unknown = document.toJS({ maxAliasCount: 100 });
         // A document with only a comment, or nothing between two `---`, is null.
-        if (value === null) return { values: [], problems: [] };
-        if (isManifest(value)) return { values: [value], problems: [] };
+        if (value === null) return { documents: [], problems: [] };
+        const start = document.contents?.range?.[0] ?? 0;
+        if (isManifest(value))
+          return { documents: [{ value, line: firstLine + linesBefore(text, start) }], problems: [] };
         return problem(
-          document.contents?.range?.[0] ?? 0,
+          start,
           'not a manifest: a manifest is a mapping with kind, metadata and spec, or a list of them',
         );
       } catch (error) {
@@ -88,6 +99,12 @@ function readYaml({ text, line: firstLine, column: firstColumn }: Part): Manifes
       }
     }),
   );
+}
+
+function linesBefore(text: string, offset: number): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0 && at < offset; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
 }
 
 /** Returns whether a value is a mapping or a list: YAML reads most other files as a string. */

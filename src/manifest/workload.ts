@@ -1,28 +1,45 @@
-import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn, unknownValue } from '../core/opt-in.ts';
+import { groupOf, isBuiltIn, makesPods, mayHoldTemplate } from './kinds.ts';
+import type { MakesPods } from './kinds.ts';
+import type { Document } from './parse.ts';
+import { podTemplates } from './pod-templates.ts';
 
-/** An object of a manifest that creates pods, with the pod that it creates. */
-export interface Workload {
+/** An object of a manifest: what it is called, and where it is. */
+export interface ManifestObject {
+  /** Empty where the manifest does not set it, as are kind, namespace and name. */
+  readonly apiVersion: string;
   readonly kind: string;
-  /** Empty where the manifest does not set it. */
   readonly namespace: string;
   readonly name: string;
+  /** The line on which its document begins. */
+  readonly line: number;
+  /** The object as it was read. */
+  readonly object: unknown;
+}
+
+/** An object that creates pods, with the pod that it creates. */
+export interface Workload extends ManifestObject {
+  /** The path of the pod template in the object, such as `spec.template`; empty for a Pod. */
+  readonly template: string;
+  /** Whether the object has several pod templates, each of which is a workload. */
+  readonly isOneOfSeveral: boolean;
   /** The pod as admission would see it, of any type. */
   readonly pod: unknown;
 }
 
-/** The workloads of a manifest, and a count of its other objects. */
-export interface Workloads {
-  readonly workloads: readonly Workload[];
-  /** The number of objects of each kind that create no pods; the kind is empty where the object has none. */
-  readonly others: ReadonlyMap<string, number>;
-  /** Namespaces with a label of ours that means neither yes nor no, with what to write instead. */
-  readonly namespaceProblems: readonly { readonly name: string; readonly problem: string }[];
+/** An object without a pod template. */
+export interface OtherObject extends ManifestObject {
+  readonly makesPods: MakesPods;
 }
 
-/** The path of the pod template in each kind that creates pods. */
+/** The objects of a manifest, in order. */
+export interface Workloads {
+  readonly workloads: readonly Workload[];
+  readonly others: readonly OtherObject[];
+}
+
+/** The path of the pod template in each of Kubernetes' own kinds that create pods. */
 const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
   ['Deployment', ['spec', 'template']],
   ['StatefulSet', ['spec', 'template']],
@@ -33,60 +50,69 @@ const TEMPLATES: ReadonlyMap<string, readonly string[]> = new Map([
   ['CronJob', ['spec', 'jobTemplate', 'spec', 'template']],
 ]);
 
-/** Returns the workloads among the values, in order, including those in lists of any depth. */
-export function readWorkloads(values: readonly unknown[]): Workloads {
+/**
+ * Returns the objects of the documents, in order, including those in lists of any depth. An object with several pod
+ * templates is as many workloads.
+ */
+export function readWorkloads(documents: readonly Document[]): Workloads {
   const workloads: Workload[] = [];
-  const others = new Map<string, number>();
-  const namespaceProblems: Workloads['namespaceProblems'][number][] = [];
+  const others: OtherObject[] = [];
   // A stack instead of recursion, because the input decides how deep lists are nested.
-  const waiting: { readonly value: unknown; readonly listKind: string }[] = [];
-  const put = (items: readonly unknown[], listKind: string): void => {
-    waiting.push(...items.map((value) => ({ value, listKind })).toReversed());
+  const waiting: { readonly value: unknown; readonly line: number; readonly listed: Listed }[] = [];
+  const put = (values: readonly unknown[], line: number, listed: Listed): void => {
+    for (const value of values.toReversed()) waiting.push({ value, line, listed });
   };
-  put(values, '');
+  for (const { value, line } of documents.toReversed())
+    waiting.push({ value, line, listed: { apiVersion: '', kind: '' } });
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { value, listKind } = next;
+    const { value, line, listed } = next;
+    const identity = identify(value, line, listed);
+    const made = isObject(value) ? podsOf(value, identity) : [];
     const items = Array.isArray(value) ? value : member(value, 'items');
-    // The API server omits the kind of the items of a PodList.
-    const kind = isObject(value) ? text(own(value, 'kind')) || listKind : '';
-    const template = TEMPLATES.get(kind);
-    if (isObject(value) && kind === 'Pod') workloads.push({ ...identity(value, kind), pod: value });
-    else if (isObject(value) && template !== undefined)
-      workloads.push({ ...identity(value, kind), pod: podOf(value, template) });
-    else if (Array.isArray(items)) put(items, kind.replace(/List$/, ''));
-    else {
-      others.set(kind, (others.get(kind) ?? 0) + 1);
-      if (kind === 'Namespace') {
-        const name = text(member(member(value, 'metadata'), 'name'));
-        namespaceProblems.push(...labelProblems(value).map((problem) => ({ name, problem })));
-      }
-    }
+    if (made.length > 0)
+      workloads.push(...made.map((pod) => ({ ...identity, ...pod, isOneOfSeveral: made.length > 1 })));
+    else if (Array.isArray(items))
+      put(items, line, { apiVersion: identity.apiVersion, kind: identity.kind.replace(/List$/, '') });
+    else others.push({ ...identity, makesPods: makesPods(identity.apiVersion, identity.kind) });
   }
-  return { workloads, others, namespaceProblems };
+  return { workloads, others };
 }
 
-function labelProblems(namespace: unknown): string[] {
-  const labels = member(member(namespace, 'metadata'), 'labels');
-  return [OPT_IN_LABEL, ASK_LABEL].flatMap((label) => {
-    const value = member(labels, label);
-    return typeof value === 'string' && readOptIn(value) === 'unknown' ? [unknownValue(label, value)] : [];
-  });
-}
+/** What a list says of its items: the API server omits both in the items of a PodList. */
+type Listed = Pick<ManifestObject, 'apiVersion' | 'kind'>;
 
-function identity(object: JsonObject, kind: string): Omit<Workload, 'pod'> {
-  const metadata = own(object, 'metadata');
-  if (!isObject(metadata)) return { kind, namespace: '', name: '' };
+function identify(value: unknown, line: number, listed: Listed): ManifestObject {
+  const metadata = member(value, 'metadata');
+  const kind = text(member(value, 'kind'));
   return {
-    kind,
-    namespace: text(own(metadata, 'namespace')),
-    name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
+    apiVersion: text(member(value, 'apiVersion')) || (kind === '' ? listed.apiVersion : ''),
+    kind: kind || listed.kind,
+    namespace: text(member(metadata, 'namespace')),
+    name: text(member(metadata, 'name')) || text(member(metadata, 'generateName')),
+    line,
+    object: value,
   };
+}
+
+function podsOf(object: JsonObject, { apiVersion, kind }: ManifestObject): Pick<Workload, 'template' | 'pod'>[] {
+  // Other groups have kinds of the same name: Volcano's Job, Knative's Service.
+  if (isBuiltIn(groupOf(apiVersion))) {
+    if (kind === 'Pod') return [{ template: '', pod: object }];
+    const path = TEMPLATES.get(kind);
+    if (path !== undefined) return [{ template: path.join('.'), pod: podOf(at(object, path)) }];
+  }
+  if (!mayHoldTemplate(apiVersion, kind) || Array.isArray(own(object, 'items'))) return [];
+  return podTemplates(object).map(({ path, template }) => ({ template: path, pod: podOf(template) }));
+}
+
+function at(object: JsonObject, path: readonly string[]): unknown {
+  let value: unknown = object;
+  for (const key of path) value = member(value, key);
+  return value;
 }
 
 /** Returns the pod that a controller creates from the template: it has metadata even where the template has none. */
-function podOf(object: JsonObject, path: readonly string[]): unknown {
-  let template: unknown = object;
-  for (const key of path) template = member(template, key);
+function podOf(template: unknown): unknown {
   if (!isObject(template)) return undefined;
   return { apiVersion: 'v1', kind: 'Pod', metadata: own(template, 'metadata') ?? {}, spec: own(template, 'spec') };
 }

@@ -71,8 +71,8 @@ export function readCases(): Case[] {
     .filter((file) => file.endsWith('.yaml'))
     .toSorted()
     .flatMap((file) => {
-      const { values } = parseManifest(readFileSync(new URL(file, EXAMPLES), 'utf8'));
-      return readWorkloads(values).workloads.map(({ name, pod }) =>
+      const { documents } = parseManifest(readFileSync(new URL(file, EXAMPLES), 'utf8'));
+      return readWorkloads(documents).workloads.map(({ name, pod }) =>
         createCase(`example-${name}`, readPod(pod), rules, false, RUNNING),
       );
     });

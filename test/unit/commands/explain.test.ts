@@ -9,6 +9,8 @@ import { defaultRules } from '../../../src/rules/shipped.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const FIELDS = [
+  'type',
+  'apiVersion',
   'kind',
   'namespace',
   'name',
@@ -44,20 +46,31 @@ async function fileWith(t: TestContext, name: string, text: string): Promise<str
   return join(folder, name);
 }
 
-test('-o json prints one line for each workload, with all fields', async () => {
+test('-o json prints one line for each workload, with all fields, and then one for each object that is none', async () => {
   const { code, stdout, stderr } = await runAutoscrape(
     ['explain', '-f', '-', '-o', 'json'],
     `${deployment}---\nkind: Service\n---\n${nothing}`,
   );
   assert.equal(stderr, '');
   assert.equal(code, 0);
-  const [shop, silent, ...more] = records(stdout);
+  const [shop, silent, service, ...more] = records(stdout);
   assert.ok(shop !== undefined && silent !== undefined);
   assert.equal(more.length, 0);
+  assert.deepEqual(service, {
+    type: 'passed_over',
+    apiVersion: '',
+    kind: 'Service',
+    namespace: '',
+    name: '',
+    makesPods: 'no',
+    because: 'Objects of this kind create no pods.',
+  });
   assert.deepEqual([Object.keys(shop), Object.keys(silent)], [FIELDS, FIELDS]);
   assert.deepEqual(
     { ...shop, annotations: undefined, candidates: undefined },
     {
+      type: 'workload',
+      apiVersion: 'apps/v1',
       kind: 'Deployment',
       namespace: 'prod',
       name: 'shop',
@@ -130,7 +143,7 @@ test('text ends with a summary, and has no escape codes when it is piped', async
   assert.match(stdout, /^Deployment prod\/shop: would be annotated by rule metrics-port$/m);
   assert.match(
     stdout,
-    /1 workload: 1 would be annotated, 0 skipped\. Not read, because they create no pods: 1 Service\.\n$/,
+    /1 workload: 1 would be annotated, 0 skipped\.\nNot read, because they create no pods: 1 Service\.\n$/,
   );
   assert.ok(!stdout.includes('\u001B'));
 });

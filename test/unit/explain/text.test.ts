@@ -5,6 +5,7 @@ import { explain } from '../../../src/core/explain.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
+import type { Workload } from '../../../src/manifest/workload.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
 const SHIPPED = readShipped();
@@ -29,8 +30,17 @@ interface Made {
   readonly containers: readonly object[];
 }
 
+function made(what: Pick<Workload, 'kind' | 'namespace' | 'name' | 'pod'>): Workload {
+  return { ...what, apiVersion: '', line: 1, object: what.pod, template: 'spec.template', isOneOfSeveral: false };
+}
+
 function lines({ metadata = {}, containers }: Made): string[] {
-  const workload = { kind: 'Deployment', namespace: 'shop', name: 'app', pod: { metadata, spec: { containers } } };
+  const workload = made({
+    kind: 'Deployment',
+    namespace: 'shop',
+    name: 'app',
+    pod: { metadata, spec: { containers } },
+  });
   const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
   assert.ok(text.endsWith('\n'));
   return stripVTControlCharacters(text).trimEnd().split('\n');
@@ -121,7 +131,7 @@ test('a manifest cannot write escape sequences to the terminal', () => {
     spec: { containers: [{ name: evil, ports: [{ containerPort: 9464, name: evil }] }] },
   };
   for (const labels of [pod.metadata.labels, {}]) {
-    const workload = { kind: evil, namespace: evil, name: evil, pod: { ...pod, metadata: { labels } } };
+    const workload = made({ kind: evil, namespace: evil, name: evil, pod: { ...pod, metadata: { labels } } });
     const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
     assert.ok(!text.includes('\u001B[2J'));
     assert.doesNotMatch(text, /^Deployment fine/m);
@@ -139,7 +149,7 @@ test('no line of rules is wider than 100 columns', () => {
   );
   for (const name of ['app', 'other']) {
     const pod = { metadata: {}, spec: { containers: [{ name, ports: [http] }] } };
-    const text = renderExplanation({ kind: 'Pod', namespace: '', name: 'a', pod }, explain(pod, rules), rules);
+    const text = renderExplanation(made({ kind: 'Pod', namespace: '', name: 'a', pod }), explain(pod, rules), rules);
     for (const line of stripVTControlCharacters(text).split('\n')) assert.ok(line.length <= 100, line);
   }
 });

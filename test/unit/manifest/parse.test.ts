@@ -4,11 +4,22 @@ import * as fc from 'fast-check';
 import { Document, Scalar, visit } from 'yaml';
 import { parseManifest } from '../../../src/manifest/parse.ts';
 
-const values = (text: string): readonly unknown[] => parseManifest(text).values;
+const values = (text: string): readonly unknown[] => parseManifest(text).documents.map(({ value }) => value);
 
 test('documents come in their order', () => {
   const text = '# a comment\n\nkind: A\n---\nkind: B\n--- # another\n# more\nkind: C\n';
-  assert.deepEqual(parseManifest(text), { values: [{ kind: 'A' }, { kind: 'B' }, { kind: 'C' }], problems: [] });
+  assert.deepEqual(parseManifest(text), {
+    documents: [
+      { value: { kind: 'A' }, line: 3 },
+      { value: { kind: 'B' }, line: 5 },
+      { value: { kind: 'C' }, line: 8 },
+    ],
+    problems: [],
+  });
+  assert.deepEqual(
+    parseManifest('{"a": 1}\n\n{"b": [\n1]}').documents.map(({ line }) => line),
+    [1, 3],
+  );
 });
 
 test('empty documents, comments, directives, a byte order mark and Windows line ends are no trouble', () => {
@@ -58,8 +69,11 @@ test('keys that mean something to JavaScript are keys like any other', () => {
 });
 
 test('a broken document has one problem, at its line, and the others are read', () => {
-  const { values, problems } = parseManifest('kind: A\n---\nkind: B\n\tname: "x\n---\nkind: C\n');
-  assert.deepEqual(values, [{ kind: 'A' }, { kind: 'C' }]);
+  const { documents, problems } = parseManifest('kind: A\n---\nkind: B\n\tname: "x\n---\nkind: C\n');
+  assert.deepEqual(
+    documents.map(({ value }) => value),
+    [{ kind: 'A' }, { kind: 'C' }],
+  );
   assert.equal(problems.length, 1);
   assert.equal(problems[0]?.line, 4);
   assert.match(problems[0]?.message ?? '', /^not YAML: /);
@@ -72,15 +86,21 @@ test('broken JSON has the line of the fault', () => {
 
 test('of values of JSON one after another the broken ones are problems, at their place, and the others are read', () => {
   const stream = '{"kind": "A"} {"kind": "B" "name"}\n{"kind": "C"}\n{"kind": "D", "metadata": {\n{"kind": "E"}\n';
-  const { values, problems } = parseManifest(stream);
-  assert.deepEqual(values, [{ kind: 'A' }, { kind: 'C' }]);
+  const { documents, problems } = parseManifest(stream);
+  assert.deepEqual(
+    documents.map(({ value }) => value),
+    [{ kind: 'A' }, { kind: 'C' }],
+  );
   assert.deepEqual(
     problems.map(({ line }) => line),
     [1, 4],
   );
   assert.ok((problems[0]?.column ?? 0) > 14, 'the column is that of the line, not of the value');
   const closed = parseManifest('{"kind": "A"}}\n{"kind": "B"}\n{"kind": "C"}\n');
-  assert.deepEqual(closed.values, [{ kind: 'A' }, { kind: 'C' }]);
+  assert.deepEqual(
+    closed.documents.map(({ value }) => value),
+    [{ kind: 'A' }, { kind: 'C' }],
+  );
   assert.deepEqual(
     closed.problems.map(({ line, column }) => [line, column]),
     [[1, 14]],
@@ -89,12 +109,12 @@ test('of values of JSON one after another the broken ones are problems, at their
 
 test('reports a string, a number or a list of them, which is not a manifest', () => {
   for (const text of ['hello\n', '42', '"a"', '- one\n- two\n', '[1, 2]', '# Title\n\nSome prose,\nand more.\n']) {
-    const { values, problems } = parseManifest(text);
-    assert.deepEqual(values, [], text);
+    const { documents, problems } = parseManifest(text);
+    assert.deepEqual(documents, [], text);
     assert.equal(problems.length, 1, text);
     assert.match(problems[0]?.message ?? '', /^not a manifest: a manifest is a mapping with kind/);
   }
-  assert.deepEqual(parseManifest('kind: A\n---\nNothing else.\n').values, [{ kind: 'A' }]);
+  assert.deepEqual(values('kind: A\n---\nNothing else.\n'), [{ kind: 'A' }]);
   assert.deepEqual(parseManifest('[]').problems, []);
 });
 
@@ -104,8 +124,8 @@ for (const [what, template] of [
   ['an action on a line of its own', 'kind: Deployment\nmetadata:\n  {{- include "labels" . | nindent 4 }}\n'],
 ]) {
   test(`an unrendered template (${what}) is called by its name, with the way out`, () => {
-    const { values, problems } = parseManifest(`kind: A\n---\n# {{ in a comment }}\n${template}`);
-    assert.equal(values.length, 1);
+    const { documents, problems } = parseManifest(`kind: A\n---\n# {{ in a comment }}\n${template}`);
+    assert.equal(documents.length, 1);
     assert.deepEqual(
       problems.map(({ line }) => line),
       [6],
