@@ -6,7 +6,7 @@ import type { Clock } from '../../../src/kube/clock.ts';
  * so that no test depends on how fast the machine is.
  */
 export interface AskingClock extends Clock {
-  /** Moves time in steps of 100 ms until the condition holds. Throws after so many milliseconds. */
+  /** Moves time to what is due next, by at least 100 ms, until the condition holds. Throws after so many milliseconds. */
   readonly runUntil: (what: string, condition: () => boolean, milliseconds: number) => Promise<void>;
   /** Moves time by so many milliseconds. */
   readonly run: (milliseconds: number) => Promise<void>;
@@ -28,8 +28,9 @@ export function createAskingClock(): AskingClock {
       await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  function step(): void {
-    now += STEP_MS;
+  function step(end: number): void {
+    const next = Math.min(...[...timers].map(({ at }) => at), end);
+    now = Math.max(now + STEP_MS, next);
     for (const timer of timers) {
       if (timer.at > now) continue;
       timers.delete(timer);
@@ -49,12 +50,12 @@ export function createAskingClock(): AskingClock {
       const end = now + milliseconds;
       for (await settle(); !condition(); await settle()) {
         if (now >= end) throw new Error(`${what} did not happen within ${milliseconds / 1000} s`);
-        step();
+        step(end);
       }
     },
     async run(milliseconds) {
       const end = now + milliseconds;
-      for (await settle(); now < end; await settle()) step();
+      for (await settle(); now < end; await settle()) step(end);
     },
   };
   return clock;

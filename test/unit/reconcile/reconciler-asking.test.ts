@@ -186,6 +186,12 @@ function refusingOnly(addresses: Iterable<string> = []): (address: string) => bo
   return (address) => known.has(address);
 }
 
+/** Returns the status after a restart of the container. */
+function restarted(status: Pod['status']): Pod['status'] {
+  const text = JSON.stringify(status).replaceAll('"restartCount":0', '"restartCount":1');
+  return JSON.parse(text);
+}
+
 /** Resolves when the reconciler has listed the pods. */
 async function listed(running: Running, count: number): Promise<void> {
   const known = (): number => [...running.reconciler.pods().values()].reduce((sum, pods) => sum + pods, 0);
@@ -418,6 +424,27 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     };
     await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
     await clock.run(20_000);
+    assert.equal(isAnnotated(running, 'a'), false);
+  });
+
+  test('a pod that ends at each request is asked less and less often, and never annotated', async (t) => {
+    const clock = createAskingClock();
+    let restart: (() => void) | undefined;
+    const server = await startRawServer((socket) => {
+      restart?.();
+      socket.end(METRICS);
+    });
+    t.after(() => server.close());
+    const pod = runningPod('a', clock, { port: server.port });
+    const running = start(t, clock, [pod], { perSecond: 0.125 });
+    restart = () => {
+      const { metadata, status } = runningPod('a', clock, { port: server.port });
+      running.add({ ...pod, metadata: { ...metadata, uid: pod.metadata.uid }, status: restarted(status) });
+    };
+    await listed(running, 1);
+    await clock.run(24 * 60 * MINUTE);
+    // After 5 minutes twice, for the restart; then after 30 minutes, 6 hours, and a day.
+    assert.equal(server.connections(), 5);
     assert.equal(isAnnotated(running, 'a'), false);
   });
 
