@@ -1,5 +1,6 @@
 import { after } from 'node:test';
 import { parseArgs } from 'node:util';
+import { asking } from '../harness/installation/asking.ts';
 import { badInput } from '../harness/installation/bad-input.ts';
 import { certificates } from '../harness/installation/certificates.ts';
 import { dashboard } from '../harness/installation/dashboard.ts';
@@ -21,6 +22,7 @@ const STEPS: Readonly<Record<string, () => void>> = {
   size,
   outage,
   dashboard,
+  asking,
   lifecycle: () => lifecycle('helm'),
   'lifecycle-with-helm-3': () => lifecycle('helm-3'),
   certificates,

@@ -61,6 +61,7 @@ const modules = {
   certmanager: {},
   pause: {},
   probe: {},
+  instrumented: {},
 } satisfies Record<string, Module>;
 
 const components = {
@@ -80,6 +81,7 @@ const components = {
   'cni-host-local': { module: 'cni', package: '/plugins/ipam/host-local', minutes: 1, executable: 'host-local' },
   pause: { module: 'pause', package: '.', minutes: 1 },
   probe: { module: 'probe', package: '.', minutes: 1 },
+  instrumented: { module: 'instrumented', package: '.', minutes: 1 },
   helm: { module: 'helm4', package: '/cmd/helm', minutes: 2 },
   certmanager: { module: 'certmanager', package: '.', minutes: 2 },
   'helm-3': { module: 'helm3', package: '/cmd/helm', minutes: 2, executable: 'helm' },
