@@ -51,6 +51,7 @@ export function compilePattern(source: string): Result<Pattern, string> {
   if (compiledSize + size > MAX_COMPILED) {
     compiled.clear();
     compiledSize = 0;
+    clearAutomata(); // else the set would keep the programs of former rules
   }
   compiled.set(source, pattern);
   compiledSize += size;
@@ -75,7 +76,9 @@ function compile(source: string): Result<Pattern, string> {
   const instructions = regex.programSize();
   const { matching, capturing } = stepsOf(instructions);
   const matches = (value: string, work: Work): boolean =>
-    canMatch(value, work) && spend(work, matching.call + matching.character * value.length) && regex.matches(value);
+    canMatch(value, work) &&
+    spend(work, matching.call + matching.character * value.length) &&
+    matchAndGrow(regex, value, work);
   const pattern: Pattern = {
     source,
     groupNames,
@@ -119,6 +122,46 @@ function stepsOf(instructions: number) {
     matching: { call: 30, character: 1 + (instructions >> 6) },
     capturing: { call: 100, character: 12 + (instructions >> 4) },
   };
+}
+
+/** RE2's automaton of a pattern; null before its first match. */
+type Automaton = ReturnType<RE2JS['re2']>['lazyDFA'];
+
+/**
+ * Bytes of the automata of all patterns, by RE2's own estimate. RE2 adds a state to a pattern's
+ * automaton when a value leads to a new one, up to 8 MiB for each pattern: a rules file with four
+ * patterns like `.*a.{14}` let a hostile pod fill the heap. They are cleared together, and grow again
+ * as they are needed. The fixtures' pods need 140 KB for the shipped patterns.
+ */
+const MAX_AUTOMATA = 4 * 1024 * 1024;
+const automata = new Set<Automaton>();
+let automataSize = 0;
+
+/** Bytes of new states that take as long as a step: a state of 300 bytes takes 0.3 to 0.6 µs. */
+const BYTES_A_STEP = 4;
+
+/** Returns whether the value matches, and spends the steps of the states that the automaton got. */
+function matchAndGrow(regex: RE2JS, value: string, work: Work): boolean {
+  const before = sizeOf(regex.re2().lazyDFA);
+  const isMatch = regex.matches(value);
+  const automaton = regex.re2().lazyDFA;
+  const size = sizeOf(automaton);
+  if (size === before) return isMatch;
+  automataSize += size - before;
+  automata.add(automaton);
+  spend(work, Math.ceil((size > before ? size - before : size) / BYTES_A_STEP));
+  if (automataSize > MAX_AUTOMATA) clearAutomata();
+  return isMatch;
+}
+
+function clearAutomata(): void {
+  for (const automaton of automata) automaton.clearCache();
+  automata.clear();
+  automataSize = 0;
+}
+
+function sizeOf(automaton: Automaton | null): number {
+  return automaton === null ? 0 : automaton.maxMem - automaton.memBudget;
 }
 
 /**

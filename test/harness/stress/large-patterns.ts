@@ -1,10 +1,12 @@
 /*
  * Loads the rules files that take the most memory of all that are accepted, one after the other, each while the one
- * before is in use, as at a reload. Run it with the image's flags: a heap that is too small ends the process. Prints
- * the rules of each file, and the heap in MB.
+ * before is in use, as at a reload. Then it decides on the pods that need the most memory, with rules that make it easy.
+ * Run it with the image's flags: a heap that is too small ends the process. Prints the rules of each file, and the heap
+ * in MB.
  *
  *   node --max-semi-space-size=1 --expose-gc --max-old-space-size=48 test/harness/stress/large-patterns.ts
  */
+import { decide } from '../../../src/core/decide.ts';
 import { MAX_INSTRUCTIONS, MAX_RULES_FILE } from '../../../src/core/limits.ts';
 import { programSize } from '../../../src/core/rules/program-size.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
@@ -55,4 +57,25 @@ for (const [kind, patternOf] of Object.entries(KINDS)) {
     `${kind}: ${parsed.value.rules.effective.rules.length} rules, ${Math.round(process.memoryUsage().heapUsed / 1e6)} MB`,
   );
 }
+// A pod whose arguments lead the automaton of one pattern to a new state with almost each character, for each pattern.
+const count = 6;
+const parsed = parseRules(
+  rulesFile((rule) => `--${rule}.*a.{14}`, count),
+  shipped,
+);
+if (!parsed.ok) throw new Error(parsed.error[0]?.message);
+used.rules = parsed.value.rules;
+let seed = 1;
+const letters = (length: number) =>
+  Array.from({ length }, () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed & 1024 ? 'a' : 'b';
+  }).join('');
+for (let rule = 1000; rule < 1000 + count; rule++) {
+  const args = Array.from({ length: 250 }, () => `--${rule}${letters(4000)}`);
+  const decision = decide({ metadata: {}, spec: { containers: [{ name: 'app', args }] } }, used.rules);
+  if (decision.outcome !== 'skip' || decision.reason !== 'too_complex')
+    throw new Error(`rule ${rule}: ${JSON.stringify(decision)}`);
+}
+console.log(`skipped ${count} pods, ${Math.round(process.memoryUsage().heapUsed / 1e6)} MB`);
 console.log(`loaded ${Object.keys(KINDS).length} files, beside ${idle.length} KB of other objects`);
