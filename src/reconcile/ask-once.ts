@@ -38,7 +38,7 @@ export interface AskOnce {
   inNamespace(namespace: Namespace): NamespaceAsking;
   /**
    * Lists the pods and returns the requests that `ask` sends at most, in no order that it keeps:
-   * some are left out, since an answer can settle the port. Redirects and controls are not known yet.
+   * some are left out, since an answer can settle the port. Those that an answer leads to (redirects, controls, suggested paths) are not known yet.
    */
   prepare(): Promise<readonly PodRequest[]>;
   /** Sends the requests; resolves with those that were sent when all are answered. */

@@ -97,7 +97,7 @@ function requestLines({ requests, dryRun }: BulkReport): string[] {
   });
   const pods = plural(new Set(requests.map(({ namespace, pod }) => `${namespace}/${pod}`)).size, 'pod');
   const heading = dryRun
-    ? `At most ${plural(requests.length, 'request')} to ${pods} would be sent, besides redirects and controls:`
+    ? `At most ${plural(requests.length, 'request')} to ${pods} would be sent, besides those that an answer leads to:`
     : `${plural(requests.length, 'request')} to ${pods}:`;
   return [lines.length === 0 ? heading.replace(/:$/, '.') : heading, ...lines, ''];
 }

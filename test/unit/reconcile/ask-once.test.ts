@@ -132,7 +132,7 @@ test('a dry run names every request in text, JSON and YAML, and sends none', asy
   const report = await once(clock, pods, true);
   const url = `http://127.0.0.2:${port}/metrics`;
   const text = renderReport(report, 'text');
-  assert.match(text, /^At most 2 requests to 2 pods would be sent, besides redirects and controls:\n/);
+  assert.match(text, /^At most 2 requests to 2 pods would be sent, besides those that an answer leads to:\n/);
   assert.ok(text.includes(`  shop/orders-1  GET ${url}\n`), text);
   const json: { requests: object[] } = JSON.parse(renderReport(report, 'json'));
   assert.deepEqual(json.requests[0], { namespace: 'shop', pod: 'orders-1', url });
