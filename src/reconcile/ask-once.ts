@@ -37,8 +37,9 @@ export interface AskOnce {
   /** Returns what the planner of a namespace needs to know. */
   inNamespace(namespace: Namespace): NamespaceAsking;
   /**
-   * Lists the pods and returns the requests that `ask` sends at most, in no order that it keeps:
-   * some are left out, since an answer can settle the port. Those that an answer leads to (redirects, controls, suggested paths) are not known yet.
+   * Lists the pods and returns the requests that `ask` sends at most, in no order that it keeps: an
+   * answer can settle the port, and then some are left out. Those that an answer leads to (a
+   * redirect, a control, a suggested path) are not known yet.
    */
   prepare(): Promise<readonly PodRequest[]>;
   /** Sends the requests; resolves with those that were sent when all are answered. */

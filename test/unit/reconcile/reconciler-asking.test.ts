@@ -32,6 +32,8 @@ interface Running {
   readonly pods: Map<string, Pod>;
   readonly lines: Record<string, unknown>[];
   readonly missed: () => number;
+  readonly passes: () => number;
+  readonly relabel: (namespace: string, labels: Record<string, string>) => void;
   readonly add: (pod: Pod) => void;
   readonly remove: (pod: Pod) => void;
   readonly stop: () => Promise<void>;
@@ -87,6 +89,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
   const log = createLog('info', { write: (text: string) => void lines.push(JSON.parse(text)) });
   const rules = file === undefined ? defaultRules() : readRules(file);
   let missed = 0;
+  let passes = 0;
   const stop = new AbortController();
   const reconciler = createReconciler({
     kube,
@@ -94,6 +97,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
     metrics: {
       ...createReconcileMetrics(createRegistry(), { namespaces: () => 0, pods: () => new Map() }),
       missed: () => (missed += 1),
+      fullPass: () => (passes += 1),
     },
     failureLog: createFailureLog(log),
     log,
@@ -128,6 +132,11 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
     pods: known,
     lines,
     missed: () => missed,
+    passes: () => passes,
+    relabel(name, changed) {
+      const object = { metadata: { name, labels: { 'autoscrape.io/inject': 'enabled', ...changed } } };
+      watchers.get('/api/v1/namespaces')?.({ type: 'MODIFIED', object });
+    },
     add(pod) {
       known.set(pod.metadata.name, pod);
       change('ADDED', pod);
@@ -308,6 +317,29 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     await listed(running, 1);
     const [line] = running.lines.filter(({ msg }) => msg === 'namespace is not asked');
     assert.match(String(line?.['reason']), /"perhaps", which is read as no/);
+  });
+
+  test('a namespace that is switched off later is not asked any more, and its pods are planned again', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
+    await listed(running, 1);
+    await clock.run(25_000);
+    running.relabel('shop', { 'autoscrape.io/ask': 'disabled' });
+    await clock.run(5 * MINUTE);
+    assert.equal(server.connections(), 0);
+    assert.deepEqual([...running.reconciler.pods()], [['no_candidate', 1]]);
+    running.relabel('shop', {});
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), MINUTE);
+  });
+
+  test('a full pass does not wait for answers', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
+    await clock.runUntil('a full pass', () => running.passes() > 0, SOON);
+    assert.deepEqual([...running.reconciler.pods()], [['to_be_asked', 1]]);
+    assert.equal(server.connections(), 0);
   });
 
   test('the same image in two namespaces, or with another variable, is asked for itself', async (t) => {
@@ -611,6 +643,7 @@ suite('a rule that only hints', { concurrency: 4 }, () => {
       [{ labels: { 'autoscrape.io/ask': 'disabled' } }, undefined, undefined],
       [{}, { 'autoscrape.io/ask': 'disabled' }, undefined],
       [{}, undefined, 'ask: { never: [8080] }'],
+      [{}, { 'istio-injection': 'enabled' }, undefined],
     ] as const) {
       const clock = createAskingClock();
       const running = start(t, clock, [springPod('a', clock, { port: 8080, ...options })], {
