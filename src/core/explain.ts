@@ -128,6 +128,8 @@ function whyFailed(condition: FailedCondition, { when }: Rule): string {
       return `no argument matches ${when.argument?.source ?? ''}`;
     case 'env':
       return `no variable matches ${when.env?.pattern.source ?? ''}`;
+    case 'setting':
+      return `no argument and no variable matches ${when.setting?.pattern.source ?? ''}`;
     case 'catalogue':
       return 'the catalogue does not list this image with these ports and arguments';
     case 'declared':

@@ -133,9 +133,11 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   let commandLine: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
+  let names: string | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   const parts = new Map<string, boolean>();
+  const absent: string[] = [];
   // Command, arguments and environment are most of a pod, and most rules never read them: read on
   // first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
@@ -162,16 +164,11 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     hasNameWith(part) {
       const known = parts.get(part);
       if (known !== undefined) return known;
-      const variables = readEnvironment();
-      let found = false;
-      for (const name of variables.keys()) {
-        if (!spend(work, 1 + (name.length >> 5))) break;
-        if (name.includes(part)) {
-          found = true;
-          break;
-        }
-      }
+      if (absent.some((other) => part.includes(other))) return false;
+      names ??= namesOf(readEnvironment(), work);
+      const found = spend(work, 1 + (names.length >> 5)) && names.includes(part);
       parts.set(part, found);
+      if (!found) absent.push(part);
       return found;
     },
     portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
@@ -230,6 +227,19 @@ function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<stri
     if (typeof name === 'string' && name.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
+}
+
+/**
+ * Returns the names of the variables, each after a character that none contains: one search finds
+ * a part in all of them.
+ */
+function namesOf(environment: ReadonlyMap<string, string>, work: Work): string {
+  if (!spend(work, 2 * environment.size)) return '';
+  let names = '';
+  for (const name of environment.keys()) names += `\n${name}`;
+  // The first search copies the pieces into one string.
+  spend(work, names.length >> 3);
+  return names;
 }
 
 function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {

@@ -54,3 +54,15 @@ export function readAddress(text: string): Address {
 export function isLoopback(host: string): boolean {
   return /^(?:127\.[0-9.]+|localhost|\[?::1\]?)$/i.test(host);
 }
+
+/** The end of a host that {@link isLoopback} accepts, as it stands before `:8080`. */
+const LOOPBACK_BEFORE = /(?:^|[^\w.-])(?:127\.[0-9.]{1,12}|localhost|\[?::1\]?)$/i;
+
+/** Returns whether the port stands behind such a host in the text: `--metrics-addr=127.0.0.1:8080`. */
+export function isAtLoopback(text: string, port: number): boolean {
+  const behind = `:${port}`;
+  for (let at = text.indexOf(behind); at >= 0; at = text.indexOf(behind, at + 1)) {
+    if (LOOPBACK_BEFORE.test(text.slice(Math.max(at - 24, 0), at))) return true;
+  }
+  return false;
+}

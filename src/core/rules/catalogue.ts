@@ -169,11 +169,11 @@ function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
 }
 
 /**
- * Returns what the catalogue knows of a port that a rule has found by the pod's own words: the path
+ * Returns what the entries of the container's image know of a port that a rule has found by the pod's own words: the path
  * and scheme, or why there is nothing to scrape; undefined where no entry has this port.
  */
-export function lookUpPort(catalogue: Catalogue, container: Container, port: number): PortKnown | undefined {
-  const entry = catalogue.find(container).find(({ ports }) => ports.includes(port));
+export function lookUpPort(entries: readonly ImageEntry[], container: Container, port: number): PortKnown | undefined {
+  const entry = entries.find(({ ports }) => ports.includes(port));
   if (entry === undefined) return undefined;
   const none = whyNone(entry, container);
   return none === undefined

@@ -34,7 +34,8 @@ export function compile(effective: RulesFile): Rules {
 }
 
 function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
-  const { podLabels, container, image, portName, portNumber, probePath, argument, env, catalogue, declared } = when;
+  const { podLabels, container, image, portName, portNumber, probePath, argument, env, setting, catalogue, declared } =
+    when;
   return {
     namespace: optionalPattern(when.namespace),
     podLabels: podLabels && requirements(podLabels),
@@ -45,6 +46,7 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     probePath: optionalPattern(probePath),
     argument: optionalPattern(argument),
     env: optionalSetting(env),
+    setting: optionalSetting(setting),
     catalogue: catalogue ?? false,
     declared: declared ?? false,
   };

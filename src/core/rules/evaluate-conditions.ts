@@ -2,10 +2,10 @@ import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
-import { readPortNumber } from '../pod/port.ts';
+import { isAtLoopback, readPortNumber } from '../pod/port.ts';
 import type { Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
-import { variables } from './setting.ts';
+import { hasSetting, variables } from './setting.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
@@ -16,6 +16,8 @@ export interface NamedPort {
   readonly groups?: ReadonlyMap<string, string>;
   readonly path?: string;
   readonly scheme?: 'http' | 'https';
+  /** The address in which the port stands is one that only the pod itself reaches. */
+  readonly loopback?: boolean;
 }
 
 /** The result where something is known of the container's metrics that leaves none to scrape. */
@@ -67,16 +69,17 @@ export function evaluateConditions(
     const matches = matching(when.argument, container.commandLine(), work);
     if (matches.length === 0) return 'argument';
     if (namesPort(when.argument)) named = narrow(named, portsOf(matches), work);
-    else groups = new Map([...groups, ...(matches[0] ?? [])]);
+    else groups = new Map([...groups, ...(matches[0]?.groups ?? [])]);
     if (named?.length === 0) return 'argument';
   }
   if (when.env !== undefined) {
     const matches = matching(when.env.pattern, variables(when.env, container), work);
     if (matches.length === 0) return 'env';
     if (namesPort(when.env.pattern)) named = narrow(named, portsOf(matches), work);
-    else groups = new Map([...groups, ...(matches[0] ?? [])]);
+    else groups = new Map([...groups, ...(matches[0]?.groups ?? [])]);
     if (named?.length === 0) return 'env';
   }
+  if (when.setting !== undefined && !hasSetting(container, when.setting)) return 'setting';
   if (when.catalogue) {
     const known = lookUp(rules.catalogue, container);
     if (known.kind === 'off') return known;
@@ -124,20 +127,26 @@ function namesPort(pattern: Pattern): boolean {
   return pattern.groupNames.includes('port');
 }
 
-function portsOf(matches: readonly ReadonlyMap<string, string>[]): NamedPort[] {
+function portsOf(matches: readonly ValueMatch[]): NamedPort[] {
   const named: NamedPort[] = [];
-  for (const groups of matches) {
+  for (const { value, groups } of matches) {
     const port = readPortNumber(groups.get('port') ?? '');
-    if (port !== undefined) named.push({ port, groups });
+    if (port !== undefined) named.push({ port, groups, loopback: isAtLoopback(value, port) });
   }
   return distinct(named);
 }
 
-function matching(pattern: Pattern, values: readonly string[], work: Work): ReadonlyMap<string, string>[] {
-  const found: ReadonlyMap<string, string>[] = [];
+/** A value that a pattern matches, and what its groups captured. */
+interface ValueMatch {
+  readonly value: string;
+  readonly groups: ReadonlyMap<string, string>;
+}
+
+function matching(pattern: Pattern, values: readonly string[], work: Work): ValueMatch[] {
+  const found: ValueMatch[] = [];
   for (const value of values) {
     const groups = pattern.groups(value, work);
-    if (groups !== undefined) found.push(groups);
+    if (groups !== undefined) found.push({ value, groups });
   }
   return found;
 }
@@ -161,10 +170,13 @@ function narrow(
   });
 }
 
-/** The first of each port. */
+/** The first of each port, preferring one that can be reached. */
 function distinct(ports: NamedPort[]): NamedPort[] {
   if (ports.length < 2) return ports;
   const byPort = new Map<number, NamedPort>();
-  for (const one of ports) if (!byPort.has(one.port)) byPort.set(one.port, one);
+  for (const one of ports) {
+    const known = byPort.get(one.port);
+    if (known === undefined || (known.loopback === true && one.loopback !== true)) byPort.set(one.port, one);
+  }
   return [...byPort.values()];
 }

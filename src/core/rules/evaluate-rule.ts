@@ -1,6 +1,7 @@
 import { MAX_TEXT } from '../limits.ts';
 import type { Endpoint } from './endpoint.ts';
 import { lookUpPort } from './catalogue.ts';
+import type { ImageEntry } from './catalogue.ts';
 import { evaluateConditions } from './evaluate-conditions.ts';
 import type { Match, NamedPort, NoEndpointKnown } from './evaluate-conditions.ts';
 import { isOtherProtocol, probedPort } from '../pod/pod.ts';
@@ -29,6 +30,8 @@ export interface RuleMatch {
   /** What the rule's patterns without a port captured. */
   readonly groups: ReadonlyMap<string, string>;
   readonly ports: readonly [NamedPort, ...NamedPort[]];
+  /** What the catalogue knows of the container's image, where the rule does not say what to scrape. */
+  readonly entries: readonly ImageEntry[];
 }
 
 /** The result of one rule in one container. */
@@ -75,11 +78,16 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
   if (!spend(work, PORT * (named.length + exceptions.length))) return failed('which_port');
   const excepted = new Set(exceptions.map(({ port }) => port));
   const left = isExcepted ? [] : named.filter(({ port }) => !excepted.has(port));
-  const usable = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
-  const none = usable.length === 0 ? undefined : whyNone(rule, container, usable, rules);
-  if (none !== undefined) return { kind: 'off', reason: none };
+  const scrapable = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
+  const usable = scrapable.filter(({ loopback }) => loopback !== true);
+  if (usable.length < scrapable.length && usable.length === 0) return { kind: 'off', reason: 'unreachable' };
   const [first, ...others] = usable;
-  if (first !== undefined) return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others] };
+  if (first !== undefined) {
+    const entries = rule.path === undefined || rule.scheme === undefined ? rules.catalogue.find(container) : [];
+    const none = whyNone(rule, container, first.port, entries);
+    if (none !== undefined) return { kind: 'off', reason: none };
+    return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others], entries };
+  }
   return failed(left.length < named.length ? 'unless' : 'which_port');
 }
 
@@ -90,12 +98,11 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
 function whyNone(
   { when, port, path, scheme }: Rule,
   container: Container,
-  [first]: readonly NamedPort[],
-  { catalogue }: Rules,
+  first: number,
+  entries: readonly ImageEntry[],
 ): NoEndpoint | undefined {
-  if (first === undefined || when.catalogue || port !== undefined || path !== undefined || scheme !== undefined)
-    return undefined;
-  const known = lookUpPort(catalogue, container, first.port);
+  if (when.catalogue || port !== undefined || path !== undefined || scheme !== undefined) return undefined;
+  const known = lookUpPort(entries, container, first);
   return known?.kind === 'off' ? known.reason : undefined;
 }
 
@@ -114,7 +121,7 @@ function onlyPort({ candidates }: Container): NamedPort[] {
  * once, because a pod may have thousands of ports and arguments.
  */
 export function endpointsAt(
-  { rule, container, groups }: RuleMatch,
+  { rule, container, groups, entries }: RuleMatch,
   ports: readonly NamedPort[],
   rules: Rules,
 ): readonly Endpoint[] {
@@ -123,7 +130,7 @@ export function endpointsAt(
     // The rule's own path comes first, then the path that the container sets, then the catalogue's
     // path for the image at this port, whichever rule matched.
     const known =
-      rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, rules) : undefined;
+      rule.path === undefined || rule.scheme === undefined ? catalogueAt(container, found, entries) : undefined;
     const path =
       rule.path === undefined ? configured : renderPath(rule.path, new Map([...groups, ...(found.groups ?? [])]));
     return {
@@ -139,10 +146,10 @@ export function endpointsAt(
 function catalogueAt(
   container: Container,
   found: NamedPort,
-  rules: Rules,
+  entries: readonly ImageEntry[],
 ): { path: string | undefined; scheme: 'http' | 'https' } | undefined {
   if (found.path !== undefined) return { path: found.path, scheme: found.scheme ?? 'http' };
-  const known = lookUpPort(rules.catalogue, container, found.port);
+  const known = lookUpPort(entries, container, found.port);
   return known?.kind === 'found' ? known : undefined;
 }
 

@@ -21,6 +21,7 @@ export interface Conditions {
   readonly probePath: Pattern | undefined;
   readonly argument: Pattern | undefined;
   readonly env: Setting | undefined;
+  readonly setting: Setting | undefined;
   readonly catalogue: boolean;
   readonly declared: boolean;
 }

@@ -151,6 +151,7 @@ const When = strict({
     'one argument of command and args; "--flag value" is read as "--flag=value"; (?P<port>…) names the port',
   ),
   env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) names the port'),
+  setting: Pattern.optional().describe('one argument or one NAME=value, as argument and env; it names no port'),
   catalogue: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()

@@ -18,6 +18,12 @@ export interface Setting {
    * Strings of which every name that it can match contains one; undefined where none is certain.
    */
   readonly nameParts: readonly string[] | undefined;
+  /**
+   * Short strings of which every such name contains one, which are searched for first: `MET` for
+   * METRICS_PORT and PROMETHEUS_PORT. Most pods have no such name. Undefined where there are none,
+   * or where looking up the names is as cheap.
+   */
+  readonly fragments: readonly string[] | undefined;
 }
 
 /**
@@ -29,10 +35,41 @@ export function settingOf(pattern: Pattern): Setting {
   const prefixes = pattern.prefixes?.filter((prefix) => !prefix.startsWith('-'));
   if (prefixes !== undefined && prefixes.every((prefix) => prefix.includes('='))) {
     const names = [...new Set(prefixes.map((prefix) => prefix.slice(0, prefix.indexOf('='))))];
-    return { pattern, names, nameParts: undefined };
+    return {
+      pattern,
+      names,
+      nameParts: undefined,
+      fragments: names.length < MIN_NAMES ? undefined : fragmentsOf(names),
+    };
   }
   const name = nameOf(pattern.source);
-  return { pattern, names: undefined, nameParts: name === undefined ? undefined : literalsOf(name).required };
+  const nameParts = name === undefined ? undefined : literalsOf(name).required;
+  return { pattern, names: undefined, nameParts, fragments: nameParts && fragmentsOf(nameParts) };
+}
+
+/** With fewer names, looking them up is as fast. */
+const MIN_NAMES = 30;
+/** Nearly all of the shipped rules' names have it, so one search serves them all. */
+const SHARED = 'MET';
+
+/**
+ * Returns at most two strings of three characters of which each of the names contains one, or
+ * undefined where there are none.
+ */
+function fragmentsOf(names: readonly string[]): readonly string[] | undefined {
+  const fragments: string[] = [];
+  let left = names;
+  while (left.length > 0 && fragments.length < 2) {
+    const [first = ''] = left;
+    const pieces = Array.from({ length: Math.max(first.length - 2, 0) }, (_, at) => first.slice(at, at + 3));
+    const [best] = [SHARED, ...pieces.filter((piece) => !piece.includes('_'))]
+      .map((piece) => ({ piece, missing: left.filter((name) => !name.includes(piece)) }))
+      .toSorted((a, b) => a.missing.length - b.missing.length);
+    if (best === undefined || best.missing.length === left.length) return undefined;
+    fragments.push(best.piece);
+    left = best.missing;
+  }
+  return left.length === 0 ? fragments : undefined;
 }
 
 /**
@@ -56,7 +93,8 @@ function nameOf(source: string): string | undefined {
 }
 
 /** Returns the container's variables that the setting may match, as `NAME=value`. */
-export function variables({ names, nameParts }: Setting, container: Container): readonly string[] {
+export function variables({ names, nameParts, fragments }: Setting, container: Container): readonly string[] {
+  if (fragments !== undefined && !fragments.some(container.hasNameWith)) return [];
   if (names === undefined) {
     return nameParts === undefined || nameParts.some(container.hasNameWith) ? container.assignments() : [];
   }

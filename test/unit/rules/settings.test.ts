@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { decide } from '../../../src/core/decide.ts';
+import { parseRules } from '../../../src/core/rules/parse.ts';
+import { readShipped } from '../../../src/rules/shipped.ts';
+
+// What a container's settings say of its metrics: each case beside its opposite.
+
+const parsed = parseRules('', readShipped());
+assert.ok(parsed.ok);
+const { rules } = parsed.value;
+
+const HTTP = { name: 'http', containerPort: 8080 };
+
+/** One container; `env` is `NAME=value`. */
+interface Said {
+  readonly name?: string;
+  readonly image?: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  readonly ports?: readonly object[];
+  readonly probe?: object;
+}
+
+/** Returns `:PORT/PATH`, with `https` and `?` behind it where the rule only hints; or the reason. */
+function decisionOn({ name = 'app', image = 'registry.example/app:1', args, env = [], ports, probe }: Said): string {
+  const container = {
+    name,
+    image,
+    args,
+    ports,
+    env: env.map((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) })),
+    ...(probe && { readinessProbe: { httpGet: probe } }),
+  };
+  const decision = decide({ metadata: {}, spec: { containers: [container] } }, rules);
+  if (decision.outcome === 'skip') return decision.reason;
+  const [{ port, path, scheme }] = decision.endpoints;
+  return `:${port}${path}${scheme === 'https' ? ' https' : ''}${decision.confirm ? ' ?' : ''}`;
+}
+
+function cases(title: string, list: readonly (readonly [says: string, said: Said, want: string])[]): void {
+  suite(title, () => {
+    for (const [says, said, want] of list)
+      test(`${says}: ${want}`, () => {
+        assert.equal(decisionOn(said), want);
+      });
+  });
+}
+
+const METRICS = { name: 'metrics', containerPort: 9100 };
+
+cases('loopback', [
+  ['a flag', { args: ['--metrics-addr=127.0.0.1:9100'] }, 'unreachable'],
+  ['the same flag for every interface', { args: ['--metrics-addr=0.0.0.0:9100'] }, ':9100/metrics'],
+  ['a flag, where the port has a name', { args: ['--metrics-bind-host', '::1'], ports: [METRICS] }, 'unreachable'],
+  ['the same for every interface', { args: ['--metrics-bind-host', '::'], ports: [METRICS] }, ':9100/metrics'],
+  ['a variable', { env: ['METRICS_ADDR=localhost:9100'], ports: [METRICS] }, 'unreachable'],
+  ['the same variable for every interface', { env: ['METRICS_ADDR=:9100'], ports: [METRICS] }, ':9100/metrics'],
+  ['a host beside a port', { env: ['METRICS_HOST=127.0.0.1', 'METRICS_PORT=9100'] }, 'unreachable'],
+  ['no host beside a port', { env: ['METRICS_PORT=9100'] }, ':9100/metrics'],
+  ["another program's variable", { env: ['REDIS_ADDR=localhost:9100'], ports: [METRICS] }, ':9100/metrics'],
+  [
+    'a variable of the program at a port without a name',
+    { env: ['SHOP_METRICS_ADDR=[::1]:9100'], ports: [{ containerPort: 9100 }] },
+    'unreachable',
+  ],
+  [
+    'the JMX agent',
+    { args: ['-javaagent:/jmx_prometheus_javaagent-1.0.jar=localhost:7071:/c.yaml'], ports: [HTTP] },
+    'unreachable',
+  ],
+  [
+    'the JMX agent on every interface',
+    { args: ['-javaagent:/jmx_prometheus_javaagent-1.0.jar=0.0.0.0:7071:/c.yaml'], ports: [HTTP] },
+    ':7071/metrics',
+  ],
+  ['an exporter', { args: ['--web.listen-address=127.0.0.1:9100'], ports: [METRICS] }, 'unreachable'],
+  [
+    'an exporter that also listens elsewhere',
+    { args: ['--web.listen-address=127.0.0.1:9101', '--web.listen-address=:9100'], ports: [METRICS] },
+    ':9100/metrics',
+  ],
+  ['a host that only begins like it', { args: ['--metrics-addr=localhost.example:9100'] }, ':9100/metrics'],
+]);
+
+cases('the catalogue', [
+  [
+    'a base path below the port that the image uses',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_MANAGEMENT_RELATIVE_PATH=/management/'],
+      ports: [HTTP, { name: 'management', containerPort: 9000 }],
+    },
+    ':9000/management/metrics',
+  ],
+  [
+    'the same where the name of the port says metrics',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_RELATIVE_PATH=auth'],
+      ports: [{ name: 'metrics', containerPort: 9000 }],
+    },
+    ':9000/auth/metrics',
+  ],
+  [
+    'a base path that cannot be read',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_RELATIVE_PATH=$(BASE)'],
+      ports: [{ containerPort: 9000 }],
+    },
+    'no_candidate',
+  ],
+  [
+    'TLS',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTPS_CERTIFICATE_FILE=/tls/tls.crt'],
+      ports: [{ name: 'management', containerPort: 9000 }],
+    },
+    'https_endpoint',
+  ],
+  [
+    'a URL with a path',
+    { image: 'prom/prometheus:v3.1.0', args: ['--web.external-url=https://example.com/prom'] },
+    ':9090/prom/metrics',
+  ],
+  [
+    'a URL with a path that is not served',
+    {
+      image: 'prom/prometheus:v3.1.0',
+      args: ['--web.external-url=https://example.com/prom', '--web.route-prefix=/'],
+    },
+    ':9090/metrics',
+  ],
+  [
+    'a path of its own',
+    { image: 'percona/mongodb_exporter:0.40', args: ['--expose-path=/mongo'], ports: [{ containerPort: 9216 }] },
+    ':9216/mongo',
+  ],
+  [
+    'a password, where the name of the port says metrics',
+    {
+      image: 'grafana/grafana:12',
+      env: ['GF_METRICS_BASIC_AUTH_USERNAME=scraper'],
+      ports: [{ name: 'metrics', containerPort: 3000 }],
+    },
+    'guarded',
+  ],
+]);
