@@ -51,7 +51,7 @@ export function readAddress(text: string): Address {
 }
 
 /** Returns whether the host, without a port, is one that only the pod itself reaches. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return /^(?:127\.[0-9.]+|localhost|\[?::1\]?)$/i.test(host);
 }
 
