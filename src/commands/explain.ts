@@ -1,16 +1,21 @@
 import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
-import { explain as explainPod } from '../core/explain.ts';
 import { renderProblems } from '../core/problem.ts';
+import { examine, examineInFull } from '../explain/examine.ts';
+import type { Examined, Found } from '../explain/examine.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
-import { passedOverRecord } from '../explain/passed-over.ts';
+import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
 import { explainRecord } from '../explain/record.ts';
-import { renderSummary } from '../explain/summary.ts';
+import { relate } from '../explain/related.ts';
+import { renderSummary, summarise } from '../explain/summary.ts';
+import { renderReasons, renderTable } from '../explain/table.ts';
 import { renderExplanation } from '../explain/text.ts';
+import { groupOf } from '../manifest/kinds.ts';
+import { withoutOwned } from '../manifest/owners.ts';
 import { parseManifest } from '../manifest/parse.ts';
 import { readSources } from '../manifest/source.ts';
 import { readWorkloads } from '../manifest/workload.ts';
-import type { OtherObject } from '../manifest/workload.ts';
+import type { OtherObject, Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
@@ -31,10 +36,17 @@ const flags = new Command('explain')
   .addOption(
     new Option(
       '-o, --output <format>',
-      'text, or one record per workload: json (one line each) or yaml (one document each)',
-    )
-      .choices(['text', 'json', 'yaml'])
-      .default('text'),
+      'text for one workload, and table for several; wide, name (as kubectl has it), or json (one line each) and yaml (one document each)',
+    ).choices(['text', 'table', 'wide', 'name', 'json', 'yaml']),
+  )
+  .addOption(new Option('-v, --verbose', 'text with each port, and what each rule says about it'))
+  .addOption(new Option('--details', 'json and yaml with the rules that do not match each port, and why'))
+  .addOption(
+    new Option('--only <which>', 'only the workloads that would be annotated, are skipped, or have a warning').choices([
+      'annotate',
+      'skip',
+      'warning',
+    ]),
   )
   .addOption(option('--rules <file>', 'rules file; defaults to the shipped rules').argParser(nonEmpty))
   .addOption(
@@ -49,7 +61,11 @@ const flags = new Command('explain')
     examples(
       ['A file, or a folder of them', 'autoscrape explain -f deployment.yaml -f k8s/'],
       ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
-      ['What runs in a cluster', 'kubectl get pods -A -o json | autoscrape explain -f - -o json'],
+      [
+        'What runs in a cluster',
+        'kubectl get all,namespaces,servicemonitors,podmonitors -A -o json | autoscrape explain -f -',
+      ],
+      ['Annotations that are probably wrong', 'kubectl get pods -A -o json | autoscrape explain -f - --only warning'],
     ),
   );
 
@@ -63,43 +79,104 @@ export type ExplainOptions = OptionsOf<typeof flags>;
 
 /** Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, else 0. */
 export async function explain(options: ExplainOptions): Promise<number> {
-  const { filename, output, rules: file, mesh = false, recursive = false, namespace } = options;
+  const { rules: file, mesh = false, namespace = '', only } = options;
   const rules = await loadRules(file);
-  const counts = { annotated: 0, skipped: 0, others: new Array<OtherObject>() };
-  let exitCode = 0;
+  const { found, others, files, isComplete } = await readInput(options);
+  const { workloads, owned } = withoutOwned(found.map(({ workload }) => workload));
+  const fileOf = new Map(found.map((one) => [one.workload, one.file]));
+  const kept = workloads.map((workload): Found => ({ workload, file: fileOf.get(workload) ?? '' }));
+  const surroundings = { rules, related: relate(others, namespace), mesh, defaultNamespace: namespace };
+  const left = passedOver(others, owned);
+  const isShown = ({ decision, warnings }: Examined): boolean =>
+    only === undefined || (only === 'warning' ? warnings.length > 0 : decision.outcome === only);
+
+  const output = options.output ?? (options.verbose === true || kept.length === 1 ? 'text' : 'table');
+  const columns = process.stdout.columns ?? 100;
+  const withFile = files > 1;
+  const all: Examined[] = [];
+  for (const one of kept) {
+    if (output === 'text' || output === 'json' || output === 'yaml') {
+      const examined = examineInFull(one, surroundings);
+      // The totals need no more: what is shown of 20,000 workloads would not fit into memory together.
+      const { workload, file, optIn, decision, pods, warnings } = examined;
+      all.push({ workload, file, optIn, decision, pods, warnings });
+      if (!isShown(examined)) continue;
+      process.stdout.write(
+        output === 'text'
+          ? `${renderExplanation(examined, rules, { columns, verbose: options.verbose === true, withFile })}\n`
+          : renderRecord(output, explainRecord(examined, options.details === true)),
+      );
+    } else all.push(examine(one, surroundings));
+  }
+  const summary = summarise(all, left);
+  if (output === 'json' || output === 'yaml') {
+    for (const other of left) process.stdout.write(renderRecord(output, passedOverRecord(other)));
+    process.stdout.write(renderRecord(output, summary));
+    return isComplete ? 0 : 1;
+  }
+  const shown = all.filter(isShown);
+  if (output === 'name') {
+    process.stdout.write(shown.map(({ workload }) => `${kubectlName(workload)}\n`).join(''));
+    return isComplete ? 0 : 1;
+  }
+  if (output !== 'text' && shown.length > 0)
+    process.stdout.write(renderTables(shown, output === 'wide', withFile, only === 'warning'));
+  // No summary where nothing could be read: it would say that there are no workloads.
+  if (isComplete || all.length + left.length > 0) process.stdout.write(`${renderSummary(summary, left, columns)}\n`);
+  return isComplete ? 0 : 1;
+}
+
+/** What was read of the files. */
+interface Input {
+  readonly found: readonly Found[];
+  readonly others: readonly OtherObject[];
+  /** The number of files with a workload. */
+  readonly files: number;
+  /** Whether every file and document could be read; what could not is reported on stderr. */
+  readonly isComplete: boolean;
+}
+
+async function readInput({ filename, recursive }: ExplainOptions): Promise<Input> {
+  const found: Found[] = [];
+  const others: OtherObject[] = [];
+  let errors = 0;
   const reportError = (message: string): void => {
-    exitCode = 1;
+    errors += 1;
     process.stderr.write(`${message}\n`);
   };
-
-  for await (const source of readSources(filename, { recursive, stdin: process.stdin })) {
+  for await (const source of readSources(filename, { recursive: recursive === true, stdin: process.stdin })) {
     if (!source.content.ok) {
       reportError(`${source.name}: ${source.content.error}`);
       continue;
     }
     const { documents, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
-    const { workloads, others } = readWorkloads(documents);
-    for (const { name, problem } of namespaceProblems(others)) {
+    const objects = readWorkloads(documents);
+    for (const { name, problem } of namespaceProblems(objects.others)) {
       process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
     }
-    counts.others.push(...others);
-    for (const workload of workloads) {
-      const explanation = explainPod(workload.pod, rules, { mesh, namespace: workload.namespace || namespace });
-      counts[explanation.decision.outcome === 'annotate' ? 'annotated' : 'skipped'] += 1;
-      process.stdout.write(
-        output === 'text'
-          ? `${renderExplanation(workload, explanation, rules)}\n`
-          : renderRecord(output, explainRecord(workload, explanation)),
-      );
-    }
+    for (const other of objects.others) others.push(other);
+    for (const workload of objects.workloads) found.push({ workload, file: source.name });
   }
-  if (output !== 'text')
-    for (const other of counts.others) process.stdout.write(renderRecord(output, passedOverRecord(other)));
-  // No summary where nothing could be read: it would say that there are no workloads.
-  const isEmpty = counts.annotated + counts.skipped + counts.others.length === 0;
-  if (output === 'text' && !(isEmpty && exitCode !== 0)) process.stdout.write(`${renderSummary(counts)}\n`);
-  return exitCode;
+  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
+}
+
+/** Returns the table, what its reasons mean, and the warnings where they were asked for or are few. */
+function renderTables(shown: readonly Examined[], wide: boolean, withFile: boolean, withWarnings: boolean): string {
+  const { columns } = process.stdout;
+  const warned = shown.filter(({ warnings }) => warnings.length > 0).length;
+  const hint =
+    warned === 0 || withWarnings
+      ? ''
+      : `${warned} with a warning: --only warning shows ${warned === 1 ? 'it' : 'them'}, and -v everything.\n\n`;
+  const reasons = renderReasons(shown, columns ?? 100);
+  return `${renderTable(shown, { columns, wide, withFile, withWarnings })}\n${reasons}${reasons === '' ? '' : '\n'}${hint}`;
+}
+
+/** Returns what `kubectl get -o name` prints: `deployment.apps/shop`. */
+function kubectlName({ apiVersion, kind, name }: Workload): string {
+  const group = groupOf(apiVersion);
+  return stripControls(`${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`);
 }
 
 function renderRecord(output: 'json' | 'yaml', record: object): string {

@@ -43,7 +43,8 @@ function grafanaNotes(pod: Pod, endpoint: Endpoint): string[] {
 }
 
 function victoriaMetricsNotes(pod: Pod, endpoint: Endpoint, mesh: boolean): string[] {
-  if (mesh) {
+  // https://istio.io/latest/docs/ops/integrations/prometheus/#option-1-metrics-merging
+  if (mesh && pod.annotations.get('prometheus.istio.io/merge-metrics') !== 'false') {
     return [
       `Istio's agent merges this endpoint into its own at port ${ISTIO_MERGED_PORT}, which no container declares: ` +
         "VictoriaMetrics' chart does not scrape it.",

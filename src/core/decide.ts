@@ -14,6 +14,7 @@ import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './pod/port.ts';
 import type { SkipReason } from './skip-reason.ts';
 import type { Rules } from './rules/rule.ts';
 import { podCandidates, evaluateRules, findPorts } from './rules/evaluate-rules.ts';
+import { suspectAnnotations } from './suspect-annotations.ts';
 import * as warning from './warning.ts';
 import { isExhausted, spend, startWork } from './step-budget.ts';
 import type { Work } from './step-budget.ts';
@@ -53,8 +54,8 @@ export interface Surroundings {
  * | 5  | any spelling of scrape is not "true"           | skip declined; warn if it is similar    |
  * | 6  | two spellings of one key have different values | skip conflicting_keys; warn             |
  * | 7a | scrape is "true", port is Istio's merged port  | skip istio_merged                       |
- * | 7b | scrape is "true", port is set                  | skip already_annotated; warn if the     |
- * |    |                                                | port is not usable                      |
+ * | 7b | scrape is "true", port is set                  | skip already_annotated; warn where that |
+ * |    |                                                | is suspect (suspect-annotations.ts)     |
  * | 8  | scrape is "true", no port, one candidate       | annotate: add the missing annotations   |
  * | 9  | scrape is "true", no port, several or none     | skip already_annotated; warn            |
  * | 10 | no scrape, port is set but not usable          | skip bad_port_annotation; warn          |
@@ -184,12 +185,11 @@ function byAnnotation(subject: Subject): Decision | undefined {
   const usable = stated.port === undefined ? undefined : usablePort(pod, stated.port);
   if (stated.scrape === 'true' || stated.slow === 'true') {
     if (stated.port === ISTIO_MERGED_PORT) return skip('istio_merged');
-    if (stated.port !== undefined)
-      return skip('already_annotated', ...(usable === undefined ? [warning.unusablePort(keys.port)] : []));
+    const suspects = (): string[] => suspectAnnotations(pod, rules, stated).map((suspect) => suspect.warning);
+    if (stated.port !== undefined) return skip('already_annotated', ...suspects());
     const numbers = new Set(podCandidates(pod, rules).map(({ number }) => number));
     const [only] = numbers;
-    if (only === undefined || numbers.size > 1)
-      return skip('already_annotated', warning.everyPort(keys.port, numbers.size));
+    if (only === undefined || numbers.size > 1) return skip('already_annotated', ...suspects());
     return annotateAt(subject, only, 'annotation');
   }
   if (stated.port === undefined) return undefined;

@@ -6,7 +6,7 @@ import { endpointsAt, evaluateRule } from './rules/evaluate-rule.ts';
 import type { FailedCondition } from './rules/evaluate-rule.ts';
 import { isOtherProtocol, readPod } from './pod/pod.ts';
 import type { Container, Pod } from './pod/pod.ts';
-import { isScrapable } from './pod/port.ts';
+import { ISTIO_PORTS, isScrapable } from './pod/port.ts';
 import type { Rule, Rules } from './rules/rule.ts';
 import { ownContainers } from './rules/evaluate-rules.ts';
 import type { NoEndpoint } from './skip-reason.ts';
@@ -45,9 +45,36 @@ export function explain(object: unknown, rules: Rules, surroundings: Surrounding
   if (pod === undefined || (decision.outcome === 'skip' && decision.reason === 'too_complex'))
     return { decision, candidates: [], notes: [] };
   const candidates = [...pod.containers, ...pod.sidecars].flatMap((container) => candidatesOf(container, pod, rules));
-  const notes = consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false));
+  const notes = [
+    ...otherEndpoints(decision, candidates, rules),
+    ...consumerNotes(pod, decision, rules, isMeshed(pod, surroundings.mesh ?? false)),
+  ];
   return isExhausted(pod.work) ? { decision, candidates: [], notes: [TOO_COMPLEX] } : { decision, candidates, notes };
 }
+
+/**
+ * Returns notes on the ports that rules find besides the one that is annotated, which a scraper does
+ * not see. Rules that only hint are left out.
+ */
+function otherEndpoints(decision: Decision, candidates: readonly Candidate[], rules: Rules): string[] {
+  if (decision.outcome === 'skip') return [];
+  const [{ port: annotated }] = decision.endpoints;
+  const firm = new Set(rules.rules.filter(({ confirm }) => !confirm).map(({ name }) => name));
+  const others = candidates.flatMap(({ container, port, matched }) => {
+    const found = matched.find(({ rule }) => firm.has(rule));
+    return found === undefined || port === annotated ? [] : [{ container, port, ...found }];
+  });
+  return others
+    .slice(0, MAX_OTHERS)
+    .map(
+      ({ container, port, path, rule }) =>
+        `Port ${port} of container ${container} (${path}, rule ${rule}) is not scraped, because annotations carry one endpoint: ` +
+        'a PodMonitor, or a scrape configuration by port name, takes several.',
+    );
+}
+
+/** Notes on other endpoints of one pod: a decision may list 64 of them. */
+const MAX_OTHERS = 4;
 
 const TOO_COMPLEX = 'The pod is too complex to show the result of each rule for each of its ports.';
 
@@ -96,7 +123,8 @@ function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[]
 
 function whyExcluded(port: number, pod: Pod): string | undefined {
   if (isOtherProtocol(pod, port)) return 'declared, but not for TCP';
-  if (!isScrapable(port)) return 'cannot be scraped (out of range, or reserved by Istio)';
+  if (ISTIO_PORTS.has(port)) return 'cannot be scraped: Istio reserves it, and rejects pods that are annotated with it';
+  if (!isScrapable(port)) return 'cannot be scraped: a port is a number from 1 to 65535';
   return undefined;
 }
 

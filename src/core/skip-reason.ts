@@ -13,7 +13,7 @@ export const REASONS = {
     'Two spellings of one annotation have different values, and Prometheus picks one of them at random.',
   istio_merged:
     "Istio's injector ran first and points Prometheus at its own port 15020, where it merges the metrics that it knows of.",
-  already_annotated: 'The pod already has annotations that say where to scrape it.',
+  already_annotated: 'The pod has scrape annotations of its own, which autoscrape never changes.',
   bad_port_annotation: 'The port annotation is not a decimal port number that can be scraped.',
   bad_rule_label: 'The label autoscrape.io/rule names an unknown rule, or a rule that finds no port in this pod.',
   bad_port_label: 'The label autoscrape.io/port does not name a port of this pod that can be scraped.',

@@ -36,15 +36,15 @@ export function unusablePort(key: string): string {
   );
 }
 
-/** Returns the warning for `scrape: "true"` without a port. */
-export function everyPort(key: string, candidates: number): string {
+/** Returns the warning for `scrape: "true"` without a port; `rule` finds `found`, where one does. */
+export function everyPort(key: string, candidates: number, rule?: string, found?: number): string {
+  const which = rule === undefined ? 'the one that serves metrics' : `"${found}", which rule ${rule} finds`;
   return candidates === 0
     ? fit(
-        `autoscrape: scrape is "true", but the pod declares no TCP port and ${key} is missing, so scrapers guess: add ${key}`,
+        `autoscrape: scrape is "true", but the pod declares no TCP port and ${key} is missing, so scrapers guess: add ${key}` +
+          (rule === undefined ? '' : `: ${which}`),
       )
-    : fit(
-        `autoscrape: without ${key} Prometheus scrapes all ${candidates} declared ports: set it to the one that serves metrics`,
-      );
+    : fit(`autoscrape: without ${key} Prometheus scrapes all ${candidates} declared ports: set it to ${which}`);
 }
 
 /** Returns the warning for a label that names an unknown rule. */
@@ -93,6 +93,7 @@ export function tooLarge(): string {
   return "autoscrape: not annotated, because the annotations would come too close to 256 KiB, the API server's limit";
 }
 
-function fit(text: string): string {
+/** Returns the text, cut to the length that the API server lets through. */
+export function fit(text: string): string {
   return text.length <= 256 ? text : `${text.slice(0, 255)}…`;
 }

@@ -1,51 +1,76 @@
 import { qualifiedKind } from '../manifest/kinds.ts';
-import type { MakesPods } from '../manifest/kinds.ts';
-import type { OtherObject } from '../manifest/workload.ts';
+import type { Owned } from '../manifest/owners.ts';
+import type { ManifestObject, OtherObject } from '../manifest/workload.ts';
 
-/** Why an object is no workload, in one sentence each. */
+/** Why an object of the input is not explained: a stable key, with its sentence. */
 const BECAUSE = {
-  no: 'Objects of this kind create no pods.',
+  no_pods: 'Objects of this kind create no pods.',
   operator:
     'The operator of this kind makes its pods; autoscrape annotates them as they are created. ' +
-    'Ask of one of them: kubectl get pod POD -o yaml | autoscrape explain -f -',
-  unknown:
+    'Ask about one of them: kubectl get pod POD -o yaml | autoscrape explain -f -',
+  unknown_kind:
     'A custom resource without a pod template. If an operator makes pods of it, autoscrape annotates them as they are ' +
     'created: kubectl get pod POD -o yaml | autoscrape explain -f -',
-} as const satisfies Record<MakesPods, string>;
+  counted_with_owner: 'Its owner is in the same input, and is explained.',
+} as const;
 
-/** An object that is no workload, as data. */
+/** An object of the input that is not explained. */
+export interface PassedOver {
+  readonly object: ManifestObject;
+  readonly why: keyof typeof BECAUSE;
+  /** What makes it, where that is in the input. */
+  readonly owner: string | null;
+}
+
+/** The same as data. */
 export interface PassedOverRecord {
   readonly type: 'passed_over';
   readonly apiVersion: string;
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  /** Whether pods are made of it: `no`, `operator` or `unknown`. */
-  readonly makesPods: MakesPods;
+  readonly why: PassedOver['why'];
   readonly because: string;
+  readonly owner: string | null;
 }
 
-/** Returns an object that is no workload as plain data. */
-export function passedOverRecord({ apiVersion, kind, namespace, name, makesPods }: OtherObject): PassedOverRecord {
-  return { type: 'passed_over', apiVersion, kind, namespace, name, makesPods, because: BECAUSE[makesPods] };
-}
-
-/** Returns sentences on the objects that are no workloads, those that make no pods in one. */
-export function renderPassedOver(others: readonly OtherObject[]): string[] {
-  const of = (wanted: MakesPods): string => list(others.filter(({ makesPods }) => makesPods === wanted));
-  const [none, operator, unknown] = [of('no'), of('operator'), of('unknown')];
+/** Returns the objects that are not explained, in their order: those that are no workloads, and those that another makes. */
+export function passedOver(others: readonly OtherObject[], owned: Owned['owned']): PassedOver[] {
+  const WHY = { none: 'no_pods', by_operator: 'operator', unknown: 'unknown_kind' } as const;
   return [
+    ...others.map((object) => ({ object, why: WHY[object.pods], owner: null })),
+    ...owned.map(({ workload, owner }) => ({ object: workload, why: 'counted_with_owner' as const, owner })),
+  ];
+}
+
+/** Returns an object that is not explained as plain data. */
+export function passedOverRecord({ object, why, owner }: PassedOver): PassedOverRecord {
+  const { apiVersion, kind, namespace, name } = object;
+  return { type: 'passed_over', apiVersion, kind, namespace, name, why, because: BECAUSE[why], owner };
+}
+
+/** Returns sentences on the objects that are not explained: one for each reason, with the number of each kind. */
+export function renderPassedOver(all: readonly PassedOver[]): string[] {
+  const of = (wanted: PassedOver['why']): string => list(all.filter(({ why }) => why === wanted));
+  const [none, operator, unknown, counted] = [
+    of('no_pods'),
+    of('operator'),
+    of('unknown_kind'),
+    of('counted_with_owner'),
+  ];
+  return [
+    ...(counted === '' ? [] : [`Counted with their owners: ${counted}.`]),
     ...(none === '' ? [] : [`Not read, because they create no pods: ${none}.`]),
     ...(operator === '' ? [] : [`${operator}: ${lowerFirst(BECAUSE.operator)}`]),
-    ...(unknown === '' ? [] : [`${unknown}: ${lowerFirst(BECAUSE.unknown)}`]),
+    ...(unknown === '' ? [] : [`${unknown}: ${lowerFirst(BECAUSE.unknown_kind)}`]),
   ];
 }
 
 /** Returns the number of objects of each kind, in the order of the input. */
-function list(objects: readonly OtherObject[]): string {
+function list(all: readonly PassedOver[]): string {
   const counts = new Map<string, number>();
-  for (const { apiVersion, kind } of objects) {
-    const called = kind === '' ? 'without a kind' : qualifiedKind(apiVersion, kind);
+  for (const { object } of all) {
+    const called = object.kind === '' ? 'without a kind' : qualifiedKind(object.apiVersion, object.kind);
     counts.set(called, (counts.get(called) ?? 0) + 1);
   }
   return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');

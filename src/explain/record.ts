@@ -1,5 +1,8 @@
-import type { Candidate, Explanation } from '../core/explain.ts';
-import type { Workload } from '../manifest/workload.ts';
+import type { Candidate } from '../core/explain.ts';
+import type { Endpoint } from '../core/rules/endpoint.ts';
+import { REASONS } from '../core/skip-reason.ts';
+import type { ExaminedInFull } from './examine.ts';
+import type { NamespaceOptIn } from './related.ts';
 
 /** The result of `explain` for one workload, as data: every key is always present. */
 export interface ExplainRecord {
@@ -8,29 +11,44 @@ export interface ExplainRecord {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** The path of the pod template in the object, such as `spec.template`; empty for a Pod. */
+  readonly template: string;
+  readonly file: string;
+  /** The line of the file on which the document begins. */
+  readonly line: number;
+  /** Whether pods of its namespace are annotated at all; null where the input does not tell. */
+  readonly namespaceOptIn: NamespaceOptIn | null;
   readonly outcome: 'annotate' | 'skip';
   /** The rule that found the endpoint; null where none did. */
   readonly rule: string | null;
   /** The stable key of the reason for a skip; null for a pod that would be annotated. */
   readonly reason: string | null;
+  /** The reason in a sentence; null for a pod that would be annotated. */
+  readonly sentence: string | null;
   /** Whether the rule only hints, so that the endpoint is asked first where asking is on. */
   readonly confirm: boolean;
+  /** What the rule found; the annotations carry the first. */
+  readonly endpoints: readonly Endpoint[];
   /** The annotations that would be added. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
   /** Sentences on how scrapers read the annotations. */
   readonly notes: readonly string[];
+  /** Sentences on what to do, the most useful first. */
+  readonly advice: readonly string[];
   readonly candidates: readonly CandidateRecord[];
 }
 
-type CandidateRecord = Omit<Candidate, 'excluded'> & { readonly excluded: string | null };
+/** One port; with `--details` also the rules that do not match it. */
+type CandidateRecord = Omit<Candidate, 'excluded' | 'notMatched'> & {
+  readonly excluded: string | null;
+  readonly notMatched?: Candidate['notMatched'];
+};
 
 /** Returns the explanation of a workload as plain data. */
-export function explainRecord(
-  { apiVersion, kind, namespace, name }: Workload,
-  explanation: Explanation,
-): ExplainRecord {
-  const { decision, candidates, notes } = explanation;
+export function explainRecord(examined: ExaminedInFull, withDetails: boolean): ExplainRecord {
+  const { workload, file, optIn, decision, candidates, warnings, notes, advice } = examined;
+  const { apiVersion, kind, namespace, name, template, line } = workload;
   const isAnnotated = decision.outcome === 'annotate';
   return {
     type: 'workload',
@@ -38,13 +56,24 @@ export function explainRecord(
     kind,
     namespace,
     name,
+    template,
+    file,
+    line,
+    namespaceOptIn: optIn ?? null,
     outcome: decision.outcome,
     rule: decision.rule ?? null,
     reason: isAnnotated ? null : decision.reason,
+    sentence: isAnnotated ? null : REASONS[decision.reason],
     confirm: isAnnotated && decision.confirm,
+    endpoints: isAnnotated ? decision.endpoints : [],
     annotations: isAnnotated ? decision.annotations : {},
-    warnings: decision.warnings,
+    warnings,
     notes,
-    candidates: candidates.map((candidate) => ({ ...candidate, excluded: candidate.excluded ?? null })),
+    advice: advice.sentences,
+    candidates: candidates.map(({ notMatched, ...candidate }) => ({
+      ...candidate,
+      excluded: candidate.excluded ?? null,
+      ...(withDetails && { notMatched }),
+    })),
   };
 }

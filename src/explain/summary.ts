@@ -1,27 +1,83 @@
-import type { OtherObject } from '../manifest/workload.ts';
+import type { Examined } from './examine.ts';
+import { wrap } from './paint.ts';
 import { renderPassedOver } from './passed-over.ts';
+import type { PassedOver } from './passed-over.ts';
 
-/** Counts of an `explain` run. */
-export interface Seen {
-  readonly annotated: number;
-  readonly skipped: number;
-  /** The objects that are no workloads. */
-  readonly others: readonly OtherObject[];
+/** A number of workloads, and of the pods that they say they have. */
+export interface Count {
+  readonly workloads: number;
+  readonly pods: number;
 }
 
-/** Returns the last lines of `explain`: the number of workloads, and of objects that were passed over. */
-export function renderSummary({ annotated, skipped, others }: Seen): string {
-  const workloads = annotated + skipped;
-  const passedOver = renderPassedOver(others);
-  const first =
-    workloads === 0
-      ? others.length === 0
-        ? 'Nothing here creates pods.'
-        : 'No workload here.'
-      : `${count(workloads, 'workload')}: ${annotated} would be annotated, ${skipped} skipped.`;
-  return [first, ...passedOver].join('\n');
+/** The totals of an `explain` run, as data. */
+export interface SummaryRecord extends Count {
+  readonly type: 'summary';
+  readonly annotate: Count & { readonly byRule: Readonly<Record<string, Count>> };
+  readonly skip: Count & { readonly byReason: Readonly<Record<string, Count>> };
+  /** Workloads with a warning. */
+  readonly withWarnings: number;
+  readonly passedOver: number;
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+/** Returns the totals. */
+export function summarise(all: readonly Examined[], passedOver: readonly PassedOver[]): SummaryRecord {
+  const annotated = all.filter(({ decision }) => decision.outcome === 'annotate');
+  const skipped = all.filter(({ decision }) => decision.outcome === 'skip');
+  return {
+    type: 'summary',
+    ...countOf(all),
+    annotate: { ...countOf(annotated), byRule: countBy(annotated, ({ decision }) => decision.rule ?? '') },
+    skip: {
+      ...countOf(skipped),
+      byReason: countBy(skipped, ({ decision }) => (decision.outcome === 'skip' ? decision.reason : '')),
+    },
+    withWarnings: all.filter(({ warnings }) => warnings.length > 0).length,
+    passedOver: passedOver.length,
+  };
+}
+
+function countOf(all: readonly Examined[]): Count {
+  return { workloads: all.length, pods: all.reduce((sum, { pods }) => sum + pods, 0) };
+}
+
+/** Returns the counts of each group, the largest first. */
+function countBy(all: readonly Examined[], by: (examined: Examined) => string): Readonly<Record<string, Count>> {
+  const groups = [...Map.groupBy(all, by)].map(([key, group]): [string, Count] => [key, countOf(group)]);
+  return Object.fromEntries(groups.toSorted(([, a], [, b]) => b.workloads - a.workloads));
+}
+
+/** Returns the last lines of `explain`: the totals, where there are several workloads by rule and reason, and what was passed over. */
+export function renderSummary(summary: SummaryRecord, passedOver: readonly PassedOver[], columns: number): string {
+  const { workloads, annotate, skip } = summary;
+  const left = renderPassedOver(passedOver).flatMap((line) => wrap(line, columns, '', '  '));
+  if (workloads === 0)
+    return [left.length === 0 ? 'Nothing here creates pods.' : 'No workload here.', ...left].join('\n');
+  const first = `${number(workloads)} workload${workloads === 1 ? '' : 's'}: ${amount(annotate)} would be annotated, ${amount(skip)} skipped.`;
+  const groups = (what: string, by: Readonly<Record<string, Count>>): string[] =>
+    Object.keys(by).length === 0
+      ? []
+      : wrap(
+          `${what}${Object.entries(by)
+            .map(([key, count]) => `${key} ${amount(count)}`)
+            .join(', ')}`,
+          columns,
+          '  ',
+          ' '.repeat(16),
+        );
+  return [
+    first,
+    ...(workloads === 1
+      ? []
+      : [...groups('annotated by  ', annotate.byRule), ...groups('skipped       ', skip.byReason)]),
+    ...left,
+  ].join('\n');
+}
+
+/** Returns the number of workloads, and of their pods where that is another one. */
+function amount({ workloads, pods }: Count): string {
+  return workloads === pods ? number(workloads) : `${number(workloads)} (${number(pods)} pod${pods === 1 ? '' : 's'})`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en');
 }

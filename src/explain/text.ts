@@ -1,22 +1,38 @@
-import { styleText } from 'node:util';
 import type { AnnotationKeys } from '../core/annotations/keys.ts';
-import { stripControls } from '../core/control-characters.ts';
 import type { Decision } from '../core/decision.ts';
-import type { Candidate, Explanation } from '../core/explain.ts';
+import type { Candidate } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { qualifiedKind } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
-import { whyUnreadable } from './unreadable.ts';
+import type { Examined, ExaminedInFull } from './examine.ts';
+import { cut, paint, visible, wrap } from './paint.ts';
 
-const COLUMNS = 100;
 const INDENT = ' '.repeat(6);
 
-/** Returns the explanation of a workload for a person: the decision, the annotations it adds, warnings, each port, notes. */
-export function renderExplanation(workload: Workload, explanation: Explanation, rules: Rules): string {
-  const { decision, candidates, notes } = explanation;
-  const lines = [headline(workload, decision)];
+/** How an explanation is printed. */
+export interface TextStyle {
+  /** The width of the terminal. */
+  readonly columns: number;
+  /** Whether each port is shown, with what each rule says about it. */
+  readonly verbose: boolean;
+  /** Whether the file and the line of the workload are shown. */
+  readonly withFile: boolean;
+}
+
+/**
+ * Returns the explanation of a workload for a person: first the decision, why, and what to do; then the annotations,
+ * warnings and notes; where `verbose`, each port.
+ */
+export function renderExplanation(examined: ExaminedInFull, rules: Rules, style: TextStyle): string {
+  const { workload, decision, candidates, warnings, notes, advice } = examined;
+  const { columns, verbose, withFile } = style;
+  const [first, ...others] = advice.sentences;
+  const lines = [headline(workload, decision) + (withFile ? paint('dim', `  ${placeOf(examined)}`) : '')];
+  lines.push(...wrap(reason(examined), columns));
+  if (first !== undefined) lines.push(...wrap(`To do: ${lowerFirst(first)}`, columns, '  ', INDENT));
+  for (const sentence of others) lines.push(...wrap(sentence, columns, '  ', INDENT));
   if (decision.outcome === 'annotate') {
     for (const [key, value] of Object.entries(decision.annotations)) {
       lines.push(paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
@@ -25,32 +41,38 @@ export function renderExplanation(workload: Workload, explanation: Explanation, 
       const [{ port, path }] = decision.endpoints;
       lines.push(visible(`  Rule ${decision.rule} only hints: where asking is on, :${port}${path} is asked first.`));
     }
-  } else {
-    lines.push(`  ${REASONS[decision.reason]}`);
-    if (decision.reason === 'unreadable')
-      lines.push(...whyUnreadable(workload.pod).map((text) => visible(`  ${text}`)));
   }
-  for (const warning of decision.warnings) lines.push(paint('yellow', `  ! ${warning}`));
-  if (candidates.length === 0 && decision.outcome === 'skip' && decision.reason === 'no_candidate') {
-    lines.push('  No container declares a port, and no rule finds one in arguments or variables.');
+  for (const { what, yaml } of advice.snippets) {
+    lines.push(
+      `  ${what}:`,
+      ...yaml
+        .trimEnd()
+        .split('\n')
+        .map((line) => visible(`    ${line}`)),
+    );
   }
-
-  const about = candidates.map(({ port, name, container }) =>
-    visible(
-      `  port ${Number.isNaN(port) ? '(not a number)' : port}${name === '' ? '' : ` ${name}`}, container ${container}`,
-    ),
-  );
-  const width = Math.max(0, ...about.map((text) => text.length));
-  for (const [i, candidate] of candidates.entries()) {
-    lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision, rules.annotationKeys)}`);
-    const notMatched = renderNotMatched(candidate, decision, rules);
-    const next = candidates[i + 1];
-    // Ports with the same reasons share one list, below the last of them.
-    const isSaidBelow = next !== undefined && renderNotMatched(next, decision, rules).join() === notMatched.join();
-    if (!isSaidBelow) lines.push(...notMatched.map((line) => paint('dim', line)));
-  }
-  for (const note of notes) lines.push(...wrap(visible(note).split(' '), '  '));
+  for (const warning of warnings)
+    lines.push(...wrap(`! ${warning}`, columns, '  ', '    ').map((line) => paint('yellow', line)));
+  for (const note of notes) lines.push(...wrap(note, columns));
+  if (verbose) lines.push(...renderPorts(candidates, decision, rules, columns));
   return `${lines.join('\n')}\n`;
+}
+
+/** Returns where the workload is written, such as `k8s/shop.yaml:12`. */
+export function placeOf({ file, workload }: Pick<Examined, 'file' | 'workload'>): string {
+  return visible(`${file}:${workload.line}`);
+}
+
+/** Returns what the workload is called: its kind, namespace and name, and which of several pod templates it is. */
+export function titleOf({ apiVersion, kind, namespace, name, template, isOneOfSeveral }: Workload): string {
+  const path = [namespace, name].filter((part) => part !== '').join('/');
+  const part = isOneOfSeveral ? ` (${template})` : '';
+  return `${qualifiedKind(apiVersion, kind)} ${path}`.trimEnd() + part;
+}
+
+/** Returns what names a rule in a sentence. */
+export function naming(rule: string): string {
+  return rule === 'annotation' || rule === 'label' ? `its own ${rule}` : `rule ${rule}`;
 }
 
 function headline(workload: Workload, decision: Decision): string {
@@ -61,15 +83,38 @@ function headline(workload: Workload, decision: Decision): string {
   return `${title}: ${paint('cyan', `skipped (${decision.reason}${rule})`)}`;
 }
 
-/** Returns what the workload is called: its kind, namespace and name, and which of several pod templates it is. */
-function titleOf({ apiVersion, kind, namespace, name, template, isOneOfSeveral }: Workload): string {
-  const path = [namespace, name].filter((part) => part !== '').join('/');
-  const part = isOneOfSeveral ? ` (${template})` : '';
-  return `${qualifiedKind(apiVersion, kind)} ${path}`.trimEnd() + part;
+/** Returns the target that the pod becomes, or why it becomes none. */
+function reason({ decision, candidates }: ExaminedInFull): string {
+  if (decision.outcome === 'annotate') {
+    const [{ container, port, path, scheme }] = decision.endpoints;
+    const of = container === '' ? '' : `, of container ${container}`;
+    return `Its target: :${port}${path}${scheme === 'https' ? ' (https)' : ''}${of}.`;
+  }
+  const none =
+    decision.reason === 'no_candidate' && candidates.length === 0
+      ? ' No container declares a port, and no rule finds one in arguments or variables.'
+      : '';
+  return REASONS[decision.reason] + none;
 }
 
-function naming(rule: string): string {
-  return rule === 'annotation' || rule === 'label' ? `its own ${rule}` : `rule ${rule}`;
+function renderPorts(candidates: readonly Candidate[], decision: Decision, rules: Rules, columns: number): string[] {
+  const lines: string[] = [];
+  const about = candidates.map(({ port, name, container }) =>
+    visible(
+      `  port ${Number.isNaN(port) ? '(not a number)' : port}${name === '' ? '' : ` ${name}`}, container ${container}`,
+    ),
+  );
+  const width = Math.max(0, ...about.map((text) => text.length));
+  for (const [i, candidate] of candidates.entries()) {
+    lines.push(`${about[i]?.padEnd(width) ?? ''}  ${verdict(candidate, decision, rules.annotationKeys)}`);
+    const notMatched = renderNotMatched(candidate, decision, rules, columns);
+    const next = candidates[i + 1];
+    // Ports with the same reasons share one list, below the last of them.
+    const isSaidBelow =
+      next !== undefined && renderNotMatched(next, decision, rules, columns).join() === notMatched.join();
+    if (!isSaidBelow) lines.push(...notMatched.map((line) => paint('dim', line)));
+  }
+  return lines;
 }
 
 function verdict({ container, port, excluded, matched }: Candidate, decision: Decision, keys: AnnotationKeys): string {
@@ -93,7 +138,12 @@ function verdict({ container, port, excluded, matched }: Candidate, decision: De
  * Returns the rules that come before the one that decided and do not match the port. Where no rule
  * matches anything, each has its reason; otherwise only their names are listed.
  */
-function renderNotMatched({ excluded, notMatched }: Candidate, decision: Decision, rules: Rules): string[] {
+function renderNotMatched(
+  { excluded, notMatched }: Candidate,
+  decision: Decision,
+  rules: Rules,
+  columns: number,
+): string[] {
   const foundNothing = decision.outcome === 'skip' && decision.reason === 'no_candidate';
   if (excluded !== undefined || (!foundNothing && decision.rule === undefined)) return [];
   const decider = rules.rules.findIndex(({ name }) => name === decision.rule);
@@ -101,33 +151,15 @@ function renderNotMatched({ excluded, notMatched }: Candidate, decision: Decisio
   // A rule with `exclude` never finds a port, so that it does not match explains nothing.
   const finders = new Set(evaluated.filter(({ exclude }) => exclude === undefined).map(({ name }) => name));
   const shown = notMatched.filter(({ rule }) => finders.has(rule));
-  if (!foundNothing)
-    return shown.length === 0
-      ? []
-      : wrap(['earlier rules, not matched:', ...shown.map(({ rule }, i) => rule + (i + 1 < shown.length ? ',' : ''))]);
-  const width = Math.max(0, ...shown.map(({ rule }) => rule.length));
-  return shown.map(({ rule, because }) => cut(`${INDENT}${rule.padEnd(width)}  ${because}`));
-}
-
-function paint(style: 'bold' | 'cyan' | 'dim' | 'green' | 'yellow', text: string): string {
-  return styleText(style, visible(text));
-}
-
-/** Returns the string without control characters: others write the manifests, and a name must not reach the terminal as an escape sequence. */
-function visible(text: string): string {
-  return stripControls(text, '\uFFFD');
-}
-
-function cut(line: string): string {
-  return line.length <= COLUMNS ? line : `${line.slice(0, COLUMNS - 1)}…`;
-}
-
-function wrap(words: readonly string[], indent = INDENT): string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(indent + word);
+  if (!foundNothing) {
+    const names = shown.map(({ rule }) => rule).join(', ');
+    return names === '' ? [] : wrap(`earlier rules, not matched: ${names}`, columns, INDENT);
   }
-  return lines;
+  const width = Math.max(0, ...shown.map(({ rule }) => rule.length));
+  return shown.map(({ rule, because }) => cut(`${INDENT}${rule.padEnd(width)}  ${because}`, columns));
+}
+
+/** `Set it` becomes `set it`; a word in capitals stays. */
+function lowerFirst(text: string): string {
+  return /^[A-Z][a-z ]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
 }

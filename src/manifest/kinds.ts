@@ -1,11 +1,8 @@
-/** What is known of the pods of a kind that contains no pod template. */
-export type MakesPods =
-  /** The kind has no pods. */
-  | 'no'
-  /** Its operator makes them. */
-  | 'operator'
-  /** A custom resource of which nothing is known. */
-  | 'unknown';
+/**
+ * What is known of the pods of a kind without a pod template: there are none; its operator makes them; or, of other custom
+ * resources, nothing.
+ */
+export type PodsOfKind = 'none' | 'by_operator' | 'unknown';
 
 /** Returns the API group: empty for the core group. */
 export function groupOf(apiVersion: string): string {
@@ -84,11 +81,11 @@ const WITHOUT_PODS =
   /(?:^|\.)(?:cert-manager\.io|istio\.io|kyverno\.io|gatekeeper\.sh|monitoring\.coreos\.com|k8s\.cni\.cncf\.io)$/;
 
 /** Returns what is known of the pods of a kind. */
-export function makesPods(apiVersion: string, kind: string): MakesPods {
+export function podsOfKind(apiVersion: string, kind: string): PodsOfKind {
   const group = groupOf(apiVersion);
   if (OPERATORS.has(group)) {
     const kinds = OPERATORS.get(group);
-    if (kinds === undefined || kinds.includes(kind)) return 'operator';
+    if (kinds === undefined || kinds.includes(kind)) return 'by_operator';
   }
-  return isBuiltIn(group) || WITHOUT_PODS.test(group) ? 'no' : 'unknown';
+  return isBuiltIn(group) || WITHOUT_PODS.test(group) ? 'none' : 'unknown';
 }

@@ -1,7 +1,7 @@
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { groupOf, isBuiltIn, makesPods, mayHoldTemplate } from './kinds.ts';
-import type { MakesPods } from './kinds.ts';
+import { groupOf, isBuiltIn, mayHoldTemplate, podsOfKind } from './kinds.ts';
+import type { PodsOfKind } from './kinds.ts';
 import type { Document } from './parse.ts';
 import { podTemplates } from './pod-templates.ts';
 
@@ -30,7 +30,7 @@ export interface Workload extends ManifestObject {
 
 /** An object without a pod template. */
 export interface OtherObject extends ManifestObject {
-  readonly makesPods: MakesPods;
+  readonly pods: PodsOfKind;
 }
 
 /** The objects of a manifest, in order. */
@@ -73,7 +73,7 @@ export function readWorkloads(documents: readonly Document[]): Workloads {
       workloads.push(...made.map((pod) => ({ ...identity, ...pod, isOneOfSeveral: made.length > 1 })));
     else if (Array.isArray(items))
       put(items, line, { apiVersion: identity.apiVersion, kind: identity.kind.replace(/List$/, '') });
-    else others.push({ ...identity, makesPods: makesPods(identity.apiVersion, identity.kind) });
+    else others.push({ ...identity, pods: podsOfKind(identity.apiVersion, identity.kind) });
   }
   return { workloads, others };
 }

@@ -36,7 +36,8 @@ for (const [rulesText, cases] of Map.groupBy(fixtures, ({ rulesText }) => rulesT
         const records = stdout
           .trimEnd()
           .split('\n')
-          .map((line): Explained => JSON.parse(line));
+          .map((line): Explained => JSON.parse(line))
+          .filter(({ type }) => type === 'workload');
         assert.deepEqual(
           records.map((record) => [record.name, explained(record)]),
           some.map(({ pod, want }) => [pod.metadata.name, want]),
@@ -67,6 +68,7 @@ for (const [rulesText, cases] of Map.groupBy(fixtures, ({ rulesText }) => rulesT
 
 /** As much of a line of `explain -o json` as want.json speaks of. */
 interface Explained {
+  readonly type: string;
   readonly name: string;
   readonly outcome: Want['outcome'];
   readonly rule: string | null;

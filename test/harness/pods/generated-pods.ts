@@ -354,8 +354,8 @@ export function rowOf(object: unknown, rules: Rules, surroundings: Surroundings 
   }
   const { reason, warnings } = decision;
   if (reason === 'already_annotated') {
-    if (warnings.length === 0) return named(reason, 'at a port');
-    return named(reason, warnings.includes(unusablePort(P)) ? 'at no usable port' : 'without a port');
+    if (warnings.some((text) => /(?:without|and) \S+\/port/.test(text))) return named(reason, 'without a port');
+    return named(reason, warnings.includes(unusablePort(P)) ? 'at no usable port' : 'at a port');
   }
   if (reason === 'bad_rule_label')
     return named(reason, warnings.some((text) => text.includes('names an unknown rule')) ? 'no rule' : 'no port');

@@ -14,21 +14,33 @@ const FIELDS = [
   'kind',
   'namespace',
   'name',
+  'template',
+  'file',
+  'line',
+  'namespaceOptIn',
   'outcome',
   'rule',
   'reason',
+  'sentence',
   'confirm',
+  'endpoints',
   'annotations',
   'warnings',
   'notes',
+  'advice',
   'candidates',
 ];
 
-function records(stdout: string): Record<string, unknown>[] {
+function lines(stdout: string): Record<string, unknown>[] {
   return stdout
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
+}
+
+/** Returns the lines about workloads. */
+function records(stdout: string): Record<string, unknown>[] {
+  return lines(stdout).filter(({ type }) => type === 'workload');
 }
 
 const deployment = `
@@ -46,14 +58,14 @@ async function fileWith(t: TestContext, name: string, text: string): Promise<str
   return join(folder, name);
 }
 
-test('-o json prints one line for each workload, with all fields, and then one for each object that is none', async () => {
+test('-o json prints one line for each workload, with all fields, then one for each object that is none, and the totals', async () => {
   const { code, stdout, stderr } = await runAutoscrape(
     ['explain', '-f', '-', '-o', 'json'],
     `${deployment}---\nkind: Service\n---\n${nothing}`,
   );
   assert.equal(stderr, '');
   assert.equal(code, 0);
-  const [shop, silent, service, ...more] = records(stdout);
+  const [shop, silent, service, summary, ...more] = lines(stdout);
   assert.ok(shop !== undefined && silent !== undefined);
   assert.equal(more.length, 0);
   assert.deepEqual(service, {
@@ -62,25 +74,34 @@ test('-o json prints one line for each workload, with all fields, and then one f
     kind: 'Service',
     namespace: '',
     name: '',
-    makesPods: 'no',
+    why: 'no_pods',
     because: 'Objects of this kind create no pods.',
+    owner: null,
   });
+  assert.deepEqual([summary?.['type'], summary?.['workloads'], summary?.['passedOver']], ['summary', 2, 1]);
   assert.deepEqual([Object.keys(shop), Object.keys(silent)], [FIELDS, FIELDS]);
   assert.deepEqual(
-    { ...shop, annotations: undefined, candidates: undefined },
+    { ...shop, annotations: undefined, endpoints: undefined, candidates: undefined },
     {
       type: 'workload',
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       namespace: 'prod',
       name: 'shop',
+      template: 'spec.template',
+      file: 'standard input',
+      line: 2,
+      namespaceOptIn: null,
       outcome: 'annotate',
       rule: 'metrics-port',
       reason: null,
+      sentence: null,
       confirm: false,
+      endpoints: undefined,
       annotations: undefined,
       warnings: [],
       notes: [],
+      advice: ['kubectl label namespace prod autoscrape.io/inject=enabled (once)'],
       candidates: undefined,
     },
   );
@@ -99,7 +120,7 @@ test('-o yaml prints the same records as -o json, one document each', async () =
     ['json', 'yaml'].map((format) => runAutoscrape(['explain', '-f', '-', '-o', format], input)),
   );
   const documents = parseAllDocuments(yaml?.stdout ?? '').map((document): unknown => document.toJS());
-  assert.deepEqual(documents, records(json?.stdout ?? ''));
+  assert.deepEqual(documents, lines(json?.stdout ?? ''));
 });
 
 test('every pod of a list of 400 is explained, in order', async () => {
@@ -259,8 +280,11 @@ test('without -f it is a usage error', async () => {
   assert.match(stderr, /--filename/);
 });
 
-test('each candidate in a record names every rule once, as matched or not', async () => {
-  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], deployment);
+test('each candidate in a record names the rules that match, and with --details every rule once', async () => {
+  const plain = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], deployment);
+  assert.match(plain.stdout, /"matched":\[\{"rule":"metrics-port"/);
+  assert.doesNotMatch(plain.stdout, /notMatched/);
+  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json', '--details'], deployment);
   const named = [...stdout.slice(stdout.indexOf('"candidates"')).matchAll(/"rule":"([^"]*)"/g)].map(
     ([, rule = '']) => rule,
   );

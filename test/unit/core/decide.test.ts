@@ -161,6 +161,7 @@ const ROWS: readonly Row[] = [
     says: 'a pod that we annotated, with a value that was changed later',
     pod: pod({ annotations: { [S]: 'true', [P]: '9091', ...injected({ [S]: 'true', [P]: '9090' }) } }),
     want: 'skip already_annotated',
+    warns: true,
   },
   {
     row: '4',

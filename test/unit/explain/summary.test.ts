@@ -1,20 +1,75 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { renderSummary } from '../../../src/explain/summary.ts';
+import { examine } from '../../../src/explain/examine.ts';
+import type { Examined } from '../../../src/explain/examine.ts';
+import { passedOver } from '../../../src/explain/passed-over.ts';
+import type { PassedOver } from '../../../src/explain/passed-over.ts';
+import { relate } from '../../../src/explain/related.ts';
+import { renderSummary, summarise } from '../../../src/explain/summary.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
+import { defaultRules } from '../../../src/rules/shipped.ts';
 
-test('counts the workloads, and the objects that were passed over by kind', () => {
-  const objects = [
+const surroundings = { rules: defaultRules(), related: relate([], ''), mesh: false, defaultNamespace: '' };
+
+function examined(...values: readonly object[]): readonly Examined[] {
+  const { workloads } = readWorkloads(values.map((value) => ({ value, line: 1 })));
+  return workloads.map((workload) => examine({ workload, file: 'a.yaml' }, surroundings));
+}
+
+function others(...kinds: readonly (readonly [apiVersion: string, kind: string])[]): readonly PassedOver[] {
+  const objects = kinds.map(([apiVersion, kind]) => ({ value: { apiVersion, kind }, line: 1 }));
+  return passedOver(readWorkloads(objects).others, []);
+}
+
+function deployment(replicas: number | undefined, portName: string): object {
+  const container = { name: 'app', ports: [{ name: portName, containerPort: 8080 }] };
+  return { kind: 'Deployment', spec: { replicas, template: { spec: { containers: [container] } } } };
+}
+
+function render(all: readonly Examined[], left: readonly PassedOver[] = [], columns = 200): string {
+  return renderSummary(summarise(all, left), left, columns);
+}
+
+test('several workloads are counted by rule and reason, with the pods that they say they have', () => {
+  const all = examined(
+    deployment(3, 'metrics'),
+    deployment(undefined, 'metrics'),
+    deployment(2, 'x'),
+    deployment(1, 'y'),
+  );
+  assert.equal(
+    render(all),
+    [
+      '4 workloads: 2 (4 pods) would be annotated, 2 (3 pods) skipped.',
+      '  annotated by  metrics-port 2 (4 pods)',
+      '  skipped       no_candidate 2 (3 pods)',
+    ].join('\n'),
+  );
+  assert.deepEqual(summarise(all, []), {
+    type: 'summary',
+    workloads: 4,
+    pods: 7,
+    annotate: { workloads: 2, pods: 4, byRule: { 'metrics-port': { workloads: 2, pods: 4 } } },
+    skip: { workloads: 2, pods: 3, byReason: { no_candidate: { workloads: 2, pods: 3 } } },
+    withWarnings: 0,
+    passedOver: 0,
+  });
+});
+
+test('one workload is only counted', () => {
+  assert.equal(render(examined(deployment(1, 'metrics'))), '1 workload: 1 would be annotated, 0 skipped.');
+});
+
+test('objects that were passed over are counted by kind, with what is known of it', () => {
+  const left = others(
     ['v1', 'Service'],
     ['v1', 'Service'],
     ['', ''],
     ['serving.knative.dev/v1', 'Service'],
     ['kafka.strimzi.io/v1beta2', 'Kafka'],
-  ].map(([apiVersion, kind], i) => ({ value: { apiVersion, kind }, line: i }));
-  const { others } = readWorkloads(objects);
-  const text = renderSummary({ annotated: 2, skipped: 1, others });
-  const [workloads, none, operator, unknown, ...more] = text.split('\n');
-  assert.equal(workloads, '3 workloads: 2 would be annotated, 1 skipped.');
+  );
+  const [first, none, operator, unknown, ...more] = render([], left, 1_000).split('\n');
+  assert.equal(first, 'No workload here.');
   assert.equal(none, 'Not read, because they create no pods: 2 Service, 1 without a kind.');
   assert.match(
     operator ?? '',
@@ -22,7 +77,5 @@ test('counts the workloads, and the objects that were passed over by kind', () =
   );
   assert.match(unknown ?? '', /^1 Service\.serving\.knative\.dev: a custom resource without a pod template\./);
   assert.deepEqual(more, []);
-  assert.equal(renderSummary({ annotated: 1, skipped: 0, others: [] }), '1 workload: 1 would be annotated, 0 skipped.');
-  assert.equal(renderSummary({ annotated: 0, skipped: 0, others: [] }), 'Nothing here creates pods.');
-  assert.match(renderSummary({ annotated: 0, skipped: 0, others }), /^No workload here\.\n/);
+  assert.equal(render([]), 'Nothing here creates pods.');
 });

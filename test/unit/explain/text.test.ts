@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import test from 'node:test';
-import { explain } from '../../../src/core/explain.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
+import { examineInFull } from '../../../src/explain/examine.ts';
+import { relate } from '../../../src/explain/related.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
+import type { TextStyle } from '../../../src/explain/text.ts';
 import type { Workload } from '../../../src/manifest/workload.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 
@@ -34,6 +36,12 @@ function made(what: Pick<Workload, 'kind' | 'namespace' | 'name' | 'pod'>): Work
   return { ...what, apiVersion: '', line: 1, object: what.pod, template: 'spec.template', isOneOfSeveral: false };
 }
 
+function render(workload: Workload, rules: Rules, style: Partial<TextStyle> = {}): string {
+  const surroundings = { rules, related: relate([], ''), mesh: false, defaultNamespace: '' };
+  const examined = examineInFull({ workload, file: 'app.yaml' }, surroundings);
+  return renderExplanation(examined, rules, { columns: 100, verbose: true, withFile: false, ...style });
+}
+
 function lines({ metadata = {}, containers }: Made): string[] {
   const workload = made({
     kind: 'Deployment',
@@ -41,7 +49,7 @@ function lines({ metadata = {}, containers }: Made): string[] {
     name: 'app',
     pod: { metadata, spec: { containers } },
   });
-  const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
+  const text = render(workload, RULES);
   assert.ok(text.endsWith('\n'));
   return stripVTControlCharacters(text).trimEnd().split('\n');
 }
@@ -54,10 +62,14 @@ test('an annotated workload shows what is added, which rule took which port, and
   const livenessProbe = { httpGet: { port: 8080, path: '/healthz' } };
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, metrics, dns], livenessProbe }] }), [
     'Deployment shop/app: would be annotated by rule named',
+    '  Its target: :9464/metrics, of container app.',
+    '  To do: kubectl label namespace shop autoscrape.io/inject=enabled (once)',
     '  + prometheus.io/scrape: "true"',
     '  + prometheus.io/port: "9464"',
     '  + prometheus.io/path: "/metrics"',
     '  + autoscrape.io/injected, which records these',
+    '  Port 8080 of container app (/probed, rule probed) is not scraped, because annotations carry one',
+    '  endpoint: a PodMonitor, or a scrape configuration by port name, takes several.',
     '  port 8080 http, container app     probed matches (http, /probed), but named comes first',
     '  port 9464 metrics, container app  matched by rule named: http, /metrics',
     '      earlier rules, not matched: sidecar',
@@ -69,6 +81,16 @@ test('where nothing is found, each rule that could have found it says what it lo
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, { containerPort: 8081 }] }] }), [
     'Deployment shop/app: skipped (no_candidate)',
     '  No rule finds a metrics endpoint in this pod.',
+    '  To do: if it has metrics, label the pod template autoscrape.io/port: http, or the port that has',
+    '      them',
+    '  Where asking is on, the reconciler asks port 8080 and 8081 once the pod runs, and annotates what',
+    '      answers.',
+    '  Or a rule for all pods of this image:',
+    '    rules:',
+    '      - name: app',
+    '        when:',
+    '          container: app',
+    '          portName: http',
     '  port 8080 http, container app  no rule matches',
     '  port 8081, container app       no rule matches',
     "      sidecar  the container's name does not match proxy",
@@ -81,15 +103,15 @@ test('where nothing is found, each rule that could have found it says what it lo
 test('a rule that only hints says what is asked first', () => {
   const all = lines({ containers: [{ name: 'app', ports: [{ containerPort: 7000, name: 'hint' }] }] });
   assert.equal(all[0], 'Deployment shop/app: would be annotated by rule hint');
-  assert.equal(all[5], '  Rule hint only hints: where asking is on, :7000/metrics is asked first.');
+  assert.equal(all[7], '  Rule hint only hints: where asking is on, :7000/metrics is asked first.');
 });
 
 test('a pod without any port says so', () => {
-  assert.match(lines({ containers: [{ name: 'app' }] }).at(-1) ?? '', /No container declares a port/);
+  assert.match(lines({ containers: [{ name: 'app' }] })[1] ?? '', /No container declares a port/);
 });
 
 test('a pod that opted out shows what it would have been', () => {
-  const [first, second, third] = lines({
+  const [first, second, , third] = lines({
     metadata: { labels: { 'autoscrape.io/inject': 'disabled' } },
     containers: [{ name: 'app', ports: [metrics] }],
   });
@@ -114,8 +136,11 @@ test('a rule that says "switched off" is named', () => {
 
 test('warnings stand below what they are about', () => {
   const annotations = { 'prometheus.io/scrape': 'True' };
-  const [, , warning] = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [metrics] }] });
-  assert.match(warning ?? '', /^ {2}! autoscrape: prometheus\.io\/scrape must be exactly "true"/);
+  const all = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [metrics] }] });
+  assert.match(
+    all.find((line) => line.includes('!')) ?? '',
+    /^ {2}! autoscrape: prometheus\.io\/scrape must be exactly "true"/,
+  );
 });
 
 test('of two ports that one rule finds, the second says why it is not annotated', () => {
@@ -132,7 +157,7 @@ test('a manifest cannot write escape sequences to the terminal', () => {
   };
   for (const labels of [pod.metadata.labels, {}]) {
     const workload = made({ kind: evil, namespace: evil, name: evil, pod: { ...pod, metadata: { labels } } });
-    const text = renderExplanation(workload, explain(workload.pod, RULES), RULES);
+    const text = render(workload, RULES);
     assert.ok(!text.includes('\u001B[2J'));
     assert.doesNotMatch(text, /^Deployment fine/m);
   }
@@ -149,7 +174,7 @@ test('no line of rules is wider than 100 columns', () => {
   );
   for (const name of ['app', 'other']) {
     const pod = { metadata: {}, spec: { containers: [{ name, ports: [http] }] } };
-    const text = renderExplanation(made({ kind: 'Pod', namespace: '', name: 'a', pod }), explain(pod, rules), rules);
+    const text = render(made({ kind: 'Pod', namespace: '', name: 'a', pod }), rules);
     for (const line of stripVTControlCharacters(text).split('\n')) assert.ok(line.length <= 100, line);
   }
 });

@@ -130,8 +130,8 @@ test('what only looks like a pod template is none', () => {
   ]);
   assert.deepEqual(workloads, []);
   assert.deepEqual(
-    others.map(({ makesPods }) => makesPods),
-    ['no', 'no', 'operator', 'unknown'],
+    others.map(({ pods }) => pods),
+    ['none', 'none', 'by_operator', 'unknown'],
   );
 });
 
@@ -183,17 +183,17 @@ test('objects without pods are listed, with what is known of their kind', () => 
   ]);
   assert.deepEqual(workloads, []);
   assert.deepEqual(
-    others.map(({ kind, makesPods }) => [kind, makesPods]),
+    others.map(({ kind, pods }) => [kind, pods]),
     [
-      ['Service', 'no'],
-      ['Role', 'no'],
-      ['Kafka', 'operator'],
-      ['Prometheus', 'operator'],
-      ['PodMonitor', 'no'],
+      ['Service', 'none'],
+      ['Role', 'none'],
+      ['Kafka', 'by_operator'],
+      ['Prometheus', 'by_operator'],
+      ['PodMonitor', 'none'],
       ['Shop', 'unknown'],
-      ['', 'no'],
-      ['', 'no'],
-      ['', 'no'],
+      ['', 'none'],
+      ['', 'none'],
+      ['', 'none'],
     ],
   );
   assert.deepEqual([others[0]?.namespace, others[0]?.name, others[0]?.line], ['shop', 'a', 1]);

@@ -1,0 +1,265 @@
+import { readScrapeAnnotations } from '../core/annotations/keys.ts';
+import type { AnnotationKeys } from '../core/annotations/keys.ts';
+import { MARKER_KEY } from '../core/annotations/marker.ts';
+import { readAskedPod } from '../core/ask/asked-pod.ts';
+import type { AskedPod } from '../core/ask/asked-pod.ts';
+import { annotatedService, servicePorts } from '../core/ask/service-ports.ts';
+import type { Decision } from '../core/decision.ts';
+import { isObject, member, own } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
+import { misspeltKeys } from '../core/misspelt-keys.ts';
+import { satisfies } from '../core/rules/selector.ts';
+import type { LabelRequirement } from '../core/rules/selector.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import { groupOf, isBuiltIn } from '../manifest/kinds.ts';
+import type { Workload } from '../manifest/workload.ts';
+import type { Monitor, Related } from './related.ts';
+
+/** What is said about a workload besides the decision on its pod. */
+export interface Remarks {
+  /** What somebody should correct. */
+  readonly warnings: readonly string[];
+  /** What is good to know. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Returns what the rest of the input says about a workload: annotations that stand in the wrong place or are misspelt, and
+ * Services and monitors that make targets of the same pods. `namespace` is the one that its pods get.
+ */
+export function remarksOn(
+  workload: Workload,
+  decision: Decision,
+  related: Related,
+  rules: Rules,
+  namespace: string,
+): Remarks {
+  const pod = readAskedPod(workload.pod);
+  const keys = rules.annotationKeys;
+  const services = related.services(namespace);
+  return {
+    warnings: [
+      ...onTheOwner(workload, pod, keys),
+      ...misspeltKeys(pod, keys),
+      ...servicePortInstead(pod, services, keys),
+      ...doubleTargets(pod, decision, services, keys),
+    ],
+    notes: [
+      ...onlyTheService(pod, decision, services, keys),
+      ...monitorNotes(pod, decision, related, services, namespace, keys),
+      ...jobNotes(workload, decision),
+    ],
+  };
+}
+
+/** Labels and annotations of the workload itself, which nobody reads there. */
+function onTheOwner(workload: Workload, pod: AskedPod, keys: AnnotationKeys): string[] {
+  if (workload.template === '') return [];
+  const metadata = member(workload.object, 'metadata');
+  const scrape: ReadonlySet<string> = new Set(Object.values(keys));
+  const misplaced = (what: 'annotations' | 'labels', isOurs: (key: string) => boolean): string[] => {
+    const map = member(metadata, what);
+    const found = isObject(map) ? Object.keys(map).filter((key) => isOurs(key) && !pod[what].has(key)) : [];
+    return found.length === 0
+      ? []
+      : [
+          `The ${workload.kind} itself has the ${what} ${joined(found)}, which nobody reads there: ` +
+            `move ${found.length === 1 ? 'it' : 'them'} to ${workload.template}.metadata.${what}.`,
+        ];
+  };
+  return [
+    ...misplaced('annotations', (key) => scrape.has(key)),
+    ...misplaced('labels', (key) => key.startsWith('autoscrape.io/') && key !== MARKER_KEY),
+  ];
+}
+
+/** The port of a Service in place of the container's. */
+function servicePortInstead(pod: AskedPod, services: readonly JsonObject[], keys: AnnotationKeys): string[] {
+  const port = Number(pod.annotations.get(keys.port));
+  if (!Number.isInteger(port) || pod.containers.some(({ ports }) => ports.some(({ number }) => number === port)))
+    return [];
+  return selecting(services, pod).flatMap((service) => {
+    const ports = member(member(service, 'spec'), 'ports');
+    const written = Array.isArray(ports) ? ports.find((item: unknown) => member(item, 'port') === port) : undefined;
+    const [target] = written === undefined ? [] : servicePorts([withPorts(service, [written])], pod);
+    return target === undefined || target.number === port
+      ? []
+      : [
+          `${keys.port} is ${port}, the port of Service ${nameOf(service)}, which sends it to port ${target.number} of the ` +
+            `pod: scrapers go to the pod, so write "${target.number}".`,
+        ];
+  });
+}
+
+/** A Service with scrape annotations, beside a pod that has them or gets them. */
+function doubleTargets(
+  pod: AskedPod,
+  decision: Decision,
+  services: readonly JsonObject[],
+  keys: AnnotationKeys,
+): string[] {
+  const service = becomesTarget(pod, decision, keys) ? annotatedService(services, pod) : undefined;
+  return service === undefined
+    ? []
+    : [
+        `Service ${service} has ${keys.scrape}: "true" too, so the charts of Prometheus and VictoriaMetrics make 2 targets ` +
+          "of each pod; Azure's, Grafana's and autoscrape's ScrapeConfig make 1. Remove the annotations from the Service.",
+      ];
+}
+
+/** A Service with scrape annotations, beside a pod that has none and gets none. */
+function onlyTheService(
+  pod: AskedPod,
+  decision: Decision,
+  services: readonly JsonObject[],
+  keys: AnnotationKeys,
+): string[] {
+  if (decision.outcome === 'annotate' || decision.reason !== 'no_candidate') return [];
+  const name = annotatedService(services, pod);
+  const service = services.find((one) => nameOf(one) === name);
+  if (name === undefined || service === undefined) return [];
+  const stated = member(member(member(service, 'metadata'), 'annotations'), keys.port);
+  const port = typeof stated === 'string' ? stated : servicePorts([service], pod)[0]?.number;
+  const label = port === undefined ? '' : ` For that, label the pod autoscrape.io/port: "${port}".`;
+  return [
+    `Only Service ${name} is annotated: the charts of Prometheus and VictoriaMetrics scrape its endpoints, and scrapers that ` +
+      `read pods find nothing.${label}`,
+  ];
+}
+
+function monitorNotes(
+  pod: AskedPod,
+  decision: Decision,
+  { monitors }: Related,
+  services: readonly JsonObject[],
+  namespace: string,
+  keys: AnnotationKeys,
+): string[] {
+  return monitors.flatMap((monitor) => {
+    const targets = targetsOf(monitor, pod, services, namespace);
+    if (targets === undefined) return [];
+    const called = `${monitor.kind} ${monitor.name}`;
+    if (targets === 0)
+      return [`${called} selects this pod, but names no port that a container declares: it makes no target.`];
+    const made = `by it the Prometheus Operator's Prometheus makes ${targets} target${targets === 1 ? '' : 's'} of the pod`;
+    return becomesTarget(pod, decision, keys)
+      ? [
+          `${called} selects this pod too: ${made}, and each scraper that reads the annotations 1 more. Where one Prometheus ` +
+            'does both, keep one of them: the pod label autoscrape.io/inject: disabled leaves the annotations away.',
+        ]
+      : [`${called} selects this pod: ${made}.`];
+  });
+}
+
+/** Returns the number of targets that a monitor makes of the pod; undefined where it does not select it. */
+function targetsOf(
+  { kind, namespace: own_, spec }: Monitor,
+  pod: AskedPod,
+  services: readonly JsonObject[],
+  namespace: string,
+): number | undefined {
+  if (!selectsNamespace(spec, own_, namespace)) return undefined;
+  const selector = requirementsOf(own(spec, 'selector'));
+  if (kind === 'PodMonitor') {
+    if (!satisfies(pod.labels, selector)) return undefined;
+    return listOf(spec, 'podMetricsEndpoints').filter((endpoint) => hasPort(pod, endpoint)).length;
+  }
+  const selected = selecting(services, pod).filter((service) => satisfies(labelsOf(service), selector));
+  if (selected.length === 0) return undefined;
+  return selected.reduce((sum, service) => {
+    const ports = listOf(member(service, 'spec'), 'ports');
+    return (
+      sum +
+      listOf(spec, 'endpoints').filter((endpoint) =>
+        typeof own(endpoint, 'port') === 'string'
+          ? ports.some((port) => own(port, 'name') === own(endpoint, 'port'))
+          : hasPort(pod, endpoint),
+      ).length
+    );
+  }, 0);
+}
+
+function hasPort(pod: AskedPod, endpoint: JsonObject): boolean {
+  const wanted = own(endpoint, 'port') ?? own(endpoint, 'portNumber') ?? own(endpoint, 'targetPort');
+  return (
+    wanted === undefined ||
+    pod.containers.some(({ ports }) => ports.some(({ name, number }) => name === wanted || number === wanted))
+  );
+}
+
+function selectsNamespace(spec: JsonObject, monitors: string, namespace: string): boolean {
+  const selector = own(spec, 'namespaceSelector');
+  if (member(selector, 'any') === true) return true;
+  const names = member(selector, 'matchNames');
+  return Array.isArray(names) && names.length > 0 ? names.includes(namespace) : monitors === namespace;
+}
+
+const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
+
+/** Returns a label selector's requirements; those of a wrong type are left out. */
+function requirementsOf(selector: unknown): LabelRequirement[] {
+  const labels = member(selector, 'matchLabels');
+  const expressions = member(selector, 'matchExpressions');
+  return [
+    ...(isObject(labels) ? Object.entries(labels) : []).map(([key, value]) => ({
+      key,
+      operator: 'In' as const,
+      values: [String(value)],
+    })),
+    ...(Array.isArray(expressions) ? expressions : []).flatMap((expression: unknown) => {
+      const key = member(expression, 'key');
+      const operator = OPERATORS.find((one) => one === member(expression, 'operator'));
+      const values = member(expression, 'values');
+      return typeof key === 'string' && operator !== undefined
+        ? [{ key, operator, values: Array.isArray(values) ? values.map(String) : [] }]
+        : [];
+    }),
+  ];
+}
+
+/** KEP-753 and docs/consumers.md: the pods of a finished Job stay until the Job is deleted. */
+function jobNotes({ apiVersion, kind, object }: Workload, decision: Decision): string[] {
+  const isJob = (kind === 'Job' || kind === 'CronJob') && isBuiltIn(groupOf(apiVersion));
+  if (!isJob || decision.outcome === 'skip') return [];
+  const spec = member(object, 'spec');
+  const job = kind === 'Job' ? spec : member(member(spec, 'jobTemplate'), 'spec');
+  return member(job, 'ttlSecondsAfterFinished') === undefined
+    ? [
+        'Finished pods of a Job stay targets, which are down, for VictoriaMetrics and Azure, until the Job is deleted: ' +
+          'set ttlSecondsAfterFinished.',
+      ]
+    : [];
+}
+
+/** Returns whether scrapers that read annotations make a target of the pod, now or once it is annotated. */
+function becomesTarget({ annotations }: AskedPod, decision: Decision, keys: AnnotationKeys): boolean {
+  return decision.outcome === 'annotate' || readScrapeAnnotations(keys, annotations).scrape === 'true';
+}
+
+function selecting(services: readonly JsonObject[], pod: AskedPod): JsonObject[] {
+  return services.filter((service) => servicePorts([service], pod).length > 0);
+}
+
+function withPorts(service: JsonObject, ports: readonly unknown[]): JsonObject {
+  const spec = own(service, 'spec');
+  return { ...service, spec: { ...(isObject(spec) ? spec : {}), ports } };
+}
+
+function labelsOf(object: JsonObject): ReadonlyMap<string, string> {
+  const labels = member(own(object, 'metadata'), 'labels');
+  return new Map(isObject(labels) ? Object.entries(labels).map(([key, value]) => [key, String(value)]) : []);
+}
+
+function listOf(object: unknown, key: string): JsonObject[] {
+  const list = member(object, key);
+  return Array.isArray(list) ? list.filter(isObject) : [];
+}
+
+function nameOf(object: JsonObject): string {
+  const name = member(own(object, 'metadata'), 'name');
+  return typeof name === 'string' ? name : '';
+}
+
+function joined(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+}

@@ -1,0 +1,78 @@
+import { REASONS } from '../core/skip-reason.ts';
+import type { SkipReason } from '../core/skip-reason.ts';
+import type { Examined } from './examine.ts';
+import { cut, paint, visible, wrap } from './paint.ts';
+import { naming, placeOf, titleOf } from './text.ts';
+
+/** How a table is printed. */
+export interface TableStyle {
+  /** The width of the terminal; undefined where it is none, so that nothing is cut. */
+  readonly columns: number | undefined;
+  /** Whether the columns that not everybody needs are shown, too. */
+  readonly wide: boolean;
+  /** Whether the input has several files. */
+  readonly withFile: boolean;
+  /** Whether the warnings stand below the table. */
+  readonly withWarnings: boolean;
+}
+
+interface Column {
+  readonly title: string;
+  readonly of: (examined: Examined) => string;
+}
+
+const TARGET: Column = {
+  title: 'BECOMES THE TARGET',
+  of({ decision }) {
+    if (decision.outcome === 'skip') return 'none: skipped';
+    const [{ port, path, scheme }] = decision.endpoints;
+    return `${scheme === 'https' ? 'https ' : ''}:${port}${path}`;
+  },
+};
+
+/** Returns one line for each workload, below a line of titles, and then what the reasons mean. */
+export function renderTable(all: readonly Examined[], style: TableStyle): string {
+  const columns: readonly Column[] = [
+    { title: 'WORKLOAD', of: ({ workload }) => titleOf(workload) },
+    TARGET,
+    { title: 'BY', of: ({ decision }) => (decision.outcome === 'annotate' ? naming(decision.rule) : decision.reason) },
+    ...(style.wide
+      ? [
+          { title: 'PODS', of: ({ pods }: Examined) => String(pods) },
+          { title: 'OPTED IN', of: ({ optIn }: Examined) => optIn ?? '' },
+          { title: 'WARNINGS', of: ({ warnings }: Examined) => (warnings.length === 0 ? '' : String(warnings.length)) },
+        ]
+      : []),
+    ...(style.withFile || style.wide ? [{ title: 'FILE', of: placeOf }] : []),
+  ];
+  const rows = all.map((examined) => columns.map(({ of }) => visible(of(examined))));
+  const widths = columns.map(({ title }, i) =>
+    rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length),
+  );
+  const line = (cells: readonly string[]): string => {
+    const text = cells.map((cell, i) => (i + 1 < cells.length ? cell.padEnd(widths[i] ?? 0) : cell)).join('  ');
+    return style.columns === undefined ? text.trimEnd() : cut(text.trimEnd(), style.columns);
+  };
+  const lines = [paint('dim', line(columns.map(({ title }) => title)))];
+  for (const [i, row] of rows.entries()) {
+    const examined = all[i];
+    lines.push(examined?.decision.outcome === 'annotate' ? paint('green', line(row)) : line(row));
+    if (style.withWarnings && examined !== undefined)
+      for (const warning of examined.warnings)
+        lines.push(
+          ...wrap(`! ${warning}`, style.columns ?? 100, '    ', '      ').map((text) => paint('yellow', text)),
+        );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Returns a line for each reason that a workload is skipped for, with what it means. */
+export function renderReasons(all: readonly Examined[], columns: number): string {
+  const reasons = new Set<SkipReason>();
+  for (const { decision } of all) if (decision.outcome === 'skip') reasons.add(decision.reason);
+  const width = Math.max(0, ...[...reasons].map(({ length }) => length));
+  return [...reasons]
+    .flatMap((reason) => wrap(`${reason.padEnd(width)}  ${REASONS[reason]}`, columns, '  ', ' '.repeat(width + 4)))
+    .map((line) => `${line}\n`)
+    .join('');
+}
