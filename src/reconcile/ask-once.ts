@@ -146,7 +146,6 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
               pods && { noteOf: (object) => pods.noteOf(object), planAgain: () => undefined, isCurrent: () => true }
             );
           },
-          isBlocked: () => false,
           refuses() {
             const isRefused = refusing(asking.nodeAddresses());
             return (address) => isRefused(address) || services.isServiceAddress(address);

@@ -37,8 +37,6 @@ export interface AskerOptions {
   readonly memory: AskMemory;
   /** Returns what is known of a namespace, or undefined where it is not tracked. */
   readonly namespace: (name: string) => AskedPods | undefined;
-  /** Returns whether nothing can be asked yet, because something that it depends on is unknown. */
-  readonly isBlocked: () => boolean;
   /** Returns what says whether an address must not be asked. */
   readonly refuses: () => (address: string) => boolean;
   /** A request was sent. */
@@ -169,7 +167,7 @@ export function createAsker(options: AskerOptions): Asker {
 
   /** Starts to ask the next pod. Returns whether there is one. */
   function startNext(namespaces: Workloads, onDone: (workload: Workload) => void = () => undefined): boolean {
-    if (running.size >= AT_ONCE || options.isBlocked()) return false;
+    if (running.size >= AT_ONCE) return false;
     const next = nextToAsk({
       now: clock.now(),
       namespaces,
@@ -223,7 +221,6 @@ export function createAsker(options: AskerOptions): Asker {
       // Requests that end because the signal aborts have no result.
       if (signal.aborted) return false;
       report(workload, name, plan.address, answers);
-      if (!isWanted()) return false;
       // Addresses are reused, so an answer is only the pod's where it still has the address.
       const after = await read(workload, name, pods);
       if (after === 'unknown' || !isWanted()) return false;

@@ -74,7 +74,6 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     clock,
     random,
     namespace: askedPods,
-    isBlocked: () => !services.isListed(),
     refuses,
     onRequest,
     onAnswer,

@@ -157,3 +157,26 @@ test('attempts are counted while there is a pod of that name', () => {
     [0, 1, 0],
   );
 });
+
+test('a pod that the webhook leaves to the reconciler was not missed', () => {
+  for (const isLeftToAsking of [true, false]) {
+    const planner = annotatePlanner(rules, false);
+    const pods = createPodStore(
+      (object) => {
+        const plan = planner(object);
+        return plan?.action === 'annotate' ? { ...plan, isLeftToAsking } : plan;
+      },
+      () => true,
+      () => undefined,
+    );
+    pods.upsert(pod('a', '1'));
+    assert.equal(pods.takeMissed('a'), !isLeftToAsking);
+  }
+});
+
+test('an answer changes only pods that are asked', () => {
+  const { pods, seen, counts } = setUp();
+  pods.upsert(pod('declined', '1', { 'prometheus.io/scrape': 'false' }));
+  pods.settle(['declined', 'unknown'], 'annotate');
+  assert.deepEqual([seen, counts()], [[], { declined: 1 }]);
+});

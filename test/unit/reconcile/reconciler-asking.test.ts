@@ -333,6 +333,23 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), MINUTE);
   });
 
+  test('an answer does not count where the namespace was switched off meanwhile', async (t) => {
+    const clock = createAskingClock();
+    let onRequest: (() => void) | undefined;
+    const server = await startRawServer((socket) => {
+      onRequest?.();
+      setTimeout(() => socket.end(METRICS), 20); // the watch is read meanwhile
+    });
+    t.after(() => server.close());
+    const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
+    onRequest = () => running.relabel('shop', { 'autoscrape.io/ask': 'disabled' });
+    await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
+    onRequest = undefined;
+    running.relabel('shop', {});
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(server.connections(), 2);
+  });
+
   test('a full pass does not wait for answers', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
@@ -375,9 +392,12 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     });
     t.after(() => server.close());
     const namespaces = Array.from({ length: 30 }, (_, index) => `shop-${index}`);
-    const pods = namespaces.map((namespace) => runningPod(`of-${namespace}`, clock, { namespace, port: server.port }));
+    const container = { readinessProbe: { httpGet: { path: '/base/health', port: server.port } } };
+    const pods = namespaces.map((namespace) =>
+      runningPod(`of-${namespace}`, clock, { namespace, port: server.port, container }),
+    );
     const running = start(t, clock, pods, { namespaces });
-    await clock.runUntil('all requests', () => asked(running).length === 30, 3 * MINUTE);
+    await clock.runUntil('all requests', () => asked(running).length === 60, 3 * MINUTE);
     for (const [index, time] of at.entries()) assert.ok((at[index + 5] ?? Infinity) - time >= 1000);
   });
 
@@ -675,6 +695,42 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     assert.equal(running.missed(), 0);
   });
 
+  test('is asked first where its endpoint is in another container, or not one that would be asked', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const { port } = server;
+    const running = start(t, clock, [runningPod('v1', clock, { port, owner: 'shop' })]);
+    await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
+    running.add(runningPod('moved', clock, { port, owner: 'shop', container: { name: 'other' } }));
+    const ports = [
+      { name: 'grpc', containerPort: port },
+      { name: 'http', containerPort: 1 },
+    ];
+    running.add(runningPod('renamed', clock, { port, owner: 'shop', container: { ports } }));
+    await clock.run(SOON);
+    assert.deepEqual(
+      ['moved', 'renamed'].map((name) => isAnnotated(running, name)),
+      [false, false],
+    );
+  });
+
+  test('is not learned from a marker whose path must not be annotated', async (t) => {
+    for (const [path, expected] of [
+      ['/metrics', true],
+      ['/metrics?secret=1', false],
+      ['//elsewhere.example/metrics', false],
+    ] as const) {
+      const clock = createAskingClock();
+      const added = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '8080', 'prometheus.io/path': path };
+      const marker = JSON.stringify({ rule: 'asked', added });
+      const forged = runningPod('forged', clock, { annotations: { ...added, 'autoscrape.io/injected': marker } });
+      const running = start(t, clock, [forged, runningPod('a', clock)]);
+      await listed(running, 2);
+      await clock.run(SOON);
+      assert.equal(isAnnotated(running, 'a'), expected, path);
+    }
+  });
+
   test('is not believed any more after a version without metrics, which stays annotated', async (t) => {
     const clock = createAskingClock();
     const answers: Record<string, string> = { '/metrics': METRICS };
@@ -711,14 +767,15 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     assert.equal(server.connections(), 1);
   });
 
-  test('is not annotated again where somebody has removed an annotation', async (t) => {
+  test('is not annotated again where somebody has removed the annotations', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
     const running = start(t, clock, [runningPod('a', clock, { port: server.port })]);
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
     const pod = running.pods.get('a') ?? assert.fail();
-    const { 'prometheus.io/scrape': _, 'prometheus.io/port': __, ...left } = pod.metadata.annotations;
-    running.add({ ...pod, metadata: { ...pod.metadata, resourceVersion: nextVersion(), annotations: left } });
+    const marker = pod.metadata.annotations['autoscrape.io/injected'] ?? assert.fail();
+    const annotations = { 'autoscrape.io/injected': marker };
+    running.add({ ...pod, metadata: { ...pod.metadata, resourceVersion: nextVersion(), annotations } });
     await clock.run(2 * MINUTE);
     assert.deepEqual([...running.reconciler.pods()], [['changed_since', 1]]);
     assert.equal(server.connections(), 1);
