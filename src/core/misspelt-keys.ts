@@ -4,7 +4,7 @@ import { MARKER_KEY } from './annotations/marker.ts';
 import { ASK_LABEL } from './ask-label.ts';
 import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL } from './opt-in.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from './did-you-mean.ts';
 
 /** Labels of a pod that a decision reads. */
 const LABELS = [OPT_IN_LABEL, ASK_LABEL, 'autoscrape.io/port', 'autoscrape.io/rule'] as const;

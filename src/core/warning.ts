@@ -1,5 +1,5 @@
 import * as optIn from './opt-in.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from './did-you-mean.ts';
 
 // Warnings for the person who applies the pod: kubectl prints them. The API server cuts a warning
 // at 256 bytes and drops one with control characters, so they quote only short, checked values of

@@ -5,7 +5,7 @@ import { childController } from './abort.ts';
 import { leasePath, leasesPath } from './api-paths.ts';
 import { sleep } from './backoff.ts';
 import type { ApiRequest, Failure, Kube } from './client.ts';
-import { durationOf, holderOf, newLease, versionOf, withHolding } from './lease.ts';
+import { durationOf, holderOf, newLease, versionOf, withHolding } from './lease-object.ts';
 import { listWatch } from './list-watch.ts';
 import { createWakeUp } from './wake-up.ts';
 

@@ -8,7 +8,7 @@ import { programSize } from './program-size.ts';
 import { readDocument, schemaProblems } from './document.ts';
 import type { RulesDocument } from './document.ts';
 import { RulesFile } from './schema.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../did-you-mean.ts';
 
 export { renderProblems } from '../problem.ts';
 export type { Problem } from '../problem.ts';

@@ -6,7 +6,7 @@ import { compilePattern } from './re2-pattern.ts';
 import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { NO_ENDPOINT } from '../skip-reason.ts';
 import { contradiction } from './selector.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../did-you-mean.ts';
 
 // The schema of a rules file. The chart's values.schema.json contains its JSON Schema, so that each
 // field is described only here. JSON Schema cannot contain the check of a `refine`: where it has an

@@ -15,7 +15,7 @@ import { explain } from '../../../src/core/explain.ts';
 import { MARKER_KEY, readMarker, renderMarker } from '../../../src/core/annotations/marker.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
-import { didYouMean } from '../../../src/core/suggest.ts';
+import { didYouMean } from '../../../src/core/did-you-mean.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
