@@ -55,6 +55,8 @@ const WAY_OUT: Readonly<Partial<Record<SkipReason, string>>> = {
 
 /** What advice depends on besides the pod and its decision. */
 interface AdviceSurroundings {
+  /** What somebody should correct outside of the pod. */
+  readonly remarks: readonly string[];
   readonly rules: Rules;
   readonly related: Related;
   readonly namespace: string;
@@ -90,11 +92,11 @@ function onNamespace(facts: NamespaceFacts | undefined, namespace: string): stri
       return `Nothing: namespace ${namespace} is opted in, so its pods are annotated as they are created.`;
     case 'never':
       return `Run it in another namespace: in ${namespace} no pod is ever annotated or asked.`;
-    case 'no':
     case 'unknown':
       return `${label} --overwrite`;
+    case 'no':
     case undefined:
-      return `${label} (once)`;
+      return label;
   }
 }
 
@@ -113,9 +115,10 @@ function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroun
     port === undefined
       ? `If it has metrics, label ${where} with their port: autoscrape.io/port: "8080"`
       : `If it has metrics, label ${where} autoscrape.io/port: ${labelValue(port)}${which}`;
+  const correct = surroundings.remarks.length === 0 ? [] : ['Correct what the warnings name.'];
   return {
-    sentences: [...needed, label, ...asked],
-    snippets: port === undefined ? [] : [ruleSnippet(port, candidates)],
+    sentences: [...correct, ...needed, label, ...asked],
+    snippets: port === undefined || needed.length > 0 ? [] : [ruleSnippet(port, candidates)],
   };
 }
 
@@ -134,7 +137,7 @@ function askedPorts(workload: Workload, pod: Pod, { rules, related, namespace }:
   return ports.length === 0
     ? []
     : [
-        `Where asking is on, the reconciler asks port ${ports.join(' and ')} once the pod runs, and annotates what answers.`,
+        `Where asking is on, the reconciler asks port${ports.length > 1 ? 's' : ''} ${ports.join(' and ')} once the pod runs, and annotates what answers.`,
       ];
 }
 
@@ -152,18 +155,22 @@ function labelValue({ name, number }: CandidatePort): string {
 }
 
 /** Returns a rule that finds the port by the image. */
-function ruleSnippet({ name, number, container }: CandidatePort, candidates: readonly CandidatePort[]): Snippet {
+function ruleSnippet(
+  { name: portName, number, container }: CandidatePort,
+  candidates: readonly CandidatePort[],
+): Snippet {
   const image = container.repository.split('/').at(-1) ?? '';
   const only = candidates.every((other) => other.number === number);
-  const named = name === '' ? { portNumber: number } : { portName: name };
+  const named = portName === '' ? { portNumber: number } : { portName: escapePattern(portName) };
   const when = {
     ...(image === '' ? { container: escapePattern(container.name) } : { image: `(.*/)?${escapePattern(image)}` }),
     ...(only ? {} : named),
   };
-  const rule = { name: ruleName(image || container.name), when };
+  const name = ruleName(image || container.name);
+  const inFlow = stringify(when, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
   return {
-    what: 'Or a rule for all pods of this image',
-    yaml: stringify({ rules: [rule] }, { flowCollectionPadding: true }),
+    what: `Or a rule for all pods of this ${image === '' ? 'container' : 'image'}`,
+    yaml: `rules:\n  - name: ${name}\n    when: ${inFlow}\n`,
   };
 }
 
@@ -217,7 +224,9 @@ function podMonitor(
       : { authorization: { credentials: secret } }),
   };
   return {
-    what: 'A PodMonitor to copy; its Secret holds a token, and basicAuth takes a user and a password',
+    what:
+      'A PodMonitor to copy; its Secret holds a token, and basicAuth takes a user and a password' +
+      (labels.length > 0 ? '' : '. Give its pods the label'),
     yaml: stringify({
       apiVersion: 'monitoring.coreos.com/v1',
       kind: 'PodMonitor',

@@ -60,7 +60,7 @@ export function examineInFull(found: Found, surroundings: ExamineSurroundings): 
     ...combine(found, decision, surroundings, place, remarks.warnings),
     candidates,
     notes: [...notes, ...remarks.notes],
-    advice: adviseOn(found.workload, decision, place),
+    advice: adviseOn(found.workload, decision, { ...place, remarks: remarks.warnings }),
   };
 }
 

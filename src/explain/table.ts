@@ -2,7 +2,7 @@ import { REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
 import type { Examined } from './examine.ts';
 import { cut, paint, visible, wrap } from './paint.ts';
-import { naming, placeOf, titleOf } from './text.ts';
+import { naming, placeOf, renderWarnings, titleOf } from './text.ts';
 
 /** How a table is printed. */
 export interface TableStyle {
@@ -58,10 +58,7 @@ export function renderTable(all: readonly Examined[], style: TableStyle): string
     const examined = all[i];
     lines.push(examined?.decision.outcome === 'annotate' ? paint('green', line(row)) : line(row));
     if (style.withWarnings && examined !== undefined)
-      for (const warning of examined.warnings)
-        lines.push(
-          ...wrap(`! ${warning}`, style.columns ?? 100, '    ', '      ').map((text) => paint('yellow', text)),
-        );
+      lines.push(...renderWarnings(examined.warnings, style.columns ?? 100, '    '));
   }
   return `${lines.join('\n')}\n`;
 }

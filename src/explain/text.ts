@@ -33,6 +33,7 @@ export function renderExplanation(examined: ExaminedInFull, rules: Rules, style:
   lines.push(...wrap(reason(examined), columns));
   if (first !== undefined) lines.push(...wrap(`To do: ${lowerFirst(first)}`, columns, '  ', INDENT));
   for (const sentence of others) lines.push(...wrap(sentence, columns, '  ', INDENT));
+  lines.push(...renderWarnings(warnings, columns, '  '));
   if (decision.outcome === 'annotate') {
     for (const [key, value] of Object.entries(decision.annotations)) {
       lines.push(paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
@@ -51,11 +52,16 @@ export function renderExplanation(examined: ExaminedInFull, rules: Rules, style:
         .map((line) => visible(`    ${line}`)),
     );
   }
-  for (const warning of warnings)
-    lines.push(...wrap(`! ${warning}`, columns, '  ', '    ').map((line) => paint('yellow', line)));
   for (const note of notes) lines.push(...wrap(note, columns));
   if (verbose) lines.push(...renderPorts(candidates, decision, rules, columns));
   return `${lines.join('\n')}\n`;
+}
+
+/** Returns the warnings, each with a mark. That they are autoscrape's is known here. */
+export function renderWarnings(warnings: readonly string[], columns: number, indent: string): string[] {
+  return warnings
+    .flatMap((warning) => wrap(`! ${warning.replace(/^autoscrape: /, '')}`, columns, indent, `${indent}  `))
+    .map((line) => paint('yellow', line));
 }
 
 /** Returns where the workload is written, such as `k8s/shop.yaml:12`. */

@@ -101,7 +101,7 @@ test('-o json prints one line for each workload, with all fields, then one for e
       annotations: undefined,
       warnings: [],
       notes: [],
-      advice: ['kubectl label namespace prod autoscrape.io/inject=enabled (once)'],
+      advice: ['kubectl label namespace prod autoscrape.io/inject=enabled'],
       candidates: undefined,
     },
   );
@@ -289,4 +289,134 @@ test('each candidate in a record names the rules that match, and with --details 
     ([, rule = '']) => rule,
   );
   assert.deepEqual(named.toSorted(), defaultRules().names.toSorted());
+});
+
+const list = `${deployment}---
+${nothing}---
+kind: StatefulSet
+metadata: { name: wrong, namespace: prod }
+spec: { template: { metadata: { annotations: { prometheus.io/scrap: 'true' } }, spec: { containers: [{ name: app }] } } }
+`;
+
+test('several workloads are a table, with what the reasons mean, and the totals by rule and reason', async () => {
+  const { code, stdout } = await runAutoscrape(['explain', '-f', '-'], list);
+  assert.equal(code, 0);
+  assert.deepEqual(stdout.split('\n'), [
+    'WORKLOAD                BECOMES THE TARGET  BY',
+    'Deployment prod/shop    :9464/metrics       rule metrics-port',
+    'Pod silent              none: skipped       no_candidate',
+    'StatefulSet prod/wrong  none: skipped       no_candidate',
+    '',
+    '  no_candidate  No rule finds a metrics endpoint in this pod.',
+    '',
+    '1 with a warning: --only warning shows it, and -v everything.',
+    '',
+    '3 workloads: 1 would be annotated, 2 skipped.',
+    '  annotated by  metrics-port 1',
+    '  skipped       no_candidate 2',
+    '',
+  ]);
+});
+
+test('-o wide adds pods, opt-in, warnings and the place in the file; -o name prints what kubectl prints', async () => {
+  const [wide, name] = await Promise.all(
+    ['wide', 'name'].map((output) => runAutoscrape(['explain', '-f', '-', '-o', output], list)),
+  );
+  assert.match(wide?.stdout ?? '', /^WORKLOAD +BECOMES THE TARGET +BY +PODS +OPTED IN +WARNINGS +FILE$/m);
+  assert.match(wide?.stdout ?? '', /^StatefulSet prod\/wrong .* 1 +1 +standard input:11$/m);
+  assert.equal(name?.stdout, 'deployment.apps/shop\npod/silent\nstatefulset/wrong\n');
+});
+
+async function explainList(...flags: readonly string[]): Promise<string> {
+  return (await runAutoscrape(['explain', '-f', '-', ...flags], list)).stdout;
+}
+
+test('--only leaves the other workloads away, in every format, and counts them all', async () => {
+  const [annotate, skip, warning, json] = await Promise.all([
+    explainList('-o', 'name', '--only', 'annotate'),
+    explainList('-o', 'name', '--only', 'skip'),
+    explainList('--only', 'warning'),
+    explainList('--only', 'warning', '-o', 'json'),
+  ]);
+  assert.equal(annotate, 'deployment.apps/shop\n');
+  assert.equal(skip, 'pod/silent\nstatefulset/wrong\n');
+  assert.match(
+    warning,
+    /^StatefulSet prod\/wrong .*\n {4}! The annotation prometheus\.io\/scrap is read by nobody, did you mean/m,
+  );
+  assert.doesNotMatch(warning, /silent/);
+  assert.match(warning, /^3 workloads: /m);
+  assert.deepEqual(
+    records(json).map(({ name }) => name),
+    ['wrong'],
+  );
+});
+
+test('-v explains several workloads one by one, with each port', async () => {
+  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-v'], list);
+  assert.match(stdout, /^Pod silent: skipped \(no_candidate\)$/m);
+  assert.match(stdout, /^ {2}port 9464 metrics, container app {2}matched by rule metrics-port: http, \/metrics$/m);
+});
+
+test('with several files, every answer names its file and line', async (t) => {
+  const [first, second] = await Promise.all([fileWith(t, 'a.yaml', list), fileWith(t, 'b.yaml', deployment)]);
+  const flags = ['explain', '-f', first, '-f', second];
+  const [table, text] = await Promise.all([runAutoscrape(flags), runAutoscrape([...flags, '-o', 'text'])]);
+  assert.ok(table.stdout.includes(`rule metrics-port  ${second}:2\n`), table.stdout);
+  assert.ok(text.stdout.includes(`would be annotated by rule metrics-port  ${second}:2\n`), text.stdout);
+});
+
+function owner(kind: string, name: string): object {
+  return { ownerReferences: [{ controller: true, kind, name }] };
+}
+
+test('500 objects of kubectl get all: each workload once, with the opt-in of its namespace', async () => {
+  const spec = {
+    containers: [{ name: 'app', image: 'registry.example/app:1', ports: [{ name: 'metrics', containerPort: 9464 }] }],
+  };
+  const items = Array.from({ length: 100 }, (_, i) => {
+    const namespace = `ns-${i % 10}`;
+    const [web, set] = [`web-${i}`, `web-${i}-x`];
+    return [
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: web, namespace },
+        spec: { replicas: 2, template: { spec } },
+      },
+      {
+        apiVersion: 'apps/v1',
+        kind: 'ReplicaSet',
+        metadata: { name: set, namespace, ...owner('Deployment', web) },
+        spec: { template: { spec } },
+      },
+      ...['a', 'b'].map((pod) => ({
+        kind: 'Pod',
+        metadata: { name: `${set}-${pod}`, namespace, ...owner('ReplicaSet', set) },
+        spec,
+      })),
+      { apiVersion: 'v1', kind: 'Service', metadata: { name: web, namespace }, spec: {} },
+    ];
+  }).flat();
+  const namespaces = Array.from({ length: 10 }, (_, i) => ({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: `ns-${i}`, labels: i === 0 ? { 'autoscrape.io/inject': 'enabled' } : {} },
+  }));
+  const input = JSON.stringify({ kind: 'List', items: [...items, ...namespaces] });
+  const { stdout } = await runAutoscrape(['explain', '-f', '-', '-o', 'json'], input);
+  const found = records(stdout);
+  assert.equal(found.length, 100);
+  assert.deepEqual(
+    found.slice(0, 3).map(({ name, namespaceOptIn }) => [name, namespaceOptIn]),
+    [
+      ['web-0', 'yes'],
+      ['web-1', 'no'],
+      ['web-2', 'no'],
+    ],
+  );
+  const rest = lines(stdout).filter(({ type }) => type !== 'workload');
+  const owned = rest.filter(({ why }) => why === 'counted_with_owner');
+  assert.deepEqual([owned.length, owned[0]?.['owner']], [300, 'Deployment web-0']);
+  assert.equal(rest.at(-1)?.['pods'], 200);
 });

@@ -63,7 +63,7 @@ test('an annotated workload shows what is added, which rule took which port, and
   assert.deepEqual(lines({ containers: [{ name: 'app', ports: [http, metrics, dns], livenessProbe }] }), [
     'Deployment shop/app: would be annotated by rule named',
     '  Its target: :9464/metrics, of container app.',
-    '  To do: kubectl label namespace shop autoscrape.io/inject=enabled (once)',
+    '  To do: kubectl label namespace shop autoscrape.io/inject=enabled',
     '  + prometheus.io/scrape: "true"',
     '  + prometheus.io/port: "9464"',
     '  + prometheus.io/path: "/metrics"',
@@ -83,14 +83,12 @@ test('where nothing is found, each rule that could have found it says what it lo
     '  No rule finds a metrics endpoint in this pod.',
     '  To do: if it has metrics, label the pod template autoscrape.io/port: http, or the port that has',
     '      them',
-    '  Where asking is on, the reconciler asks port 8080 and 8081 once the pod runs, and annotates what',
+    '  Where asking is on, the reconciler asks ports 8080 and 8081 once the pod runs, and annotates what',
     '      answers.',
-    '  Or a rule for all pods of this image:',
+    '  Or a rule for all pods of this container:',
     '    rules:',
     '      - name: app',
-    '        when:',
-    '          container: app',
-    '          portName: http',
+    '        when: { container: app, portName: http }',
     '  port 8080 http, container app  no rule matches',
     '  port 8081, container app       no rule matches',
     "      sidecar  the container's name does not match proxy",
@@ -137,10 +135,7 @@ test('a rule that says "switched off" is named', () => {
 test('warnings stand below what they are about', () => {
   const annotations = { 'prometheus.io/scrape': 'True' };
   const all = lines({ metadata: { annotations }, containers: [{ name: 'app', ports: [metrics] }] });
-  assert.match(
-    all.find((line) => line.includes('!')) ?? '',
-    /^ {2}! autoscrape: prometheus\.io\/scrape must be exactly "true"/,
-  );
+  assert.match(all.find((line) => line.includes('!')) ?? '', /^ {2}! prometheus\.io\/scrape must be exactly "true"/);
 });
 
 test('of two ports that one rule finds, the second says why it is not annotated', () => {
