@@ -11,7 +11,18 @@ its name. This page is made from [images.yaml](../src/rules/images.yaml) by \`np
 /** Returns docs/images.md: a table with a row an entry. */
 export function imagesPage({ images }: Shipped): string {
   const rows = images.map(
-    ({ images: names, port, path = '/metrics', scheme = 'http', container, needs, declared, source, ...from }) => {
+    ({
+      images: names,
+      port,
+      path = '/metrics',
+      scheme = 'http',
+      container,
+      versions,
+      needs,
+      declared,
+      source,
+      ...from
+    }) => {
       const settings = [
         ['port', from.portFrom],
         ['path', from.pathFrom],
@@ -19,6 +30,7 @@ export function imagesPage({ images }: Shipped): string {
       ] as const;
       const notes = [
         ...(container === undefined ? [] : [`container ${code(container)}`]),
+        ...(versions === undefined ? [] : [`versions ${code(versions)}`]),
         ...(needs === undefined ? [] : [`only with ${code(needs)}`]),
         ...(declared === undefined ? [] : ['only where the port is declared']),
         ...settings.flatMap(([what, set]) => (set === undefined ? [] : [`${what} from ${set.map(code).join(', ')}`])),

@@ -148,6 +148,8 @@ function whyFailed(condition: FailedCondition, { when }: Rule): string {
       return `the image does not match ${when.image?.source ?? ''}`;
     case 'portName':
       return `no port name matches ${when.portName?.source ?? ''}`;
+    case 'otherPortName':
+      return `no other port's name matches ${when.otherPortName?.source ?? ''}`;
     case 'portNumber':
       return `no port is ${when.portNumber?.join(' or ') ?? ''}`;
     case 'probePath':

@@ -5,6 +5,7 @@ import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 import { readCommandLine } from './command-line.ts';
+import { searchIn } from './text-search.ts';
 
 // Fields are read directly: JavaScript's objects inherit none of these names, and keys that a pod
 // chooses are only kept in maps.
@@ -36,6 +37,8 @@ export interface Container {
    * `docker.io/prom/prometheus:v3@sha256:…`.
    */
   readonly repository: string;
+  /** The image's tag, `v3` above; empty where there is none. */
+  readonly tag: () => string;
   readonly ports: readonly Port[];
   /** The ports that can be scraped, in declared order; UDP and SCTP carry no metrics. */
   readonly candidates: readonly Port[];
@@ -48,6 +51,8 @@ export interface Container {
   readonly assignments: () => readonly string[];
   /** Whether the name of a variable contains the string. */
   readonly hasNameWith: (part: string) => boolean;
+  /** Whether an argument contains the string. */
+  readonly hasArgumentWith: (part: string) => boolean;
   /** The first port number of each name. */
   readonly portNumbers: () => ReadonlyMap<string, number>;
   /** The numbers of all ports. */
@@ -133,11 +138,8 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   let commandLine: readonly string[] | undefined;
   let environment: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
-  let names: string | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
-  const parts = new Map<string, boolean>();
-  const absent: string[] = [];
   // Command, arguments and environment are most of a pod, and most rules never read them: read on
   // first use.
   const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
@@ -155,22 +157,15 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   return {
     name: readName(container.name),
     repository: repositoryOf(readName(container.image)),
+    tag: () => tagOf(readName(container.image)),
     ports,
     candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
     probes: PROBES.flatMap((key) => readProbe(container[key])),
     commandLine: readArguments,
     environment: readEnvironment,
     assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
-    hasNameWith(part) {
-      const known = parts.get(part);
-      if (known !== undefined) return known;
-      if (absent.some((other) => part.includes(other))) return false;
-      names ??= namesOf(readEnvironment(), work);
-      const found = spend(work, 1 + (names.length >> 5)) && names.includes(part);
-      parts.set(part, found);
-      if (!found) absent.push(part);
-      return found;
-    },
+    hasNameWith: searchIn(() => readEnvironment().keys(), work),
+    hasArgumentWith: searchIn(readArguments, work),
     portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
     declared: () => (declared ??= new Set(ports.map(({ number }) => number))),
     work,
@@ -184,6 +179,12 @@ function repositoryOf(image: string): string {
   const named = digest < 0 ? image : image.slice(0, digest);
   const tag = named.lastIndexOf(':');
   return tag > named.lastIndexOf('/') ? named.slice(0, tag) : named;
+}
+
+function tagOf(image: string): string {
+  const digest = image.indexOf('@');
+  const named = digest < 0 ? image : image.slice(0, digest);
+  return named.slice(repositoryOf(image).length + 1);
 }
 
 function readPort(port: JsonObject): Port {
@@ -227,19 +228,6 @@ function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<stri
     if (typeof name === 'string' && name.length <= MAX_TEXT) variables.set(name, value);
   }
   return variables;
-}
-
-/**
- * Returns the names of the variables, each after a character that none contains: one search finds
- * a part in all of them.
- */
-function namesOf(environment: ReadonlyMap<string, string>, work: Work): string {
-  if (!spend(work, 2 * environment.size)) return '';
-  let names = '';
-  for (const name of environment.keys()) names += `\n${name}`;
-  // The first search copies the pieces into one string.
-  spend(work, names.length >> 3);
-  return names;
 }
 
 function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {

@@ -6,6 +6,7 @@ import type { NoEndpoint } from '../skip-reason.ts';
 import { isPlainPath, joinPath } from './path.ts';
 import { hasSetting } from './setting.ts';
 import type { Setting } from './setting.ts';
+import type { VersionRange } from './version-range.ts';
 import { spend } from '../step-budget.ts';
 
 /** One entry of the catalogue: where an image serves metrics by default, and what changes that. */
@@ -32,6 +33,7 @@ export interface ImageEntry {
   readonly none: readonly { readonly reason: NoEndpoint; readonly when: Setting }[];
   readonly declared: boolean;
   readonly container: Pattern | undefined;
+  readonly versions: VersionRange | undefined;
   /**
    * Ports that the image uses for other things: declaring only these does not mean that the default
    * has moved.
@@ -108,11 +110,16 @@ export function createCatalogue<Entry extends Named>(
       const found: ImageEntry[] = [];
       for (const order of orders) {
         const entry = entryAt(order);
-        if (entry !== undefined && entry.container?.matches(container.name, work) !== false) found.push(entry);
+        if (entry !== undefined && isAbout(entry, container)) found.push(entry);
       }
       return found;
     },
   };
+}
+
+function isAbout({ container: name, versions }: ImageEntry, container: Container): boolean {
+  if (name?.matches(container.name, container.work) === false) return false;
+  return versions === undefined || versions.includes(container.tag()) === true;
 }
 
 /** Steps of looking an image up. */

@@ -5,8 +5,10 @@ import type { Pattern } from './re2-pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
 import type { RulesFile } from './schema.ts';
 import { requirements } from './selector.ts';
-import { settingOf } from './setting.ts';
+import { fragmentsOf, settingOf } from './setting.ts';
 import type { Setting } from './setting.ts';
+import { parseVersionRange } from './version-range.ts';
+import type { VersionRange } from './version-range.ts';
 
 /** Returns the compiled rules of a valid file. */
 export function compile(effective: RulesFile): Rules {
@@ -34,17 +36,31 @@ export function compile(effective: RulesFile): Rules {
 }
 
 function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
-  const { podLabels, container, image, portName, portNumber, probePath, argument, env, setting, catalogue, declared } =
-    when;
+  const {
+    podLabels,
+    container,
+    image,
+    portName,
+    portNumber,
+    probePath,
+    argument,
+    env,
+    setting,
+    otherPortName,
+    catalogue,
+    declared,
+  } = when;
   return {
     namespace: optionalPattern(when.namespace),
     podLabels: podLabels && requirements(podLabels),
     container: optionalPattern(container),
     image: optionalPattern(image),
     portName: optionalPattern(portName),
+    otherPortName: optionalPattern(otherPortName),
     portNumber: portNumber === undefined ? undefined : [portNumber].flat(),
     probePath: optionalPattern(probePath),
     argument: optionalPattern(argument),
+    argumentFragments: argument === undefined ? undefined : fragmentsOf(pattern(argument).required ?? []),
     env: optionalSetting(env),
     setting: optionalSetting(setting),
     catalogue: catalogue ?? false,
@@ -66,6 +82,7 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     none: noneOf(image),
     declared: image.declared ?? false,
     container: optionalPattern(image.container),
+    versions: versionsOf(image.versions),
     otherPorts: image.otherPorts ?? [],
     portName: optionalPattern(image.portName),
   };
@@ -81,6 +98,12 @@ function noneOf({ unreachable, guarded, servedElsewhere }: RulesFile['images'][n
     const when = optionalSetting(source);
     return when === undefined ? [] : [{ reason, when }];
   });
+}
+
+/** Returns the range of versions. The schema has read it before, so it is valid. */
+function versionsOf(source: string | undefined): VersionRange | undefined {
+  const range = source === undefined ? undefined : parseVersionRange(source);
+  return range?.ok === true ? range.value : undefined;
 }
 
 /** Returns the compiled pattern. The schema has compiled it before, so it cannot fail. */

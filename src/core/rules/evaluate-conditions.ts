@@ -3,7 +3,7 @@ import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isAtLoopback, readPortNumber } from '../pod/port.ts';
-import type { Conditions, Rules } from './rule.ts';
+import type { ConditionName, Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
 import { hasSetting, variables } from './setting.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
@@ -48,7 +48,7 @@ export function evaluateConditions(
   container: Container,
   pod: Pod,
   rules: Rules,
-): Match | keyof Conditions | NoEndpointKnown {
+): Match | ConditionName | NoEndpointKnown {
   const { work } = pod;
   if (when.namespace !== undefined && !when.namespace.matches(pod.namespace, work)) return 'namespace';
   if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
@@ -61,11 +61,16 @@ export function evaluateConditions(
     named = byName(when.portName, container);
     if (named.length === 0) return 'portName';
   }
+  if (when.otherPortName !== undefined) {
+    named = besideOther(when.otherPortName, named ?? declared(container), container);
+    if (named.length === 0) return 'otherPortName';
+  }
   if (when.probePath !== undefined) {
     named = narrow(named, byProbe(when.probePath, container), work);
     if (named.length === 0) return 'probePath';
   }
   if (when.argument !== undefined) {
+    if (when.argumentFragments?.some(container.hasArgumentWith) === false) return 'argument';
     const matches = matching(when.argument, container.commandLine(), work);
     if (matches.length === 0) return 'argument';
     if (namesPort(when.argument)) named = narrow(named, portsOf(matches), work);
@@ -109,6 +114,15 @@ function byName(pattern: Pattern, container: Container): NamedPort[] {
   for (const { name, number } of container.candidates)
     if (name !== '' && pattern.matches(name, container.work)) named.push({ port: number });
   return distinct(named);
+}
+
+/** Returns those of the ports beside which the container has another one with such a name. */
+function besideOther(pattern: Pattern, named: readonly NamedPort[], { ports, work }: Container): readonly NamedPort[] {
+  const others = ports.filter(({ name }) => name !== '' && pattern.matches(name, work));
+  const [first] = others;
+  if (first === undefined) return [];
+  const isAlone = others.every(({ number }) => number === first.number);
+  return isAlone ? named.filter(({ port }) => port !== first.number) : named;
 }
 
 function byProbe(pattern: Pattern, container: Container): NamedPort[] {

@@ -7,7 +7,7 @@ import type { Match, NamedPort, NoEndpointKnown } from './evaluate-conditions.ts
 import { isOtherProtocol, probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isScrapable } from '../pod/port.ts';
-import type { Conditions, Rule, Rules } from './rule.ts';
+import type { ConditionName, Rule, Rules } from './rule.ts';
 import { isPlainPath } from './path.ts';
 import { readSetting } from './setting.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
@@ -18,7 +18,7 @@ import { spend } from '../step-budget.ts';
  * holds), or `which_port` where all conditions hold but none of them names a port and the container
  * has several.
  */
-export type FailedCondition = keyof Conditions | 'unless' | 'which_port';
+export type FailedCondition = ConditionName | 'unless' | 'which_port';
 
 /**
  * A rule that matches a container: its ports, from which endpoints are made when they are needed.
@@ -56,6 +56,8 @@ function failed(condition: FailedCondition): RuleResult {
   return result;
 }
 
+const NO_ENTRIES: readonly ImageEntry[] = [];
+
 /** Steps of evaluating one rule in one container, and of one port that it names. */
 const RULE = 2;
 const PORT = 5;
@@ -83,7 +85,8 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
   if (usable.length < scrapable.length && usable.length === 0) return { kind: 'off', reason: 'unreachable' };
   const [first, ...others] = usable;
   if (first !== undefined) {
-    const entries = rule.path === undefined || rule.scheme === undefined ? rules.catalogue.find(container) : [];
+    const isStated = rule.when.catalogue || (rule.path !== undefined && rule.scheme !== undefined);
+    const entries = isStated ? NO_ENTRIES : rules.catalogue.find(container);
     const none = whyNone(rule, container, first.port, entries);
     if (none !== undefined) return { kind: 'off', reason: none };
     return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others], entries };

@@ -131,7 +131,9 @@ function charactersOf(strings: readonly string[]): number {
  * costs a search.
  */
 function selectivity(strings: readonly string[]): number {
-  return Math.min(shortest(strings), 8) - 2 * (strings.length - 1);
+  const length = shortest(strings);
+  // Nearly every argument has a "=".
+  return length < 3 ? length - 2 * MAX_REQUIRED : Math.min(length, 8) - 2 * (strings.length - 1);
 }
 
 function shortest(strings: readonly string[]): number {

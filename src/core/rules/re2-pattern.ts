@@ -17,6 +17,8 @@ export interface Pattern {
   readonly instructions: number;
   /** Every match begins with one of these; undefined where it may begin with anything. */
   readonly prefixes: readonly string[] | undefined;
+  /** Every match contains one of these; undefined where nothing is certain. */
+  readonly required: readonly string[] | undefined;
   readonly matches: (value: string, work: Work) => boolean;
   /** The named groups that took part in the match, or undefined where the value does not match. */
   readonly groups: (value: string, work: Work) => ReadonlyMap<string, string> | undefined;
@@ -84,6 +86,7 @@ function compile(source: string): Result<Pattern, string> {
     groupNames,
     instructions,
     prefixes,
+    required,
     matches: strings === undefined ? matches : (value, work) => spend(work, 1) && strings.has(value),
     groups: (value, work) => {
       if (strings !== undefined && groupNames.length === 0)

@@ -17,14 +17,20 @@ export interface Conditions {
   readonly container: Pattern | undefined;
   readonly image: Pattern | undefined;
   readonly portName: Pattern | undefined;
+  readonly otherPortName: Pattern | undefined;
   readonly portNumber: readonly number[] | undefined;
   readonly probePath: Pattern | undefined;
   readonly argument: Pattern | undefined;
+  /** Of which every argument that matches contains one; undefined where nothing is certain. */
+  readonly argumentFragments: readonly string[] | undefined;
   readonly env: Setting | undefined;
   readonly setting: Setting | undefined;
   readonly catalogue: boolean;
   readonly declared: boolean;
 }
+
+/** The name of a condition. */
+export type ConditionName = Exclude<keyof Conditions, 'argumentFragments'>;
 
 /** A compiled rule. */
 export interface Rule {

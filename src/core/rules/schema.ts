@@ -7,6 +7,7 @@ import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { NO_ENDPOINT } from '../skip-reason.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../did-you-mean.ts';
+import { parseVersionRange } from './version-range.ts';
 
 // The schema of a rules file. The chart's values.schema.json contains its JSON Schema, so that each
 // field is described only here. JSON Schema cannot contain the check of a `refine`: where it has an
@@ -145,6 +146,7 @@ const When = strict({
   container: Pattern.optional().describe("the container's name"),
   image: Pattern.optional().describe("the container's image without tag and digest, registry included as written"),
   portName: Pattern.optional().describe("a declared port's name"),
+  otherPortName: Pattern.optional().describe('the name of another port of the container, of any protocol'),
   portNumber: PortNumbers.optional().describe('a declared port, or one that another condition names'),
   probePath: Pattern.optional().describe("an HTTP probe's path; the port is the probe's"),
   argument: Pattern.optional().describe(
@@ -245,6 +247,11 @@ function settingNames(meaning: string) {
     .describe(meaning);
 }
 
+const Versions = text().superRefine((source, context) => {
+  const range = parseVersionRange(source);
+  if (!range.ok) context.addIssue({ code: 'custom', message: range.error });
+});
+
 const Image = strict({
   images: list(ImageName).min(1, AT_LEAST_ONE),
   port: PortNumbers.describe('the default; of several, only a declared one is used'),
@@ -269,6 +276,9 @@ const Image = strict({
     .literal(true, { error: 'must be true, or removed' })
     .optional()
     .describe('only where the container declares the port'),
+  versions: Versions.optional().describe(
+    'the versions that the entry is about, such as ">=3.6"; an image whose tag tells no version is left to the next entry',
+  ),
   container: Pattern.optional().describe("the container's name, for images with several roles"),
   portName: Pattern.optional().describe(
     'where the default port is not declared: the name of the metrics port, for images with one HTTP listener',

@@ -49,27 +49,27 @@ export function settingOf(pattern: Pattern): Setting {
 
 /** With fewer names, looking them up is as fast. */
 const MIN_NAMES = 30;
-/** Nearly all of the shipped rules' names have it, so one search serves them all. */
-const SHARED = 'MET';
+/** Nearly all of the shipped rules' names and flags have one, so one search serves them all. */
+const SHARED = ['MET', 'met'];
 
 /**
  * Returns at most two strings of three characters of which each of the names contains one, or
  * undefined where there are none.
  */
-function fragmentsOf(names: readonly string[]): readonly string[] | undefined {
+export function fragmentsOf(names: readonly string[]): readonly string[] | undefined {
   const fragments: string[] = [];
   let left = names;
   while (left.length > 0 && fragments.length < 2) {
     const [first = ''] = left;
     const pieces = Array.from({ length: Math.max(first.length - 2, 0) }, (_, at) => first.slice(at, at + 3));
-    const [best] = [SHARED, ...pieces.filter((piece) => !piece.includes('_'))]
+    const [best] = [...SHARED, ...pieces.filter((piece) => /^[A-Za-z]+$/.test(piece))]
       .map((piece) => ({ piece, missing: left.filter((name) => !name.includes(piece)) }))
       .toSorted((a, b) => a.missing.length - b.missing.length);
     if (best === undefined || best.missing.length === left.length) return undefined;
     fragments.push(best.piece);
     left = best.missing;
   }
-  return left.length === 0 ? fragments : undefined;
+  return left.length === 0 && fragments.length > 0 ? fragments : undefined;
 }
 
 /**

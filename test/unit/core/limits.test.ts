@@ -92,7 +92,7 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
       containers: [
         {
           ...CONTAINER,
-          ports: times(Math.ceil(count / 5), (i) => ({ name: 'metrics', containerPort: 10_000 + i })),
+          ports: times(Math.ceil(count / 5), (i) => ({ name: 'metrics', containerPort: 20_000 + i })),
           args: times(count, (i) => `--web.telemetry-path=/;${i}`),
         },
       ],
@@ -162,7 +162,7 @@ for (const [title, make] of Object.entries(PRODUCTS)) {
 }
 
 test('decide, explain and the reconciler skip a pod that needs too many steps, with a warning', () => {
-  const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) }));
+  const variables = times(25_000, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(20_000 + i) }));
   const metadata = { namespace: 'a', name: 'a', uid: 'a', resourceVersion: '1' };
   const pod = { metadata, spec: { containers: [{ ...CONTAINER, env: variables }] } };
   const decision = decide(pod, rules);
@@ -201,16 +201,16 @@ test('a namespace costs steps with each of its characters, and one that is too l
 });
 
 test('decide lists only the first endpoints of a pod with thousands', () => {
-  const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${i + 1}`) });
+  const pod = podOf({ ...CONTAINER, args: times(1000, (i) => `--metrics-port=${20_000 + i}`) });
   const decision = decide(pod, rules);
   assert.ok(decision.outcome === 'annotate');
   assert.deepEqual(
     decision.endpoints.map(({ port }) => port),
-    times(MAX_ENDPOINTS, (i) => i + 1),
+    times(MAX_ENDPOINTS, (i) => 20_000 + i),
   );
   // The rule finds the port that the user names behind any number of others.
-  const named = decide({ ...pod, metadata: { annotations: { 'prometheus.io/port': '900' } } }, rules);
-  assert.ok(named.outcome === 'annotate' && named.endpoints[0].port === 900);
+  const named = decide({ ...pod, metadata: { annotations: { 'prometheus.io/port': '20900' } } }, rules);
+  assert.ok(named.outcome === 'annotate' && named.endpoints[0].port === 20_900);
   assert.equal(named.rule, decision.rule);
 });
 

@@ -29,6 +29,7 @@ const places = createCatalogue(
     none: [],
     declared: false,
     container: undefined,
+    versions: undefined,
     otherPorts: [],
     portName: undefined,
   }),
@@ -49,7 +50,7 @@ test('no image is claimed by two entries for one port, unless the container tell
     const claimed = new Map<string, number>();
     for (const i of claimants(name)) {
       for (const port of [images[i]?.port ?? []].flat()) {
-        const claim = `${port} ${images[i]?.container ?? ''}`;
+        const claim = `${port} ${images[i]?.container ?? ''} ${images[i]?.versions ?? ''}`;
         assert.ok(!claimed.has(claim), `${name} on ${claim}: entries ${claimed.get(claim)} and ${i}`);
         claimed.set(claim, i);
       }
@@ -62,7 +63,13 @@ test('no entry hides behind one that always comes first', () => {
     for (const name of entry.images) {
       const earlier = claimants(name).find((place) => {
         const other = images[place];
-        return place < i && other?.container === undefined && other?.declared !== true && other?.needs === undefined;
+        return (
+          place < i &&
+          other?.container === undefined &&
+          other?.declared !== true &&
+          other?.needs === undefined &&
+          other?.versions === undefined
+        );
       });
       assert.ok(earlier === undefined || entry.container !== undefined, `${name}: entry ${i} is never reached`);
     }
@@ -71,14 +78,15 @@ test('no entry hides behind one that always comes first', () => {
 
 test('every entry can match: some pod with the image and the switch is annotated as the entry says', () => {
   const missed = images.filter((entry) => {
-    const { images: imageNames, port, path = '/metrics', scheme = 'http', container, needs } = entry;
+    const { images: imageNames, port, path = '/metrics', scheme = 'http', container, needs, versions } = entry;
+    const tag = tagIn(versions);
     const names = container === undefined ? ['app'] : spell(container);
     const statements = needs === undefined ? [undefined] : spell(needs);
     const cases = imageNames.flatMap((image) => [port].flat().map((number) => ({ image, number })));
     return !cases.every(({ image, number }) =>
       names.some((name) =>
         statements.some((statement) => {
-          const decision = decide(podOf(image.replaceAll('*', 'x'), name, number, statement), rules);
+          const decision = decide(podOf(`${image.replaceAll('*', 'x')}:${tag}`, name, number, statement), rules);
           if (decision.outcome !== 'annotate') return false;
           const [endpoint] = decision.endpoints;
           // A switch that also moves the port was spelled out with a port of its own.
@@ -126,6 +134,12 @@ function containerOf(image: string): Container {
   return container;
 }
 
+/** Returns a tag in the range; without a range, one that tells no version. */
+function tagIn(versions: string | undefined): string {
+  if (versions === undefined) return 'latest';
+  return /^>=(\S+)/.exec(versions)?.[1] ?? '0.0.1';
+}
+
 function podOf(image: string, name: string, containerPort: number, statement: string | undefined): unknown {
   const [variable = '', ...value] = (statement ?? '').split('=');
   const said = /^[A-Z]/.test(variable)
@@ -133,7 +147,7 @@ function podOf(image: string, name: string, containerPort: number, statement: st
     : { args: statement === undefined ? [] : [statement] };
   return {
     metadata: {},
-    spec: { containers: [{ name, image: `registry.example/${image}:1.0`, ports: [{ containerPort }], ...said }] },
+    spec: { containers: [{ name, image: `registry.example/${image}`, ports: [{ containerPort }], ...said }] },
   };
 }
 

@@ -148,3 +148,79 @@ cases('the catalogue', [
     'guarded',
   ],
 ]);
+
+cases('TLS', [
+  ['8443 in an address', { args: ['--metrics-addr=:8443'] }, 'https_endpoint'],
+  ['8443 beside a certificate', { args: ['--metrics-addr=:8443', '--tls-cert-file=/c'] }, 'https_endpoint'],
+  ['8443 with a word that says plain', { args: ['--metrics-addr=:8443', '--metrics-secure=false'] }, ':8443/metrics'],
+  ['8443 in a variable', { env: ['SHOP_METRICS_PORT=8443'] }, 'https_endpoint'],
+  ['8443 in a variable, and plain', { env: ['SHOP_METRICS_PORT=8443', 'METRICS_TLS=false'] }, ':8443/metrics'],
+  ['9443 at a port named metrics', { ports: [{ name: 'metrics', containerPort: 9443 }] }, 'https_endpoint'],
+  [
+    'the same, and plain',
+    { args: ['--metrics-secure=false'], ports: [{ name: 'metrics', containerPort: 9443 }] },
+    ':9443/metrics',
+  ],
+  ['a certificate for metrics', { args: ['--metrics-addr=:9100', '--metrics-cert-file=/c'] }, 'https_endpoint'],
+  ['a certificate for a webhook', { args: ['--metrics-addr=:9100', '--webhook-cert-file=/c'] }, ':9100/metrics'],
+  ['secure metrics at any port', { args: ['--metrics-bind-address=:8080', '--metrics-secure'] }, 'https_endpoint'],
+  [
+    "an exporter's file for TLS and passwords",
+    { name: 'x-exporter', args: ['--web.config.file=/w'], ports: [{ containerPort: 9100 }] },
+    'guarded',
+  ],
+]);
+
+const ARGO = { ports: [{ name: 'metrics', containerPort: 9090 }] };
+
+cases('a version that brought TLS', [
+  ['the version before', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.5.11' }, ':9090/metrics'],
+  ['the version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.6.0' }, 'https_endpoint'],
+  ['a later one', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.10.0' }, 'https_endpoint'],
+  ['no version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:latest' }, 'https_endpoint'],
+  [
+    'a digest behind a version',
+    { ...ARGO, image: `quay.io/argoproj/workflow-controller:v3.5.1@sha256:${'0'.repeat(64)}` },
+    ':9090/metrics',
+  ],
+]);
+
+const STATSD = { name: 'statsd-metrics', containerPort: 9102 };
+
+cases('the order of rules', [
+  [
+    'an undeclared port that is stated, before the only one',
+    { env: ['PROMETHEUS_MULTIPROC_DIR=/tmp', 'METRICS_PORT=9200'], ports: [{ name: 'http', containerPort: 4000 }] },
+    ':9200/metrics',
+  ],
+  [
+    'the only port, where none is stated',
+    { env: ['PROMETHEUS_MULTIPROC_DIR=/tmp'], ports: [{ name: 'http', containerPort: 4000 }] },
+    ':4000/metrics ?',
+  ],
+  ['a variable of the program, undeclared', { env: ['SHOP_METRICS_PORT=9200'], ports: [HTTP] }, ':9200/metrics'],
+  ['a variable of another kind', { env: ['SHOP_ADMIN_PORT=9200'], ports: [HTTP] }, 'no_candidate'],
+  ['a flag of the program, undeclared', { args: ['--shop.metrics-port=9200'], ports: [HTTP] }, ':9200/metrics'],
+  [
+    'an exporter on a stated port, before its only declared one',
+    { name: 'x-exporter', env: ['METRICS_PORT=9200'], ports: [HTTP] },
+    ':9200/metrics',
+  ],
+  [
+    'the metrics of statsd beside statsd',
+    { ports: [{ name: 'statsd-udp', containerPort: 8125, protocol: 'UDP' }, STATSD] },
+    ':9102/metrics',
+  ],
+  ['metrics that come by statsd', { ports: [STATSD, HTTP] }, 'no_candidate'],
+  [
+    "the collector's exporter before its own metrics",
+    {
+      ports: [
+        { name: 'metrics', containerPort: 8888 },
+        { name: 'promexporter', containerPort: 8889 },
+      ],
+    },
+    ':8889/metrics',
+  ],
+  ["the collector's own metrics", { ports: [{ name: 'metrics', containerPort: 8888 }] }, ':8888/metrics'],
+]);
