@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
 import { Command } from './commands/options.ts';
 import { checkUsage, examples, help } from './commands/usage.ts';
+import { endOnFailedOutput } from './process/output-errors.ts';
 import { endUntilHandled } from './process/shutdown.ts';
 import { UserError } from './process/user-error.ts';
 import { VERSION } from './process/version.ts';
@@ -15,6 +16,7 @@ import { VERSION } from './process/version.ts';
 enableCompileCache();
 
 endUntilHandled();
+endOnFailedOutput();
 
 /** The summary of each command, and how to load it. Only the requested one is loaded: `serve` needs no Kubernetes client. */
 const COMMANDS = {
@@ -71,16 +73,13 @@ function reportError(error: unknown): number {
   return 1;
 }
 
-// `autoscrape explain … | head` closes the pipe early, which is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
 try {
   await main(process.argv.slice(2));
 } catch (error) {
   process.exitCode = reportError(error);
 }
 // Some systems write to pipes asynchronously: exit after this empty write, when all before it is written.
-process.stdout.write('', () => process.exit());
+// Where a write failed, endOnFailedOutput exits instead.
+process.stdout.write('', (error) => {
+  if (error === null || error === undefined) process.exit();
+});

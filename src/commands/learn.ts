@@ -15,7 +15,6 @@ import type { PodProxy } from '../kube/pod-proxy.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { learn as learnRules } from '../learn/learn.ts';
 import { renderLearned } from '../learn/learned-rule.ts';
-import { handleInterruption } from '../process/shutdown.ts';
 import { UserError } from '../process/user-error.ts';
 import { VERSION } from '../process/version.ts';
 import { readNamespace, SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
@@ -78,7 +77,7 @@ const PER_SECOND = 5;
 
 /**
  * Prints the learned rules on standard output, and what was not learned on standard error. Returns
- * the exit code: 0, or 1 after an interruption. Throws a UserError where the cluster can't be read
+ * the exit code, which is 0. Throws a UserError where the cluster can't be read
  * or must not be asked.
  */
 export async function learn(options: LearnOptions): Promise<number> {
@@ -88,8 +87,8 @@ export async function learn(options: LearnOptions): Promise<number> {
   const kube = connection.value;
   const namespace = options.namespace ?? kube.namespace;
   if (SYSTEM_NAMESPACES.includes(namespace)) throw new UserError(`the namespace ${namespace} is always skipped`);
-  const interruption = handleInterruption();
-  const { signal } = interruption;
+  // A signal ends the process at once: nothing has to be finished.
+  const { signal } = new AbortController();
   const limiter = createRateLimiter(PER_SECOND);
   let proxy: PodProxy | undefined;
   try {
@@ -119,14 +118,12 @@ export async function learn(options: LearnOptions): Promise<number> {
       signal,
     });
     progress.end();
-    if (signal.aborted) return 1;
     const rendered = renderLearned(learned.rules, headOf(namespace, way), readShipped());
     if (!rendered.ok) throw new UserError(rendered.error);
     process.stdout.write(rendered.value);
     process.stderr.write(`${learned.rules.length} learned; ${learned.known} need no rule.\n`);
     return 0;
   } finally {
-    interruption.end();
     proxy?.close();
     await kube.close();
   }

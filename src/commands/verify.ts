@@ -49,6 +49,9 @@ export type VerifyOptions = OptionsOf<typeof flags>;
 
 const PAUSE_MS = 1_000;
 
+/** Longest time for one request: a silent API server is asked again. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
 /**
  * Returns the pod to create. Its autoscrape.io/port label makes every rules file annotate it: verify
  * tests the installation, not the rules. The pod satisfies the "restricted" Pod Security Standard and
@@ -94,7 +97,8 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const deadline = performance.now() + options.timeoutSeconds * 1000;
   try {
     for (;;) {
-      const problem = await createPod(kube, namespace, pod, decision.annotations);
+      const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, Math.max(deadline - performance.now(), 1));
+      const problem = await createPod(kube, namespace, pod, decision.annotations, timeoutMs);
       if (problem === undefined) {
         console.log(`A pod created in namespace ${namespace} gets:`);
         for (const [key, value] of Object.entries(decision.annotations)) console.log(`  ${key}: ${value}`);
@@ -123,9 +127,10 @@ async function createPod(
   namespace: string,
   pod: unknown,
   expected: Readonly<Record<string, string>>,
+  timeoutMs: number,
 ): Promise<string | undefined> {
   const path = podsPath(namespace);
-  const created = await kube.request({ method: 'POST', path, query: { dryRun: 'All' }, body: pod });
+  const created = await kube.request({ method: 'POST', path, query: { dryRun: 'All' }, body: pod, timeoutMs });
   if (created.ok) return findProblem(created.value, expected);
   const { status, message } = created.error;
   return status === 0 ? message : `the API server rejected the pod: ${message}`;

@@ -19,12 +19,13 @@ function endNow(signal: NodeJS.Signals): void {
 }
 
 /**
- * Makes SIGTERM and SIGINT end the process at once, until `handleShutdown` handles them. That is their
- * default, except for process 1 of a container: there a signal during the start would be lost, and the
- * kubelet would wait for the whole grace period.
+ * Makes SIGTERM and SIGINT end process 1 of a container at once, until `handleShutdown` handles them:
+ * without a handler the kernel drops them there, and the kubelet would wait for the whole grace period.
+ * Any other process keeps their default action. A handler would be worse: it runs only between two
+ * callbacks, so it would wait for a long calculation, and Node's exit for a FIFO that nobody opens.
  */
-export function endUntilHandled(): void {
-  for (const name of SIGNALS) process.on(name, endNow);
+export function endUntilHandled(pid = process.pid): void {
+  if (pid === 1) for (const name of SIGNALS) process.on(name, endNow);
 }
 
 /** A request to stop work that ends by itself. */
@@ -43,7 +44,8 @@ export function handleInterruption(): Interruption {
   return {
     signal: stop.signal,
     end() {
-      for (const name of SIGNALS) process.on(name, endNow).off(name, onSignal);
+      for (const name of SIGNALS) process.off(name, onSignal);
+      endUntilHandled();
     },
   };
 }

@@ -22,15 +22,17 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** Starts a server with the given answers. Returns the path of its kubeconfig and the calls that it got. */
-async function startServer(t: TestContext, answer: (pod: unknown, call: number) => Answer) {
+/** Starts a server with the given answers; undefined is none at all. Returns the path of its kubeconfig and the calls that it got. */
+async function startServer(t: TestContext, answer: (pod: unknown, call: number) => Answer | undefined) {
   const authority = createAuthority();
   const { certificate: cert, key } = authority.issue({ names: ['127.0.0.1'] });
   const calls: string[] = [];
   const server = createServer({ cert, key }, (request, response) => {
     calls.push(`${request.method} ${request.url}`);
     void text(request).then((body) => {
-      const { status, body: object } = answer(JSON.parse(body), calls.length);
+      const answered = answer(JSON.parse(body), calls.length);
+      if (answered === undefined) return;
+      const { status, body: object } = answered;
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
     });
   });
@@ -154,6 +156,16 @@ suite('verify', () => {
     const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
     assert.match(stderr, /the API server rejected the pod: pods is forbidden/);
+  });
+
+  test('ends in time where the API server never answers', async (t) => {
+    const { kubeconfig } = await startServer(t, () => undefined);
+    const startMs = performance.now();
+    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^autoscrape: after 1 s: no answer from https:/);
+    // A request alone may take 10 s; the rest is the start of a process on a busy machine.
+    assert.ok(performance.now() - startMs < 9_000);
   });
 
   test('names the annotations that differ', () => {

@@ -8,7 +8,7 @@ const MODULE = new URL('../../../src/process/shutdown.ts', import.meta.url).href
 
 /** Exit code, signal and output of a process that runs the lines with both functions at hand. */
 async function run(lines: string): Promise<{ code: unknown; signal: unknown; stdout: string }> {
-  const script = `import { endUntilHandled, handleInterruption, handleShutdown } from ${JSON.stringify(MODULE)};\n${lines}`;
+  const script = `import { spawn } from 'node:child_process';\nimport { endUntilHandled, handleInterruption, handleShutdown } from ${JSON.stringify(MODULE)};\n${lines}`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'pipe' });
   const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   return { code, signal, stdout };
@@ -18,9 +18,18 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  test(`${signal} during the start ends the process, also as process 1 of a container`, async () => {
-    const ended = await run(`endUntilHandled(); process.kill(process.pid, '${signal}'); setTimeout(() => {}, 5000);`);
+  test(`${signal} during the start ends process 1 of a container`, async () => {
+    const ended = await run(`endUntilHandled(1); process.kill(process.pid, '${signal}'); setTimeout(() => {}, 5000);`);
     assert.deepEqual(ended, { code, signal: null, stdout: '' });
+  });
+
+  test(`${signal} ends any other process at once, also while it calculates and after an interruption was handled`, async () => {
+    const ended = await run(`
+      endUntilHandled();
+      handleInterruption().end();
+      spawn('sh', ['-c', 'sleep 0.2; kill -s ${signal.slice(3)} ' + process.pid], { stdio: 'ignore' });
+      for (const end = Date.now() + 20_000; Date.now() < end; );`);
+    assert.deepEqual(ended, { code: null, signal, stdout: '' });
   });
 
   test(`the first ${signal} lets work finish, the second ends the process`, async () => {
