@@ -154,6 +154,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
   const metrics = createReconcileMetrics(registry, {
     namespaces: () => reconciler?.namespaces() ?? 0,
     pods: () => reconciler?.pods() ?? new Map<string, number>(),
+    suspects: () => reconciler?.suspects() ?? new Map(),
     workloads: () => reconciler?.workloads(),
   });
   const rules = await followRules(options.rules, {

@@ -4,7 +4,7 @@ import type { ScrapeAnnotations } from './annotations/keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Skip } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import { endpointsAt, renderPath, probedScheme, configuredPath } from './rules/evaluate-rule.ts';
 import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/marker.ts';
@@ -152,7 +152,7 @@ interface Subject {
   readonly stated: ScrapeAnnotations;
 }
 
-function skip(reason: SkipReason, ...warnings: readonly string[]): Decision {
+function skip(reason: SkipReason, ...warnings: readonly string[]): Skip {
   return { outcome: 'skip', reason, warnings };
 }
 
@@ -185,17 +185,23 @@ function byAnnotation(subject: Subject): Decision | undefined {
   const usable = stated.port === undefined ? undefined : usablePort(pod, stated.port);
   if (stated.scrape === 'true' || stated.slow === 'true') {
     if (stated.port === ISTIO_MERGED_PORT) return skip('istio_merged');
-    const suspects = (): string[] => suspectAnnotations(pod, rules, stated).map((suspect) => suspect.warning);
-    if (stated.port !== undefined) return skip('already_annotated', ...suspects());
+    if (stated.port !== undefined) return alreadyAnnotated(subject);
     const numbers = new Set(podCandidates(pod, rules).map(({ number }) => number));
     const [only] = numbers;
-    if (only === undefined || numbers.size > 1) return skip('already_annotated', ...suspects());
+    if (only === undefined || numbers.size > 1) return alreadyAnnotated(subject);
     return annotateAt(subject, only, 'annotation');
   }
   if (stated.port === undefined) return undefined;
   return usable === undefined
     ? skip('bad_port_annotation', warning.unusablePort(keys.port))
     : annotateAt(subject, usable, 'annotation');
+}
+
+/** Rows 7b and 9. */
+function alreadyAnnotated({ pod, rules, stated }: Subject): Decision {
+  const suspects = suspectAnnotations(pod, rules, stated);
+  const decision = skip('already_annotated', ...suspects.map((suspect) => suspect.warning));
+  return suspects.length === 0 ? decision : { ...decision, suspects: suspects.map(({ kind }) => kind) };
 }
 
 /** Rows 12 and 13. */

@@ -1,5 +1,6 @@
 import type { Endpoint } from './rules/endpoint.ts';
 import type { SkipReason } from './skip-reason.ts';
+import type { SuspectKind } from './suspect-annotations.ts';
 
 interface Common {
   /**
@@ -44,6 +45,8 @@ export interface Skip extends Common {
    * `guarded`, `served_elsewhere`).
    */
   readonly rule?: string;
+  /** What is probably wrong with annotations written by hand (reason `already_annotated`). */
+  readonly suspects?: readonly SuspectKind[];
 }
 
 /** What to do with a pod: the contract between the core and its adapters. */

@@ -1,6 +1,8 @@
 import { Counter, Gauge } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 import { VERDICTS } from '../core/ask/verdict.ts';
+import { SUSPECTS } from '../core/suspect-annotations.ts';
+import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { VerdictKey } from '../core/ask/verdict.ts';
 import type { Applied } from './apply.ts';
 import type { Failure } from '../kube/client.ts';
@@ -23,6 +25,8 @@ export interface ReconcileState {
   namespaces(): number;
   /** Number of pods by plan: `annotate`, `refused`, or the reason why they are skipped. */
   pods(): ReadonlyMap<string, number>;
+  /** Number of pods whose own annotations are suspect, by what is suspect. */
+  suspects?(): ReadonlyMap<SuspectKind, number>;
   /** Number of workloads that are asked, by result; undefined where asking is off. */
   workloads?(): ReadonlyMap<string, number> | undefined;
 }
@@ -66,6 +70,16 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     collect() {
       this.reset();
       for (const [plan, count] of state.pods()) this.set({ plan }, count);
+    },
+  });
+  const suspects = new Gauge({
+    name: 'autoscrape_reconcile_suspect_annotations',
+    help: 'Pods in opted-in namespaces whose own scrape annotations are probably wrong, by what is; explain says more.',
+    labelNames: ['kind'],
+    registers: [],
+    collect() {
+      const counts = state.suspects?.();
+      for (const kind of SUSPECTS) this.set({ kind }, counts?.get(kind) ?? 0);
     },
   });
   const requests = new Counter({
@@ -133,7 +147,7 @@ export function createReconcileMetrics(registry: Registry, state: ReconcileState
     registers,
   });
   for (const result of ['success', 'error']) reloads.inc({ result }, 0);
-  for (const metric of [namespaces, pods, workloads]) registry.registerMetric(metric);
+  for (const metric of [namespaces, pods, suspects, workloads]) registry.registerMetric(metric);
   return {
     response: (method, status) => requests.inc({ method, code: String(status) }),
     failed: (operation, { status }) => failures.inc({ operation, code: String(status) }),

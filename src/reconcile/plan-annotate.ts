@@ -22,7 +22,10 @@ export function annotatePlanner(rules: Rules, mesh: boolean, asking?: NamespaceA
     if (end !== undefined) return { ...ref, action: 'skip', reason: end };
     const decision = decide(object, rules, { mesh });
     if (asking === undefined || !isLeftToAsking(decision)) {
-      if (decision.outcome === 'skip') return { ...ref, action: 'skip', reason: decision.reason };
+      if (decision.outcome === 'skip') {
+        const { reason, suspects } = decision;
+        return { ...ref, action: 'skip', reason, ...(suspects !== undefined && { suspects }) };
+      }
       return hasMarker(object)
         ? { ...ref, action: 'skip', reason: 'changed_since' }
         : changePlan(ref, object, decision);

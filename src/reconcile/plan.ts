@@ -2,6 +2,7 @@ import { isObject, member, own } from '../core/json.ts';
 import type { AddOperation } from '../core/patch.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
+import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { AskNote } from './ask-note.ts';
 
 /**
@@ -70,6 +71,8 @@ export interface SkipPlan extends PodRef {
   readonly reason: LivePodSkipReason;
   /** What the reason's sentence leaves open, in a few words. */
   readonly detail?: string;
+  /** What is probably wrong with annotations that somebody wrote. */
+  readonly suspects?: readonly SuspectKind[];
   /** What asking needs of the pod, where it decides. */
   readonly asking?: AskNote;
 }

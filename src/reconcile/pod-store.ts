@@ -1,3 +1,4 @@
+import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { ListReceiver } from '../kube/list-watch.ts';
 import type { Workload } from './ask-memory.ts';
 import type { NamespaceAsking } from './asking.ts';
@@ -82,6 +83,8 @@ export interface PodStore {
   beginList(): ListReceiver;
   /** Adds the number of pods in each state to `counts`. */
   count(counts: Map<string, number>): void;
+  /** Adds the number of pods whose own annotations are suspect to `counts`, by what is suspect. */
+  countSuspects(counts: Map<SuspectKind, number>): void;
 }
 
 /**
@@ -99,6 +102,8 @@ export function createPodStore(
   const refused = new Set<string>();
   /** Names of pods that the webhook missed and that are not annotated yet: few, so no field of each record. */
   const missed = new Set<string>();
+  /** What is suspect in the annotations that pods have of their own: few, too. */
+  const suspects = new Map<string, readonly SuspectKind[]>();
   let lists = 0;
 
   function upsert(object: unknown, isListed: boolean, isAgain = false): void {
@@ -121,6 +126,8 @@ export function createPodStore(
     const wasRefused = known?.state === 'refused';
     const state = stateOf(plan);
     const workload = asking?.planned(object, plan, known?.workload, known === undefined);
+    if (plan.action === 'skip' && plan.suspects !== undefined) suspects.set(name, plan.suspects);
+    else suspects.delete(name);
     if (known === undefined) {
       pods.set(name, { version: resourceVersion, state, attempts, list: lists, workload });
       if (plan.action !== 'skip' && plan.isLeftToAsking !== true && isWatched()) missed.add(name);
@@ -139,6 +146,7 @@ export function createPodStore(
     pods.delete(name);
     refused.delete(name);
     missed.delete(name);
+    suspects.delete(name);
   }
 
   return {
@@ -199,6 +207,9 @@ export function createPodStore(
     },
     count(counts) {
       for (const { state } of pods.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    },
+    countSuspects(counts) {
+      for (const kinds of suspects.values()) for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { Logger } from 'pino';
 import type { Rules } from '../core/rules/parse.ts';
 import type { Kube } from '../kube/client.ts';
@@ -54,6 +55,8 @@ export interface Reconciler {
   namespaces(): number;
   /** Returns the number of pods by plan. */
   pods(): ReadonlyMap<string, number>;
+  /** Returns the number of pods whose own annotations are suspect, by what is suspect. */
+  suspects(): ReadonlyMap<SuspectKind, number>;
   /** Returns the number of workloads that are asked, by result; undefined where asking is off. */
   workloads(): ReadonlyMap<string, number> | undefined;
 }
@@ -156,6 +159,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     pods() {
       const counts = new Map<string, number>();
       for (const { pods } of namespaces.values()) pods.count(counts);
+      return counts;
+    },
+    suspects() {
+      const counts = new Map<SuspectKind, number>();
+      for (const { pods } of namespaces.values()) pods.countSuspects(counts);
       return counts;
     },
     workloads: () => live?.asking.memory.count(),

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartImage } from '../../tools/image.ts';
 import { REASONS } from '../../src/core/skip-reason.ts';
+import { SUSPECTS } from '../../src/core/suspect-annotations.ts';
 import { LIVE_POD_SKIP_REASONS } from '../../src/reconcile/plan.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -32,6 +33,16 @@ suite('docs/troubleshooting.md', () => {
     const asked = Object.keys(REASONS).filter((reason) => reason !== 'already_injected');
     assert.deepEqual(
       asked.filter((reason) => !told.has(reason)),
+      [],
+    );
+  });
+});
+
+suite('docs/troubleshooting.md, annotations written by hand', () => {
+  test('says of every kind of suspect annotation what is probably wrong', async () => {
+    const page = await read('docs', 'troubleshooting.md');
+    assert.deepEqual(
+      SUSPECTS.filter((kind) => !page.includes(`\n| \`${kind}\` `)),
       [],
     );
   });

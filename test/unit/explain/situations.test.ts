@@ -11,7 +11,7 @@ import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 // Situations that people ask about: what they wrote, and what `explain` says, with the words of a line in one line.
 
-/** Returns the explanations of the manifest's workloads, with all of a text's words in one line. */
+/** Returns the explanations of the manifest's workloads, each with all its words in one line. */
 function explained(manifest: string, mesh = false): string {
   const rules = defaultRules();
   const { workloads, others } = readWorkloads(parseManifest(manifest).documents);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { SuspectKind } from '../../../src/core/suspect-annotations.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { createPodStore } from '../../../src/reconcile/pod-store.ts';
 import type { PendingPod } from '../../../src/reconcile/pod-store.ts';
@@ -46,6 +47,24 @@ test('a pod was missed when it is new under the watch and has to be annotated; t
     names.map((name) => pods.takeMissed(name)),
     [false, false, true, false, false],
   );
+});
+
+test('pods whose own annotations are suspect are counted by what is suspect, until they change or go', () => {
+  const { pods } = setUp();
+  const counted = (): object => {
+    const into = new Map<SuspectKind, number>();
+    pods.countSuspects(into);
+    return Object.fromEntries(into);
+  };
+  const scrape = { 'prometheus.io/scrape': 'true' };
+  pods.upsert(pod('undeclared', '1', { ...scrape, 'prometheus.io/port': '80' }));
+  pods.upsert(pod('named', '2', { ...scrape, 'prometheus.io/port': 'metrics', 'prometheus.io/scheme': 'tcp' }));
+  pods.upsert(pod('fine', '3', { ...scrape, 'prometheus.io/port': '9464' }));
+  assert.deepEqual(counted(), { undeclared_port: 1, port_name: 1, bad_scheme: 1 });
+  pods.upsert(pod('undeclared', '4', { ...scrape, 'prometheus.io/port': '9464' }));
+  assert.deepEqual(counted(), { port_name: 1, bad_scheme: 1 });
+  pods.delete(pod('named', '5'));
+  assert.deepEqual(counted(), {});
 });
 
 test('a missed pod is forgotten when it is gone, and a later one with its name counts again', () => {
