@@ -31,6 +31,11 @@ export interface Workload {
   endpoint: PortAndPath | undefined;
   /** Unix time in milliseconds from which it is to be asked; Infinity for never. */
   dueAt: number;
+  /**
+   * Unix time in milliseconds before which none of its pods may be asked, as far as is known: who
+   * looks for the next pod five times a second must not read all pods each time.
+   */
+  readyFrom: number;
   /** Unix time in milliseconds of the last answer; 0 before the first. */
   answeredAt: number;
   /** The pod that was asked last, so that another one is asked next. */
@@ -192,6 +197,7 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       result: 'waiting',
       endpoint: undefined,
       dueAt: 0,
+      readyFrom: 0,
       answeredAt: 0,
       lastPod: undefined,
       unusedSince: now(),
@@ -219,8 +225,11 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
     find,
     join({ namespace, key, name, from, isOld }) {
       const workload = find(namespace, key) ?? create(namespace, key, isOld);
-      workload?.pods.set(name, Math.ceil(from / 1000));
-      if (workload !== undefined) workload.unusedSince = undefined;
+      if (workload === undefined) return undefined;
+      const seconds = Math.ceil(from / 1000);
+      workload.pods.set(name, seconds);
+      workload.readyFrom = Math.min(workload.readyFrom, seconds * 1000);
+      workload.unusedSince = undefined;
       return workload;
     },
     leave(workload, pod) {

@@ -29,7 +29,8 @@ export function nextToAsk({ now, namespaces, busy, mayAskOld, random }: AskTurn)
     for (const [namespace, workloads] of shuffled(namespaces, random)) {
       if (busy.has(namespace)) continue;
       const due = [...workloads.values()].filter(
-        (workload) => workload.isOld === isOld && workload.dueAt <= now && workload.pods.size > 0,
+        ({ isOld: isOldOne, dueAt, readyFrom, pods }) =>
+          isOldOne === isOld && dueAt <= now && readyFrom <= now && pods.size > 0,
       );
       for (const workload of shuffled(due, random)) {
         const pod = readyPod(workload, now, random);
@@ -40,16 +41,23 @@ export function nextToAsk({ now, namespaces, busy, mayAskOld, random }: AskTurn)
   return undefined;
 }
 
-/** Returns a ready pod of the workload, and the one that was asked last only where it is alone. */
-function readyPod({ pods, lastPod }: Workload, now: number, random: () => number): string | undefined {
+/**
+ * Returns a ready pod of the workload, and the one that was asked last only where it is alone.
+ * Stores from when on there can be one.
+ */
+function readyPod(workload: Workload, now: number, random: () => number): string | undefined {
+  const { pods, lastPod } = workload;
   let ready = 0;
   let chosen: string | undefined;
+  let first = Infinity;
   for (const [name, seconds] of pods) {
+    first = Math.min(first, seconds);
     if (seconds * 1000 > now || name === lastPod) continue;
     ready += 1;
     // Each of them with the same probability, without a copy of the list: reservoir sampling.
     if (random() * ready < 1) chosen = name;
   }
+  workload.readyFrom = first * 1000;
   const last = lastPod === undefined ? undefined : pods.get(lastPod);
   return chosen ?? (last !== undefined && last * 1000 <= now ? lastPod : undefined);
 }

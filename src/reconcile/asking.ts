@@ -21,8 +21,10 @@ export interface Asking {
   inNamespace(namespace: AskedNamespace): NamespaceAsking;
   /** Returns the addresses of all nodes that were seen. */
   nodeAddresses(): ReadonlySet<string>;
-  /** Returns the pods whose rule may decide without an answer now, by namespace. */
-  overdue(): Map<string, readonly string[]>;
+  /** Returns the names of the namespace's pods whose rule may decide without an answer now. */
+  overdue(namespace: string): readonly string[];
+  /** Returns the namespaces that have pods whose rule waits for an answer. */
+  waiting(): readonly string[];
   /** Removes all that is known of a namespace that is not tracked any more. */
   forget(namespace: string): void;
 }
@@ -168,7 +170,8 @@ export function createAsking({
 
     return {
       decide(object, name, decision) {
-        const plan = planAsk(object, decision, surroundings(object));
+        const around = surroundings(object);
+        const plan = planAsk(object, decision, around);
         const byRule: AskedDecision =
           decision.outcome === 'annotate'
             ? { outcome: 'annotate', decision, onTrust: false }
@@ -186,7 +189,7 @@ export function createAsking({
         if (decision.outcome === 'annotate' && plan.confirms === undefined) return byRule;
         const asked = note(object, plan, undefined, random() * JITTER_MS);
         const answers = { memory, key: asked.key, hasWaited: hasWaited(object, name, asked) };
-        const decided = decideAsked(object, decision, plan, namespace, answers, surroundings(object));
+        const decided = decideAsked(object, decision, plan, namespace, answers, around);
         const onTrust = decided.outcome === 'annotate' && decided.onTrust;
         return { ...decided, note: { ...asked, onTrust } };
       },
@@ -219,19 +222,13 @@ export function createAsking({
     memory,
     inNamespace,
     nodeAddresses: () => nodes,
-    overdue() {
-      const overdue = new Map<string, readonly string[]>();
-      for (const [namespace, { waiting }] of states) {
-        const isUnreachable = memory.isUnreachable(namespace);
-        const names = [...waiting].filter(([, since]) => isUnreachable || now() - since >= WAIT_MS);
-        if (names.length > 0)
-          overdue.set(
-            namespace,
-            names.map(([name]) => name),
-          );
-      }
-      return overdue;
+    overdue(namespace) {
+      const isUnreachable = memory.isUnreachable(namespace);
+      return [...(states.get(namespace)?.waiting ?? [])]
+        .filter(([, since]) => isUnreachable || now() - since >= WAIT_MS)
+        .map(([name]) => name);
     },
+    waiting: () => [...states].flatMap(([namespace, { waiting }]) => (waiting.size === 0 ? [] : [namespace])),
     forget(namespace) {
       states.delete(namespace);
       memory.forget(namespace);

@@ -144,16 +144,16 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     }
     const state = STATES[result];
     if (state !== undefined) tracked.pods.settle(names.keys(), state);
-    settleOverdue();
+    settleOverdue(namespace);
   }
 
   /** Pods whose rule need not wait for an answer any more are planned again when they are reconciled. */
-  function settleOverdue(): void {
-    for (const [namespace, names] of asking.overdue()) namespaces().get(namespace)?.pods.settle(names, 'annotate');
+  function settleOverdue(namespace: string): void {
+    namespaces().get(namespace)?.pods.settle(asking.overdue(namespace), 'annotate');
   }
 
   function onTick(): void {
-    settleOverdue();
+    for (const namespace of asking.waiting()) settleOverdue(namespace);
     if (!areServicesLate || !services.isListed()) return;
     areServicesLate = false;
     namespaces().reload();

@@ -16,6 +16,7 @@ function workload(parts: Partial<Workload> = {}): Workload {
     result: 'waiting',
     endpoint: undefined,
     dueAt: 0,
+    readyFrom: 0,
     answeredAt: 0,
     lastPod: undefined,
     unusedSince: undefined,
@@ -86,4 +87,31 @@ test('the order is random: each pod and each namespace is first sometimes', () =
     seen.add(`${found?.workload.namespace}/${found?.pod}`);
   }
   assert.equal(seen.size, 9);
+});
+
+test('pods that are not ready yet are read once, and again when the first of them is', () => {
+  let reads = 0;
+  const pods = new Map([
+    ['a', NOW / 1000 + 20],
+    ['b', NOW / 1000 + 10],
+  ]);
+  const { [Symbol.iterator]: iterate } = Map.prototype;
+  const counted = Object.assign(pods, {
+    [Symbol.iterator]() {
+      reads += 1;
+      return iterate.call(pods);
+    },
+  });
+  const waiting = workload({ pods: counted });
+  const at = (now: number) =>
+    nextToAsk({
+      now,
+      namespaces: new Map([['shop', new Map([['0', waiting]])]]),
+      busy: new Set(),
+      mayAskOld: true,
+      random: Math.random,
+    });
+  for (let time = 0; time < 50; time += 1) assert.equal(at(NOW + time * 100), undefined);
+  assert.equal(reads, 1);
+  assert.equal(at(NOW + 10_000)?.pod, 'b');
 });
