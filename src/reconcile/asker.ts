@@ -76,8 +76,12 @@ const TICK_MS = 10_000;
 /** How long a pod waits that could not be asked although it was its turn, in milliseconds. */
 const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
 
-/** Ports that are due within this time are asked with the others, in milliseconds. */
-const SOON_MS = 60_000;
+/**
+ * Ports that are due within this time are asked with the others, in milliseconds. Less than the
+ * minute after which a silent port is asked again: others can be due at once, where there was no
+ * request left for them.
+ */
+const SOON_MS = 30_000;
 
 /** A pod that was just read, and what there is to ask of it. */
 interface FreshPod {

@@ -274,6 +274,24 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     assert.notEqual(asked(running)[1]?.['pod'], asked(running)[2]?.['pod']);
   });
 
+  test('a silent port is asked again after a minute, also where other ports of its pod are due before', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, {});
+    const closed = await startRawServer((socket) => socket.destroy());
+    await closed.close();
+    // Each of the open ports takes three requests, so twelve are not enough for all.
+    const suggesting = { command: ['--server.servlet.context-path=/a', '--management.endpoints.web.base-path=/b'] };
+    const servers = await Promise.all(['1', '2', '3', '4'].map(() => serve(t, {})));
+    const ports = [closed, server, ...servers].map(({ port }, index) => ({
+      name: `web${index}`,
+      containerPort: port,
+    }));
+    const running = start(t, clock, [runningPod('a', clock, { container: { ...suggesting, ports } })]);
+    const last = servers[3]?.port;
+    await clock.runUntil('the last port', () => asked(running).some(({ port }) => port === last), 5 * MINUTE);
+    assert.equal(asked(running).filter(({ port }) => port === closed.port).length, 1);
+  });
+
   test('a port that asks for credentials is not annotated, and the log says what to change', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': 'HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n' });
