@@ -96,6 +96,8 @@ export interface WaitingPod {
 /** A port and path with the container that serves it. */
 export interface ServedPort extends PortAndPath {
   readonly container: string;
+  /** The paths that were to be asked there, from what the pod itself says. */
+  readonly paths: readonly string[];
 }
 
 /** The answers of one pod, and the ports that were planned. */
@@ -253,16 +255,17 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
           : Infinity;
       if (owner === undefined) return;
       if (served !== undefined) {
-        const container = planned.find(({ port }) => port === served.port)?.container ?? '';
-        setOwner(memory, owner, { port: served.port, path: served.path, container });
+        const { container = '', paths = [] } = planned.find(({ port }) => port === served.port) ?? {};
+        setOwner(memory, owner, { port: served.port, path: served.path, container, paths });
       } else if (workload.result === 'no_metrics' || workload.result === 'unscrapable') {
         if (memory.owners.has(owner)) setOwner(memory, owner, undefined);
       }
     },
-    seed(namespace, key, owner, { port, path, container }) {
+    seed(namespace, key, owner, served) {
+      const { port, path } = served;
       const memory = of(namespace);
       memory.wasAnswered = true;
-      if (owner !== undefined && !memory.owners.has(owner)) setOwner(memory, owner, { port, path, container });
+      if (owner !== undefined && !memory.owners.has(owner)) setOwner(memory, owner, served);
       if (key === undefined) return undefined;
       const known = find(namespace, key);
       const workload = known ?? create(namespace, key, false);

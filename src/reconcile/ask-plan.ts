@@ -187,7 +187,8 @@ function ownerOf(object: unknown, { labels }: AskedPod): string | undefined {
   );
   if (owner === undefined) return undefined;
   const [kind, name] = [text(owner.kind), text(owner.name)];
-  const hash = labels.get('pod-template-hash');
+  // The second is that of Argo Rollouts: https://argo-rollouts.readthedocs.io/en/stable/FAQ/
+  const hash = labels.get('pod-template-hash') ?? labels.get('rollouts-pod-template-hash');
   if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`)) {
     return `${kind}/${name.slice(0, -hash.length - 1)}`;
   }

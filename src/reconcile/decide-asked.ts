@@ -98,9 +98,15 @@ function reasonOf(result: string): AskReason | undefined {
   return result === 'no_metrics' ? 'asked_no_metrics' : undefined;
 }
 
-/** Returns whether the endpoint is still one that would be asked, in the same container. */
-function isPlanned({ port, container }: ServedPort, { ports }: AskPlan): boolean {
-  return ports.some((planned) => planned.port === port && planned.container === container);
+/**
+ * Returns whether the endpoint is still one that would be asked, in the same container. A path that
+ * an answer has suggested counts while the pod itself suggests the same paths: one below the former
+ * context path would be down for as long as the pod lives.
+ */
+function isPlanned({ port, path, container, paths }: ServedPort, { ports }: AskPlan): boolean {
+  const planned = ports.find((each) => each.port === port && each.container === container);
+  if (planned === undefined) return false;
+  return planned.paths.includes(path) || planned.paths.join(' ') === paths.join(' ');
 }
 
 /**
@@ -150,7 +156,8 @@ export function planAnnotated(
   if ('left' in plan) return undefined;
   const port = plan.ports.find((planned) => planned.port === before.endpoint.port);
   if (port === undefined) return undefined;
-  return { plan, annotated: { ...before.endpoint, container: port.container } };
+  const { container, paths } = port;
+  return { plan, annotated: { ...before.endpoint, container, paths } };
 }
 
 /** Returns whether the pod's ports are asked: no rule decides, or only by a word that hints. */

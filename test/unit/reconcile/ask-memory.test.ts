@@ -105,13 +105,13 @@ test("an owner's endpoint is stored, and forgotten after a version without metri
   const running = memoryOf();
   const of = (): unknown => running.memory.ofOwner('shop', 'StatefulSet/db');
   answer(running, joined(running, 'v1'), { 8080: METRICS }, 'StatefulSet/db');
-  assert.deepEqual(of(), { port: 8080, path: '/metrics', container: 'app' });
+  assert.deepEqual(of(), { port: 8080, path: '/metrics', container: 'app', paths: ['/metrics'] });
   assert.equal(running.memory.ofOwner('other', 'StatefulSet/db'), undefined);
   answer(running, joined(running, 'v2'), { 8080: REFUSED }, 'StatefulSet/db');
   assert.ok(of());
   answer(running, joined(running, 'v3'), { 8080: HTML }, 'StatefulSet/db');
   assert.equal(of(), undefined);
-  running.memory.seed('shop', 'v1-again', 'StatefulSet/db', { port: 1, path: '/', container: 'app' });
+  running.memory.seed('shop', 'v1-again', 'StatefulSet/db', { port: 1, path: '/', container: 'app', paths: ['/'] });
   assert.equal(of(), undefined);
 });
 
@@ -178,4 +178,13 @@ test('a workload without pods is removed after a day, and not before', () => {
   running.memory.sweep();
   assert.equal(running.memory.find('shop', 'a'), undefined);
   assert.equal(running.memory.count().get('waiting'), 0);
+});
+
+test('a pod that may be asked sooner than those that were looked at is looked at again', () => {
+  const running = memoryOf();
+  const workload = joined(running, 'a');
+  workload.readyFrom = running.now + HOUR;
+  running.now += MINUTE;
+  join(running, 'a', { name: 'sooner' });
+  assert.equal(workload.readyFrom, running.now);
 });

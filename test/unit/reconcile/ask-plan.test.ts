@@ -159,6 +159,8 @@ test("the owner is the pod's controller without what differs between its version
   assert.equal(owner({ kind: 'StatefulSet', name: 'db' }), 'StatefulSet/db');
   const labels = { 'pod-template-hash': '5d4f8c7b9' };
   assert.equal(owner({ kind: 'ReplicaSet', name: 'shop-5d4f8c7b9' }, labels), 'ReplicaSet/shop');
+  const rollout = { 'rollouts-pod-template-hash': '789746c88d' };
+  assert.equal(owner({ kind: 'ReplicaSet', name: 'shop-789746c88d' }, rollout), 'ReplicaSet/shop');
   assert.equal(owner({ kind: 'Job', name: 'report-29012345' }), 'Job/report');
   assert.equal(toAsk({}).owner, undefined);
 });

@@ -732,6 +732,34 @@ suite('a workload that answered', { concurrency: 4 }, () => {
     );
   });
 
+  test('is asked first where its former path is not one that the new version suggests', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/old/actuator/prometheus': METRICS, '/new/actuator/prometheus': METRICS });
+    const below = (path: string): PodOptions => ({
+      port: server.port,
+      owner: 'shop',
+      container: { env: [{ name: 'SERVER_SERVLET_CONTEXT_PATH', value: path }] },
+    });
+    const running = start(t, clock, [runningPod('v1', clock, below('/old'))]);
+    await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
+    running.add(runningPod('v2', clock, below('/new')));
+    await clock.run(SOON);
+    assert.equal(isAnnotated(running, 'v2'), false);
+    await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), 2 * MINUTE);
+    assert.equal(annotationsOf(running, 'v2')['prometheus.io/path'], '/new/actuator/prometheus');
+  });
+
+  test('keeps its target in a rollout also at a path that only an answer has suggested', async (t) => {
+    const clock = createAskingClock();
+    const redirect = 'HTTP/1.1 307 Temporary Redirect\r\nLocation: /metrics/\r\nContent-Length: 0\r\n\r\n';
+    const { port } = await serve(t, { '/metrics': redirect, '/metrics/': METRICS });
+    const running = start(t, clock, [runningPod('v1', clock, { port, owner: 'shop' })]);
+    await clock.runUntil('the first version', () => isAnnotated(running, 'v1'), 2 * MINUTE);
+    running.add(runningPod('v2', clock, { port, owner: 'shop', env: '2' }));
+    await clock.runUntil('the second version', () => isAnnotated(running, 'v2'), SOON);
+    assert.equal(annotationsOf(running, 'v2')['prometheus.io/path'], '/metrics/');
+  });
+
   test('is not learned from a marker whose path must not be annotated', async (t) => {
     for (const [path, expected] of [
       ['/metrics', true],
