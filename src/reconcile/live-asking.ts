@@ -11,6 +11,7 @@ import { createAsker } from './asker.ts';
 import type { AskedPods, SentRequest } from './asker.ts';
 import { createAsking } from './asking.ts';
 import type { Asking } from './asking.ts';
+import { createChangedServices } from './changed-services.ts';
 import { ASK_SUBJECT } from './failure-log.ts';
 import type { FailureLog } from './failure-log.ts';
 import type { ReconcileMetrics } from './metrics.ts';
@@ -64,7 +65,16 @@ const MAX_LOGGED = 1000;
 export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): LiveAsking {
   const { kube, metrics, failureLog, log, signal, namespaces } = options;
   const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = ask;
-  const services = createServices(options);
+  const changedServices = createChangedServices({
+    ...options,
+    podsOf: (namespace) => namespaces().get(namespace)?.pods,
+    onFailure: (failure) => metrics.failed('list pods', failure),
+    now: clock.now,
+  });
+  const services = createServices({
+    ...options,
+    onChange: (namespace, labelSelector) => changedServices.changed(namespace, labelSelector),
+  });
   const { memory } = ask;
   const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed, onServiceAnnotated });
   const asker = createAsker({
@@ -154,6 +164,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
 
   function onTick(): void {
     for (const namespace of asking.waiting()) settleOverdue(namespace);
+    void changedServices.planPods();
     if (!areServicesLate || !services.isListed()) return;
     areServicesLate = false;
     namespaces().reload();

@@ -65,7 +65,10 @@ export interface PodStore {
    * Sets what an answer says about pods that are asked, and queues those that are to be annotated.
    */
   settle(names: Iterable<string>, state: AskReason | 'annotate'): void;
-  /** Plans the pod again, also where its version is known: what else the plan depends on has changed. */
+  /**
+   * Plans a known pod again, also where its version is the same: what else the plan depends on has
+   * changed. A pod that is not known is gone by now.
+   */
   planAgain(object: unknown): void;
   /** Returns the number of refused pods. */
   refused(): number;
@@ -111,6 +114,7 @@ export function createPodStore(
     if (ref === undefined) return;
     const { name, resourceVersion } = ref;
     const known = pods.get(name);
+    if (known === undefined && isAgain) return;
     if (known !== undefined) {
       const isOutdated = isListed && known.list < lists;
       if (isListed) known.list = lists;

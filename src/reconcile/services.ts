@@ -29,6 +29,11 @@ export interface ServicesOptions {
   readonly failureLog: FailureLog;
   /** Time between two lists, in milliseconds. */
   readonly relistMs: number;
+  /**
+   * A Service has changed in a way that matters to pods with these labels (a label selector of the
+   * API), after the Services were listed for the first time.
+   */
+  readonly onChange?: (namespace: string, labelSelector: string) => void;
   /** Aborts when nobody needs them any more. */
   readonly signal: AbortSignal;
 }
@@ -69,7 +74,8 @@ interface Service {
 }
 
 /** Returns the cluster's Services, none before `run`. */
-export function createServices({ kube, metrics, failureLog, relistMs, signal }: ServicesOptions): Services {
+export function createServices(options: ServicesOptions): Services {
+  const { kube, metrics, failureLog, relistMs, onChange, signal } = options;
   /** By namespace, then by name. */
   const namespaces = new Map<string, Map<string, Service>>();
   /** The Service that has the address: an address can pass from one to the next. */
@@ -81,23 +87,38 @@ export function createServices({ kube, metrics, failureLog, relistMs, signal }: 
   function upsert(object: unknown): void {
     const ref = readRef(object);
     if (ref === undefined) return;
-    remove(ref);
+    const before = remove(ref);
     const inNamespace = namespaces.get(ref.namespace) ?? new Map<string, Service>();
     if (count >= MAX_SERVICES || inNamespace.size >= MAX_IN_NAMESPACE) return;
     const service = readService(object, ref.name, lists);
     namespaces.set(ref.namespace, inNamespace.set(ref.name, service));
     count += 1;
     for (const address of service.addresses) addresses.set(address, service);
+    if (JSON.stringify(before?.object) !== JSON.stringify(service.object)) noteChange(ref, before, service);
   }
 
-  function remove({ namespace, name }: Ref): void {
+  function drop(ref: Ref): void {
+    noteChange(ref, remove(ref));
+  }
+
+  /** Returns the Service that was there. */
+  function remove({ namespace, name }: Ref): Service | undefined {
     const inNamespace = namespaces.get(namespace);
     const service = inNamespace?.get(name);
-    if (inNamespace === undefined || service === undefined) return;
+    if (inNamespace === undefined || service === undefined) return undefined;
     inNamespace.delete(name);
     if (inNamespace.size === 0) namespaces.delete(namespace);
     count -= 1;
     for (const address of service.addresses) if (addresses.get(address) === service) addresses.delete(address);
+    return service;
+  }
+
+  function noteChange({ namespace }: Ref, ...services: readonly (Service | undefined)[]): void {
+    if (!isListed || onChange === undefined) return;
+    const selectors = services.flatMap((service) =>
+      service?.object === undefined ? [] : [service.selector.map(([key, value]) => `${key}=${value}`).join(',')],
+    );
+    for (const selector of new Set(selectors)) onChange(namespace, selector);
   }
 
   const handler = {
@@ -107,7 +128,7 @@ export function createServices({ kube, metrics, failureLog, relistMs, signal }: 
         add: upsert,
         finish() {
           for (const [namespace, inNamespace] of namespaces) {
-            for (const [name, { list }] of inNamespace) if (list < lists) remove({ namespace, name });
+            for (const [name, { list }] of inNamespace) if (list < lists) drop({ namespace, name });
           }
           isListed = true;
           failureLog.resolve(SERVICES_SUBJECTS.list);
@@ -117,7 +138,7 @@ export function createServices({ kube, metrics, failureLog, relistMs, signal }: 
     changed: upsert,
     deleted(object: unknown) {
       const ref = readRef(object);
-      if (ref !== undefined) remove(ref);
+      if (ref !== undefined) drop(ref);
     },
     watchWorks: () => failureLog.resolve(SERVICES_SUBJECTS.watch),
     failed(verb: 'list' | 'watch', failure: Failure) {

@@ -33,6 +33,7 @@ interface Running {
   readonly lines: Record<string, unknown>[];
   readonly missed: () => number;
   readonly passes: () => number;
+  readonly changeService: (type: 'ADDED' | 'MODIFIED' | 'DELETED', service: object) => void;
   readonly relabel: (namespace: string, labels: Record<string, string>) => void;
   readonly add: (pod: Pod) => void;
   readonly remove: (pod: Pod) => void;
@@ -133,6 +134,7 @@ function start(t: TestContext, clock: AskingClock, pods: readonly Pod[], options
     lines,
     missed: () => missed,
     passes: () => passes,
+    changeService: (type, service) => watchers.get('/api/v1/services')?.({ type, object: service }),
     relabel(name, changed) {
       const object = { metadata: { name, labels: { 'autoscrape.io/inject': 'enabled', ...changed } } };
       watchers.get('/api/v1/namespaces')?.({ type: 'MODIFIED', object });
@@ -585,6 +587,32 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     assert.deepEqual([...running.reconciler.pods()], [['no_candidate', 1]]);
     servicesListed.resolve();
     await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+  });
+
+  test('a Service that comes, or is annotated, after its pods is seen at once', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const pods = [
+      runningPod('a', clock, { container: { ports: [] } }),
+      runningPod('b', clock, { labels: { at: 'b' } }),
+    ];
+    const running = start(t, clock, pods);
+    await listed(running, 2);
+    const ports = [{ name: 'http', port: 80, targetPort: server.port }];
+    const named = { metadata: { namespace: 'shop', name: 's' }, spec: { selector: { app: 'a' }, ports } };
+    await clock.run(1000);
+    running.changeService('ADDED', named);
+    const annotations = { 'prometheus.io/scrape': 'true' };
+    const scraped = { metadata: { namespace: 'shop', name: 't', annotations }, spec: { selector: { at: 'b' } } };
+    running.changeService('ADDED', scraped);
+    await clock.runUntil('the plan', () => running.reconciler.pods().get('service_annotated') === 1, SOON);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    running.changeService('DELETED', scraped);
+    await clock.runUntil(
+      'the next plan',
+      () => running.reconciler.pods().get('service_annotated') === undefined,
+      MINUTE,
+    );
   });
 
   test('nothing is asked while the Services cannot be listed, and pods that rules find are annotated all the same', async (t) => {

@@ -26,6 +26,8 @@ interface Running {
   readonly services: Services;
   readonly failed: string[];
   readonly logged: string[];
+  /** Namespace and label selector of each Service that has changed. */
+  readonly changed: string[];
 }
 
 /** Runs on these Services until the test ends, and sends the events once they are listed. */
@@ -47,11 +49,13 @@ function startOn(t: TestContext, kube: Kube): Running {
   const stop = new AbortController();
   const failed: string[] = [];
   const logged: string[] = [];
+  const changed: string[] = [];
   const services = createServices({
     kube,
     metrics: { failed: (operation, { status }) => failed.push(`${operation} ${status}`) },
     failureLog: createFailureLog(createLog('info', { write: (line) => logged.push(line) })),
     relistMs: 600_000,
+    onChange: (namespace, labelSelector) => changed.push(`${namespace} ${labelSelector}`),
     signal: stop.signal,
   });
   const running = services.run();
@@ -59,7 +63,7 @@ function startOn(t: TestContext, kube: Kube): Running {
     stop.abort();
     await running;
   });
-  return { services, failed, logged };
+  return { services, failed, logged, changed };
 }
 
 function selecting(name: string, selector: object): object {
@@ -135,13 +139,33 @@ suite('the Services', { concurrency: true }, () => {
     assert.deepEqual(areAddresses(services, ['10.96.0.1', '10.96.0.2', '10.96.0.3']), [true, false, true]);
   });
 
+  test('who selects the same pods in the same way as before has not changed', async (t) => {
+    const { services, changed } = start(
+      t,
+      [selecting('a', { app: 'a' }), selecting('b', { app: 'b', tier: 'web' }), selecting('c', { app: 'c' })],
+      [
+        {
+          type: 'MODIFIED',
+          object: serviceNamed('a', { annotations: { note: 'y' }, spec: { clusterIP: '10.96.0.1' } }),
+        },
+        { type: 'MODIFIED', object: serviceNamed('b', { spec: { selector: { app: 'new' } } }) },
+        { type: 'MODIFIED', object: serviceNamed('c', { annotations: { 'prometheus.io/scrape': 'true' } }) },
+        { type: 'DELETED', object: serviceNamed('c') },
+        { type: 'ADDED', object: serviceNamed('d', { spec: { selector: undefined, clusterIP: '10.96.0.2' } }) },
+        { type: 'ADDED', object: serviceNamed('e') },
+      ],
+    );
+    await waitFor('the last change', () => namesIn(services).includes('e'));
+    assert.deepEqual(changed, ['shop app=b,tier=web', 'shop app=new', 'shop app=c', 'shop app=c', 'shop app=e']);
+  });
+
   test('a Service that a later list does not contain is forgotten', async (t) => {
     const lists = [
       [serviceNamed('a', { spec: { clusterIP: '10.96.0.1' } }), serviceNamed('b')],
       [serviceNamed('b'), serviceNamed('c', { namespace: 'other', spec: { clusterIP: '10.96.0.3' } })],
     ];
     let at = 0;
-    const { services } = startOn(
+    const { services, changed } = startOn(
       t,
       fakeKube(
         (request) => listOf(request, lists[at++] ?? lists[1] ?? []),
@@ -151,6 +175,7 @@ suite('the Services', { concurrency: true }, () => {
     await waitFor('the second list', () => services.isServiceAddress('10.96.0.3'));
     await waitFor('its end', () => !services.isServiceAddress('10.96.0.1'));
     assert.deepEqual([namesIn(services), namesIn(services, 'other')], [['b'], ['c']]);
+    assert.deepEqual(changed, ['other app=c', 'shop app=a']);
   });
 
   test('no more than 5,000 Services of a namespace and 20,000 in all are kept, nor 100 ports of one', async (t) => {
