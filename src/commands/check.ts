@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import { effectiveRules, renderEffective } from './effective-rules.ts';
 import type { Effective } from './effective-rules.ts';
 import { readShipped } from '../rules/shipped.ts';
+import { decode } from '../manifest/decode.ts';
 import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { Command, nonEmpty, Option } from './options.ts';
@@ -59,11 +60,15 @@ function nameOf(file: string): string {
 }
 
 async function read(file: string): Promise<string> {
+  let bytes: Buffer;
   try {
-    return await (file === '-' ? text(process.stdin) : readFile(file, 'utf8'));
+    bytes = await (file === '-' ? buffer(process.stdin) : readFile(file));
   } catch (error) {
     throw new UserError(readErrorMessage(nameOf(file), error), { cause: error });
   }
+  const decoded = decode(bytes);
+  if (decoded.ok) return decoded.value;
+  throw new UserError(`${nameOf(file)} is ${decoded.error}`);
 }
 
 function writeJson(value: unknown): void {

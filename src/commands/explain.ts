@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
 import { renderProblems } from '../core/problem.ts';
@@ -19,18 +20,18 @@ import type { OtherObject, Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples, mandatory } from './usage.ts';
+import { examples } from './usage.ts';
 
 const flags = new Command('explain')
   .description(
     'Explains for each workload in the files whether its pods would be annotated, how, and why. Needs no cluster.',
   )
+  .argument('[files...]', 'what -f takes; without both, what is piped in')
   .addOption(
-    mandatory(
-      new Option('-f, --filename <file>', 'YAML or JSON file, folder, or - for standard input; repeatable').argParser(
-        several,
-      ),
-    ),
+    new Option(
+      '-f, --filename <file>',
+      "YAML or JSON file, folder, 'pattern', several of them with commas between, or - for standard input; repeatable",
+    ).argParser(several),
   )
   .addOption(new Option('-R, --recursive', 'also read the folders inside a folder'))
   .addOption(
@@ -59,7 +60,7 @@ const flags = new Command('explain')
   .addHelpText(
     'after',
     examples(
-      ['A file, or a folder of them', 'autoscrape explain -f deployment.yaml -f k8s/'],
+      ['A file, or a folder of them', 'autoscrape explain deployment.yaml k8s/'],
       ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
       [
         'What runs in a cluster',
@@ -70,18 +71,35 @@ const flags = new Command('explain')
   );
 
 /** `autoscrape explain`. */
-export const command = flags.action(async (options) => {
-  process.exitCode = await explain(options);
+export const command = flags.action(async (files, options, self) => {
+  const given = [...files, ...(options.filename ?? [])];
+  const names = given.length === 0 && isPiped(0) ? ['-'] : given;
+  if (names.length === 0) {
+    return self.error(
+      "error: required option '-f, --filename <file>' not specified: autoscrape explain -f deployment.yaml",
+    );
+  }
+  process.exitCode = await explain(names, options);
 });
+
+/** Returns whether the file descriptor is a pipe, a socket or a file, and neither a terminal nor /dev/null. */
+function isPiped(fd: number): boolean {
+  const found = fstatSync(fd);
+  return found.isFIFO() || found.isFile() || found.isSocket();
+}
+
+function notePassedOver(sentence: string): void {
+  process.stderr.write(`${stripControls(sentence)}\n`);
+}
 
 /** The options of `autoscrape explain`. */
 export type ExplainOptions = OptionsOf<typeof flags>;
 
 /** Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, else 0. */
-export async function explain(options: ExplainOptions): Promise<number> {
+export async function explain(names: readonly string[], options: ExplainOptions): Promise<number> {
   const { rules: file, mesh = false, namespace = '', only } = options;
   const rules = await loadRules(file);
-  const { found, others, files, isComplete } = await readInput(options);
+  const { found, others, files, isComplete } = await readInput(names, options.recursive === true);
   const { workloads, owned } = withoutOwned(found.map(({ workload }) => workload));
   const fileOf = new Map(found.map((one) => [one.workload, one.file]));
   const kept = workloads.map((workload): Found => ({ workload, file: fileOf.get(workload) ?? '' }));
@@ -136,7 +154,7 @@ interface Input {
   readonly isComplete: boolean;
 }
 
-async function readInput({ filename, recursive }: ExplainOptions): Promise<Input> {
+async function readInput(names: readonly string[], recursive: boolean): Promise<Input> {
   const found: Found[] = [];
   const others: OtherObject[] = [];
   let errors = 0;
@@ -144,7 +162,8 @@ async function readInput({ filename, recursive }: ExplainOptions): Promise<Input
     errors += 1;
     process.stderr.write(`${message}\n`);
   };
-  for await (const source of readSources(filename, { recursive: recursive === true, stdin: process.stdin })) {
+  const options = { recursive, stdin: process.stdin, onPassedOver: notePassedOver };
+  for await (const source of readSources(names, options)) {
     if (!source.content.ok) {
       reportError(`${source.name}: ${source.content.error}`);
       continue;
@@ -157,6 +176,10 @@ async function readInput({ filename, recursive }: ExplainOptions): Promise<Input
     }
     for (const other of objects.others) others.push(other);
     for (const workload of objects.workloads) found.push({ workload, file: source.name });
+  }
+  if (errors === 0 && found.length + others.length === 0) {
+    const hint = names.includes('-') ? ': did the command before it fail?' : '';
+    reportError(`autoscrape: the input is empty${hint}`);
   }
   return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
 }

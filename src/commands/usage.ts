@@ -25,7 +25,8 @@ export function checkUsage(command: CommandUnknownOpts): void {
     (flag) => MANDATORY.has(flag) && command.getOptionValue(flag.attributeName()) === undefined,
   );
   if (missing !== undefined) command.error(`error: required option '${missing.flags}' not specified`);
-  const excess = command.args.slice(command.registeredArguments.length);
+  const takes = command.registeredArguments;
+  const excess = takes.at(-1)?.variadic === true ? [] : command.args.slice(takes.length);
   if (excess.length > 0) command.error(`error: '${command.name()}' does not take '${excess.join("', '")}'`);
 }
 

@@ -54,7 +54,7 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
     /unknown option '--certdir'\n\(Did you mean --cert-dir\?\)/,
   ],
   'another one': [['explain', '--file', 'x.yaml'], /unknown option '--file'/],
-  'a file where a flag is mandatory': [['explain', 'x.yaml'], /required option '-f, --filename <file>' not specified/],
+  'no file': [['explain'], /required option '-f, --filename <file>' not specified/],
   'an argument too many': [['serve', '--cert-dir', '.', 'now', 'then'], /'serve' does not take 'now', 'then'/],
   'no rules file': [['check'], /give one rules file: autoscrape check rules\.yaml/],
   'two rules files': [['check', 'a.yaml', '-f', 'b.yaml'], /give one rules file/],

@@ -52,6 +52,8 @@ export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, 
   const read = readDocument(text);
   if (!read.ok) return read;
   const document = read.value;
+  const manifest = manifestInstead(document);
+  if (manifest !== undefined) return { ok: false, error: [manifest] };
   const tooLarge = patternsTooLarge(document);
   if (tooLarge !== undefined) return { ok: false, error: [tooLarge] };
   const parsed = RulesFile.safeParse(document.content ?? {});
@@ -69,6 +71,27 @@ function tooLong({ length }: string): string {
   return (
     `the file has ${Math.ceil(length / 1024)} KiB, and more than ${MAX_RULES_FILE / 1024} KiB may need more memory than the webhook has: ` +
     'combine patterns, or remove rules'
+  );
+}
+
+/**
+ * Returns the one problem of a file that is a Kubernetes object, such as the ConfigMap that holds the
+ * rules: to list every field of it as unknown would say nothing.
+ */
+function manifestInstead({ content, at }: RulesDocument): Problem | undefined {
+  const kind = member(content, 'kind');
+  if (typeof kind !== 'string' || typeof member(content, 'apiVersion') !== 'string') return undefined;
+  const object = `this is a Kubernetes object (${kind}), not a rules file`;
+  if (kind !== 'ConfigMap') return at(['kind'], `${object}: \`autoscrape explain -f FILE\` reads manifests`);
+  const [name, namespace] = ['name', 'namespace'].map((key) => member(member(content, 'metadata'), key));
+  const data = member(content, 'data');
+  const keys = typeof data === 'object' && data !== null ? Object.keys(data) : [];
+  const key = keys.find((one) => one === 'rules.yaml') ?? keys[0] ?? 'rules.yaml';
+  const place = `${typeof name === 'string' ? name : 'NAME'}${typeof namespace === 'string' ? ` -n ${namespace}` : ''}`;
+  const path = `'{.data.${key.replaceAll('.', String.raw`\.`)}}'`;
+  return at(
+    ['kind'],
+    `${object}, which may be in its data: kubectl get configmap ${place} -o jsonpath=${path} | autoscrape check -`,
   );
 }
 

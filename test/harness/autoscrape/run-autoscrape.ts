@@ -14,7 +14,7 @@ export interface Finished {
 }
 
 /** Runs `autoscrape` with the arguments, as a user would, and returns what it wrote and its exit code. */
-export async function runAutoscrape(args: readonly string[], input = ''): Promise<Finished> {
+export async function runAutoscrape(args: readonly string[], input: string | Buffer = ''): Promise<Finished> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe' });
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);

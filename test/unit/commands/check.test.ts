@@ -77,3 +77,33 @@ test('no file, two files and a missing file are errors with a message', async ()
   assert.match(missing.stderr, /missing\.yaml/);
   assert.doesNotMatch(missing.stderr, /\n\s+at /);
 });
+
+test('a Kubernetes object is recognised: one problem, with what to type', async () => {
+  const configMap =
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: autoscrape-rules, namespace: tools }\ndata:\n  rules.yaml: |\n    https: true\n';
+  const { code, stderr } = await runAutoscrape(['check', '-'], configMap);
+  assert.equal(code, 1);
+  assert.equal(
+    stderr,
+    'standard input:2:1: kind: this is a Kubernetes object (ConfigMap), not a rules file, which may be in its data: ' +
+      "kubectl get configmap autoscrape-rules -n tools -o jsonpath='{.data.rules\\.yaml}' | autoscrape check -\n",
+  );
+  const service = await runAutoscrape(['check', '-'], 'apiVersion: v1\nkind: Service\n');
+  assert.match(
+    service.stderr,
+    /^standard input:2:1: kind: .*\(Service\), not a rules file: `autoscrape explain -f FILE` reads/,
+  );
+});
+
+test('UTF-16 is read, and a binary file is recognised', async () => {
+  const utf16 = Buffer.from('\uFEFFhttps: true\n', 'utf16le');
+  assert.match(
+    (await runAutoscrape(['check', '-'], utf16)).stdout,
+    /is valid\. .* https endpoints are annotated too\.$/m,
+  );
+  const { code, stderr } = await runAutoscrape(['check', '-'], Buffer.from([1, 0, 2]));
+  assert.deepEqual(
+    [code, stderr],
+    [1, 'autoscrape: standard input is a binary file (it contains NUL bytes): give YAML or JSON\n'],
+  );
+});

@@ -6,6 +6,7 @@ import test from 'node:test';
 import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { defaultRules } from '../../../src/rules/shipped.ts';
+import { run } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const FIELDS = [
@@ -207,7 +208,10 @@ test('a file that is no manifest, or is missing, is reported on stderr, exit cod
     /^standard input:1:1: not a manifest: a manifest is a mapping with kind, metadata and spec.*\n$/,
   );
   assert.equal(missing.stderr, 'missing.yaml: no such file or folder\n');
-  assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, 'Nothing here creates pods.\n', '']);
+  assert.deepEqual(
+    [empty.code, empty.stdout, empty.stderr],
+    [1, '', 'autoscrape: the input is empty: did the command before it fail?\n'],
+  );
 });
 
 test('concatenated JSON values are explained up to the first broken one, which is reported', async () => {
@@ -274,10 +278,19 @@ test('a rule for a namespace sees that of the manifest, and that of -n where the
   );
 });
 
-test('without -f it is a usage error', async () => {
-  const { code, stderr } = await runAutoscrape(['explain']);
+test('files may be arguments, and what is piped in is read without any', async () => {
+  const [piped, named] = await Promise.all([
+    runAutoscrape(['explain', '-o', 'name'], deployment),
+    runAutoscrape(['explain', '-o', 'name', 'examples/shop.yaml', 'examples/website.yaml']),
+  ]);
+  assert.deepEqual([piped.code, piped.stderr, piped.stdout.split('\n').length], [0, '', 2]);
+  assert.deepEqual([named.code, named.stdout], [0, 'deployment.apps/shop\ndeployment.apps/website\n']);
+});
+
+test('without files, and where nothing is piped in, it is a usage error', async () => {
+  const { code, stderr } = await run(['explain']);
   assert.equal(code, 2);
-  assert.match(stderr, /--filename/);
+  assert.match(stderr, /required option '-f, --filename <file>' not specified: autoscrape explain -f deployment\.yaml/);
 });
 
 test('each candidate in a record names the rules that match, and with --details every rule once', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -6,7 +7,7 @@ import { Readable } from 'node:stream';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
 import { readSources } from '../../../src/manifest/source.ts';
-import type { Source } from '../../../src/manifest/source.ts';
+import type { Source, SourceOptions } from '../../../src/manifest/source.ts';
 
 async function folder(t: TestContext, ...files: readonly string[]): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'autoscrape-'));
@@ -16,10 +17,15 @@ async function folder(t: TestContext, ...files: readonly string[]): Promise<stri
   return root;
 }
 
-async function read(names: readonly string[], recursive = false): Promise<Source[]> {
+async function read(names: readonly string[], recursive = false, more: Partial<SourceOptions> = {}): Promise<Source[]> {
   const sources: Source[] = [];
-  for await (const source of readSources(names, { recursive, stdin: Readable.from(['from a pipe']) }))
-    sources.push(source);
+  const options = {
+    recursive,
+    stdin: Readable.from(['from a pipe']),
+    onPassedOver: (sentence: string) => assert.fail(sentence),
+    ...more,
+  };
+  for await (const source of readSources(names, options)) sources.push(source);
   return sources;
 }
 
@@ -78,5 +84,44 @@ test('describes every error of the file system, and reads the other files', asyn
     'cannot be read: too many symbolic links encountered (ELOOP)',
     '# a.yaml',
     'cannot be read: too many symbolic links encountered (ELOOP)',
+  ]);
+});
+
+test('several names with commas between them, and patterns, as kubectl reads them', async (t) => {
+  const root = await folder(t, 'a.yaml', 'b.yaml', 'c.json', 'x,y[1].yaml', 'below/d.yaml');
+  const given = async (...names: readonly string[]): Promise<string[]> =>
+    (await read(names.map((name) => name.replaceAll('@', root)))).map(({ name }) => relative(root, name));
+  assert.deepEqual(await given('@/c.json,@/a.yaml'), ['c.json', 'a.yaml']);
+  assert.deepEqual(await given('@/?.yaml'), ['a.yaml', 'b.yaml']);
+  assert.deepEqual(await given('@/**/[bd].yaml'), ['b.yaml', 'below/d.yaml']);
+  assert.deepEqual(await given('@/x,y[1].yaml'), ['x,y[1].yaml'], 'a file that has this very name is meant');
+  const [missing] = await read([join(root, '*.nothing')]);
+  assert.deepEqual(missing?.content, { ok: false, error: 'no such file or folder' });
+});
+
+test('a FIFO in a folder is passed over with a sentence, and read where it is named', async (t) => {
+  const root = await folder(t, 'a.yaml');
+  const fifo = join(root, 'fifo.yaml');
+  execFileSync('mkfifo', [fifo]);
+  const sentences: string[] = [];
+  const sources = await read([root], false, { onPassedOver: (sentence) => sentences.push(sentence) });
+  assert.deepEqual(
+    sources.map(({ name }) => name),
+    [join(root, 'a.yaml')],
+  );
+  assert.deepEqual(sentences, [`${fifo}: passed over, because it is no file: name it to read it`]);
+  const [[named]] = await Promise.all([read([fifo]), writeFile(fifo, '# from a FIFO')]);
+  assert.deepEqual(named?.content, { ok: true, value: '# from a FIFO' });
+});
+
+test('a folder that must be rendered first is named, with the command to type', async (t) => {
+  const root = await folder(t, 'a.yaml', 'below/kustomization.yaml', 'below/patch.yaml');
+  const below = join(root, 'below');
+  const base = `a Kustomize base, which must be built first: kubectl kustomize ${below} | autoscrape explain -f -`;
+  assert.deepEqual((await read([below])).map(textOf), [base]);
+  assert.deepEqual((await read([root], true)).map(textOf), [base, '# a.yaml']);
+  await writeFile(join(root, 'Chart.yaml'), 'name: shop');
+  assert.deepEqual((await read([root])).map(textOf), [
+    `a Helm chart, which must be rendered first: helm template RELEASE ${root} | autoscrape explain -f -`,
   ]);
 });

@@ -1,0 +1,26 @@
+/** How the output of `helm install --dry-run`, `helm get all` and `helm status` begins. */
+const HEAD = /^NAME: .*\r?\nLAST DEPLOYED: /m;
+
+/** The lines below which they print manifests. */
+const MANIFESTS = /^(?:HOOKS|MANIFEST):\s*$/m;
+
+/** The line below which Helm prints a chart's notes. No manifest has such a field at its top. */
+const NOTES = /^NOTES:[ \t]*\r?$/m;
+
+/**
+ * Returns the manifests in what Helm prints around them: the head of `helm install --dry-run` and the notes at the end
+ * become empty lines, so that every line keeps its number. Any other text stays as it is.
+ */
+export function manifestsInHelmOutput(text: string): string {
+  const notes = NOTES.exec(text);
+  const kept = notes === null ? text : text.slice(0, notes.index) + emptied(text.slice(notes.index));
+  const head = HEAD.exec(kept);
+  if (head === null) return kept;
+  const manifests = MANIFESTS.exec(kept);
+  const start = manifests === null ? kept.length : manifests.index;
+  return emptied(kept.slice(0, start)) + kept.slice(start).replace(/^(?:HOOKS|MANIFEST):[ \t]*$/gm, '---');
+}
+
+function emptied(text: string): string {
+  return text.replace(/[^\n]+/g, '');
+}
