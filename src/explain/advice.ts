@@ -6,7 +6,7 @@ import { servicePorts } from '../core/ask/service-ports.ts';
 import type { Decision } from '../core/decision.ts';
 import { readPod } from '../core/pod/pod.ts';
 import type { Pod } from '../core/pod/pod.ts';
-import { podCandidates } from '../core/rules/evaluate-rules.ts';
+import { evaluateRules, podCandidates } from '../core/rules/evaluate-rules.ts';
 import type { CandidatePort } from '../core/rules/evaluate-rules.ts';
 import { neededSettings } from '../core/rules/needed-setting.ts';
 import type { Rules } from '../core/rules/rule.ts';
@@ -74,11 +74,10 @@ export function adviseOn(workload: Workload, decision: Decision, surroundings: A
   if (reason === 'no_candidate') return onNoCandidate(workload, pod, surroundings);
   if (reason === 'already_annotated') return { sentences: [warnings.length === 0 ? SCRAPED : CORRECT], snippets: [] };
   const isUnsaid = reason === 'guarded' || reason === 'https_endpoint';
-  const port = isUnsaid ? likeliest(podCandidates(pod, surroundings.rules)) : undefined;
   const wayOut = WAY_OUT[reason];
   return {
     sentences: wayOut === undefined ? [] : [wayOut],
-    snippets: isUnsaid ? [podMonitor(workload, pod, port, reason)] : [],
+    snippets: isUnsaid ? [podMonitor(workload, pod, surroundings.rules, reason)] : [],
   };
 }
 
@@ -205,16 +204,20 @@ const PREFERRED = [
 function podMonitor(
   { name, namespace }: Workload,
   pod: Pod,
-  port: CandidatePort | undefined,
+  rules: Rules,
   reason: 'guarded' | 'https_endpoint',
 ): Snippet {
+  const found = evaluateRules(pod, rules);
+  const at = found.kind === 'found' ? found.endpoints[0] : undefined;
+  const candidates = podCandidates(pod, rules);
+  const port = candidates.find(({ number }) => number === at?.port) ?? likeliest(candidates);
   const labels = [...pod.labels].filter(([key]) => !OF_ONE_REVISION.test(key));
   const preferred = labels.filter(([key]) => PREFERRED.includes(key));
   const matchLabels = Object.fromEntries(preferred.length > 0 ? preferred : labels.slice(0, 2));
   const secret = { name: 'SECRET', key: 'token' };
   const endpoint = {
     ...(port === undefined ? { port: 'PORT' } : port.name === '' ? { portNumber: port.number } : { port: port.name }),
-    path: '/metrics',
+    path: at?.path ?? '/metrics',
     ...(reason === 'https_endpoint'
       ? {
           scheme: 'https',

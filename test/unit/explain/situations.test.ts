@@ -140,6 +140,19 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
     /pod-template-hash/,
   ],
   [
+    'an endpoint that needs credentials: a PodMonitor to copy',
+    workload({
+      labels: 'app.kubernetes.io/name: probe, helm.sh/chart: probe-1',
+      container:
+        "image: prom/blackbox-exporter:v0.25.0, args: ['--web.config.file=/etc/web.yaml'], ports: [{ name: http, containerPort: 9115 }]",
+    }),
+    [
+      /skipped \(guarded, .*To do: scrape it with a PodMonitor that has the credentials/,
+      /matchLabels: app\.kubernetes\.io\/name: probe podMetricsEndpoints: - port: http path: \/metrics authorization: credentials:/,
+    ],
+    /helm/,
+  ],
+  [
     'metrics on loopback: where to listen',
     workload({ container: `${IMAGE}, args: ['--metrics-bind-address=127.0.0.1:8080']` }),
     [/skipped \(unreachable, .*To do: let it listen on all addresses/],
