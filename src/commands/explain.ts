@@ -62,10 +62,7 @@ const flags = new Command('explain')
     examples(
       ['A file, or a folder of them', 'autoscrape explain deployment.yaml k8s/'],
       ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
-      [
-        'What runs in a cluster',
-        'kubectl get all,namespaces,servicemonitors,podmonitors -A -o json | autoscrape explain -f -',
-      ],
+      ['What runs in a cluster', 'kubectl get all,namespaces -A -o json | autoscrape explain -f -'],
       ['Annotations that are probably wrong', 'kubectl get pods -A -o json | autoscrape explain -f - --only warning'],
     ),
   );
@@ -134,7 +131,8 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   }
   const shown = all.filter(isShown);
   if (output === 'name') {
-    process.stdout.write(shown.map(({ workload }) => `${kubectlName(workload)}\n`).join(''));
+    const printed = new Set(shown.map(({ workload }) => `${kubectlName(workload)}\n`));
+    process.stdout.write([...printed].join(''));
     return isComplete ? 0 : 1;
   }
   if (output !== 'text' && shown.length > 0)
