@@ -34,6 +34,8 @@ const COMMANDS = {
     'check that new pods in a namespace are annotated',
     async () => (await import('./commands/verify.ts')).command,
   ],
+  version: ['print the version', async () => (await import('./commands/version.ts')).command],
+  completion: ['print a completion script', async () => (await import('./commands/completion.ts')).command],
   help: ['print the help of a command', async () => help],
 } as const;
 
@@ -57,8 +59,10 @@ async function main(args: readonly string[]): Promise<void> {
       ),
     );
   for (const [name, [summary, load]] of Object.entries(COMMANDS)) {
-    // `autoscrape serve …` or `autoscrape help serve` loads serve. The help needs only the names of the others.
-    const command = args.slice(0, 2).includes(name) ? await load() : new Command(name);
+    // `autoscrape serve …` or `autoscrape help serve` loads serve. The help needs only the names of the others; completion
+    // needs their flags.
+    const isLoaded = args[0] === 'completion' || args.slice(0, 2).includes(name);
+    const command = isLoaded ? await load() : new Command(name);
     program.addCommand(command.summary(summary).copyInheritedSettings(program));
   }
   await program.parseAsync(args, { from: 'user' });

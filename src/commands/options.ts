@@ -9,7 +9,7 @@ import type * as typed from '@commander-js/extra-typings';
  * from its flags. That package is types only, so it is never loaded.
  */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its index.js is `export * from 'commander'`
-export const { Command, Option } = commander as unknown as typeof typed;
+export const { Argument, Command, Option } = commander as unknown as typeof typed;
 
 /** The options of a command, from flags and environment. */
 export type OptionsOf<C extends { opts(): unknown }> = ReturnType<C['opts']>;

@@ -4,8 +4,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { run } from '../harness/autoscrape/serving.ts';
 import type { RunOptions } from '../harness/autoscrape/serving.ts';
 
-test('--version prints the version and nothing else', async () => {
-  assert.deepEqual(await run(['--version']), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+test('--version and version print the version and nothing else', async () => {
+  for (const args of [['--version'], ['version']])
+    assert.deepEqual(await run(args), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
 });
 
 test('--help prints commands and examples; a command’s help prints its flags and their environment variables', async () => {
