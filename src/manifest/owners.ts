@@ -13,15 +13,29 @@ export interface Owned {
  * their Pods, which are one workload.
  */
 export function withoutOwned(workloads: readonly Workload[]): Owned {
-  const uids = new Map(workloads.map((workload) => [uidOf(workload), workload]));
-  const names = new Map(workloads.map((workload) => [nameOf(workload, workload.kind, workload.name), workload]));
+  const references = workloads.map(controllerOf);
+  // Only what some workload names is kept: of 20,000 pods, few are owners.
+  const wanted = new Set<string>();
+  for (const [i, reference] of references.entries()) {
+    const workload = workloads[i];
+    if (reference === undefined || workload === undefined) continue;
+    wanted.add(text(reference.uid));
+    wanted.add(nameOf(workload, text(reference.kind), text(reference.name)));
+  }
+  const owners = new Map<string, Workload>();
+  for (const workload of wanted.size === 0 ? [] : workloads) {
+    const uid = uidOf(workload);
+    const name = nameOf(workload, workload.kind, workload.name);
+    if (uid !== '' && wanted.has(uid)) owners.set(uid, workload);
+    if (wanted.has(name)) owners.set(name, workload);
+  }
   const free: Workload[] = [];
   const owned: { workload: Workload; owner: string }[] = [];
-  for (const workload of workloads) {
-    const reference = controllerOf(workload);
+  for (const [i, workload] of workloads.entries()) {
+    const reference = references[i];
     const owner =
       reference &&
-      (uids.get(text(reference.uid)) ?? names.get(nameOf(workload, text(reference.kind), text(reference.name))));
+      (owners.get(text(reference.uid)) ?? owners.get(nameOf(workload, text(reference.kind), text(reference.name))));
     // An object that names itself would otherwise vanish.
     if (owner === undefined || owner.object === workload.object) free.push(workload);
     else owned.push({ workload, owner: `${owner.kind} ${owner.name}` });
@@ -41,9 +55,8 @@ function controllerOf({ object }: ManifestObject): OwnerReference | undefined {
   return references.find((reference: unknown) => isObject(reference) && member(reference, 'controller') === true);
 }
 
-function uidOf({ object }: ManifestObject): string | symbol {
-  // A manifest from a file has no uid, and must not be taken for another one without.
-  return text(member(member(object, 'metadata'), 'uid')) || Symbol('no uid');
+function uidOf({ object }: ManifestObject): string {
+  return text(member(member(object, 'metadata'), 'uid'));
 }
 
 function nameOf({ namespace }: ManifestObject, kind: string, name: string): string {
