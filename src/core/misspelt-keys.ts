@@ -42,7 +42,7 @@ const LONGER =
 function misspelt(what: 'annotation' | 'label', key: string, known: readonly string[]): string[] {
   // A number at the end is somebody's own way to name several ports.
   if (key === MARKER_KEY || key.length > MAX_SUGGESTED || /\d$/.test(key)) return [];
-  // Most keys are others': whoever misspells one of ours has its first letters right.
+  // Most keys belong to others, and a misspelt one of ours has its first letters right.
   if (!known.some((one) => one.slice(0, 3) === key.slice(0, 3))) return [];
   const meant = known
     .map(split)
