@@ -41,7 +41,7 @@ test('runs from any folder, with paths relative to it', async () => {
   assert.deepEqual([code, stdout, stderr], [0, 'deployment.apps/shop\n', '']);
 });
 
-test('an old Node is told of in one sentence', async (t) => {
+test('an old Node is reported in one sentence', async (t) => {
   const { code, stdout, stderr } = await start([OLD, await copied(t), 'version'], ROOT);
   const needed = packageJson.engines.node.slice(2);
   assert.deepEqual(
