@@ -77,6 +77,13 @@ const TICK_MS = 10_000;
 const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
 
 /**
+ * A namespace whose pod has kept its node for so long lets others of the node go first, who have
+ * been postponed meanwhile: a tenant's slow pods must not take a node in turn. In milliseconds.
+ */
+const SLOW_MS = 10_000;
+const REST_MS = 2 * POSTPONED_MS.node;
+
+/**
  * Ports that are due within this time are asked with the others, in milliseconds. Less than the
  * minute after which a silent port is asked again: others can be due at once, where there was no
  * request left for them.
@@ -156,7 +163,7 @@ export function createAsker(options: AskerOptions): Asker {
     while (!signal.aborted) {
       const left = without(memory.namespaces(), done);
       const isStarted = startNext(left, (workload) => done.add(workload));
-      if (!isStarted && running.size === 0 && !hasPostponed(left)) break;
+      if (!isStarted && busyNamespaces.size === 0 && !hasPostponed(left)) break;
       await sleep(1000 / perSecond, signal);
     }
     await Promise.all(running);
@@ -184,9 +191,11 @@ export function createAsker(options: AskerOptions): Asker {
     const { namespace, isOld } = workload;
     busyNamespaces.add(namespace);
     if (isOld) oldRunning += 1;
+    const since = clock.now();
     const asking = ask(workload, pod).then((isPostponed) => {
       if (!isPostponed) onDone(workload);
-      busyNamespaces.delete(namespace);
+      if (clock.now() - since < SLOW_MS) busyNamespaces.delete(namespace);
+      else void sleep(REST_MS, signal).then(() => busyNamespaces.delete(namespace));
       if (isOld) oldRunning -= 1;
       running.delete(asking);
     });

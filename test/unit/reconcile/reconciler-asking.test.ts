@@ -465,6 +465,24 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     assert.ok(slow.connections() < 20);
   });
 
+  test('slow pods of one namespace do not take a node in turn', async (t) => {
+    const clock = createAskingClock();
+    const slow = await Promise.all(['1', '2', '3'].map(() => startRawServer(() => undefined)));
+    for (const each of slow) t.after(() => each.close());
+    const server = await serve(t, { '/metrics': METRICS });
+    const ports = slow.map(({ port }, index) => ({ name: `web${index}`, containerPort: port }));
+    const pods = Array.from({ length: 6 }, (_, index) =>
+      runningPod(`slow-${index}`, clock, { namespace: 'a', node: 'n', env: String(index), container: { ports } }),
+    );
+    const pod = runningPod('a', clock, { node: 'n', port: server.port });
+    // In this order: the slow namespace comes first whenever both are due.
+    const running = start(t, clock, [...pods, pod], { namespaces: ['a', 'shop'], random: () => 0.99 });
+    await listed(running, 7);
+    clock.isHasty = true;
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 3 * MINUTE);
+    assert.ok((slow[0]?.connections() ?? 0) <= 2);
+  });
+
   test('requests end at once when leadership is lost, and nothing follows from them', async (t) => {
     const clock = createAskingClock();
     const closed = Promise.withResolvers<void>();
