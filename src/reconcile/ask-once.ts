@@ -100,6 +100,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
   function prepareFor(pods: NamespaceAsking, mesh: boolean): (object: unknown) => void {
     const planner = annotatePlanner(rules, mesh, pods);
     return (object) => {
+      pods.seen(object);
       const plan = planner(object);
       if (plan === undefined) return;
       const workload = pods.planned(object, plan, undefined, true);

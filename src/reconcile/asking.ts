@@ -1,5 +1,5 @@
 import type { PodRefusal } from '../core/ask/askable-ports.ts';
-import { objectIn, text, textEntries } from '../core/ask/asked-pod.ts';
+import { objectIn, objectsIn, text, textEntries } from '../core/ask/asked-pod.ts';
 import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
@@ -19,12 +19,14 @@ export interface Asking {
   readonly memory: AskMemory;
   /** Returns what asks the pods of one namespace, whose labels and rules are these. */
   inNamespace(namespace: AskedNamespace): NamespaceAsking;
-  /** Returns the addresses of all nodes that were seen. */
-  nodeAddresses(): ReadonlySet<string>;
+  /** Returns the addresses of all nodes on which pods were seen lately. */
+  nodeAddresses(): readonly string[];
   /** Returns the names of the namespace's pods whose rule may decide without an answer now. */
   overdue(namespace: string): readonly string[];
   /** Returns the namespaces that have pods whose rule waits for an answer. */
   waiting(): readonly string[];
+  /** Removes addresses of nodes on which no pod was seen lately. Returns whether there were any. */
+  sweepNodes(): boolean;
   /** Removes all that is known of a namespace that is not tracked any more. */
   forget(namespace: string): void;
 }
@@ -42,6 +44,8 @@ export interface AskedNamespace {
 
 /** The pods of one namespace, as far as asking is concerned. */
 export interface NamespaceAsking {
+  /** Notes the pod's node. Called for each pod of a list or a watch, changed or not. */
+  seen(object: unknown): void;
   /** Returns what to do with a pod that is left to asking. */
   decide(object: unknown, name: string, decision: Decision): AskedDecision & { readonly note?: AskNote };
   /** Returns what there is to ask of the pod as it is now; undefined where there is nothing. */
@@ -81,6 +85,13 @@ const JITTER_MS = 30_000;
 /** How long a rule that only hints waits for an answer, before it decides by itself. */
 const WAIT_MS = 10 * 60_000;
 
+/**
+ * How long the address of a node is known after the last list that had a pod there: addresses of
+ * nodes are used again, by other nodes or, where both have the same network, by pods. Pods are
+ * listed at least every half hour.
+ */
+const NODE_MS = 2 * 60 * 60_000;
+
 interface State {
   /** Pods whose rule waits for an answer, with the Unix time in milliseconds since when. */
   readonly waiting: Map<string, number>;
@@ -100,7 +111,8 @@ export function createAsking({
   isOnce = false,
 }: AskingOptions): Asking {
   const states = new Map<string, State>();
-  const nodes = new Set<string>();
+  /** The addresses of nodes, with the Unix time in milliseconds of the last pod there. */
+  const nodes = new Map<string, number>();
 
   function stateOf(namespace: string): State {
     const known = states.get(namespace) ?? { waiting: new Map(), trusted: new Set() };
@@ -201,9 +213,13 @@ export function createAsking({
         const plan = planAsk(object, decision, surroundings(object));
         return 'left' in plan ? undefined : note(object, plan, undefined);
       },
+      seen(object) {
+        const status = objectIn(object, 'status');
+        for (const address of [status.hostIP, ...objectsIn(status, 'hostIPs').map(({ ip }) => ip)].map(text)) {
+          if (address !== '') nodes.set(address, now());
+        }
+      },
       planned(object, plan, before, isNew) {
-        const node = text(objectIn(object, 'status').hostIP);
-        if (node !== '') nodes.add(node);
         const workload = workloadOf(object, plan, isNew);
         if (before !== undefined && before !== workload) memory.leave(before, plan.name);
         return workload;
@@ -221,7 +237,12 @@ export function createAsking({
   return {
     memory,
     inNamespace,
-    nodeAddresses: () => nodes,
+    nodeAddresses: () => [...nodes.keys()],
+    sweepNodes() {
+      const { size } = nodes;
+      for (const [address, at] of nodes) if (now() - at >= NODE_MS) nodes.delete(address);
+      return nodes.size < size;
+    },
     overdue(namespace) {
       const isUnreachable = memory.isUnreachable(namespace);
       return [...(states.get(namespace)?.waiting ?? [])]

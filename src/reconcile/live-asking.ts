@@ -115,8 +115,8 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   /** A cluster may have thousands of nodes: their addresses are read again only after a new one came. */
   function refuses(): (address: string) => boolean {
     const nodes = asking.nodeAddresses();
-    if (isRefused === undefined || nodes.size !== refusedNodes) {
-      refusedNodes = nodes.size;
+    if (isRefused === undefined || nodes.length !== refusedNodes) {
+      refusedNodes = nodes.length;
       isRefused = refusing([...nodes, ...serverAddress(kube.server)]);
     }
     const known = isRefused;
@@ -164,10 +164,11 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
 
   function onTick(): void {
     for (const namespace of asking.waiting()) settleOverdue(namespace);
+    if (asking.sweepNodes()) isRefused = undefined;
     void changedServices.planPods();
     if (!areServicesLate || !services.isListed()) return;
     areServicesLate = false;
-    namespaces().reload();
+    namespaces().reload(ask.wasAsked);
   }
 
   return {

@@ -99,7 +99,7 @@ export function createPodStore(
   planner: Planner,
   isWatched: () => boolean,
   onPending: (pod: PendingPod) => void,
-  asking?: Pick<NamespaceAsking, 'planned' | 'removed'>,
+  asking?: Pick<NamespaceAsking, 'seen' | 'planned' | 'removed'>,
 ): PodStore {
   const pods = new Map<string, PodRecord>();
   const refused = new Set<string>();
@@ -112,6 +112,7 @@ export function createPodStore(
   function upsert(object: unknown, isListed: boolean, isAgain = false): void {
     const ref = readRef(object);
     if (ref === undefined) return;
+    asking?.seen(object);
     const { name, resourceVersion } = ref;
     const known = pods.get(name);
     if (known === undefined && isAgain) return;

@@ -34,8 +34,11 @@ export interface TrackedNamespaces {
   values(): Iterable<TrackedNamespace>;
   /** Returns the number of tracked namespaces. */
   size(): number;
-  /** Lists all pods again, with the rules as they are now. */
-  reload(): void;
+  /**
+   * Lists all pods again, with the rules as they are now. `areOld`: another leader may have asked
+   * them, and this one has asked none yet.
+   */
+  reload(areOld?: boolean): void;
   /** Returns whether the namespaces have been listed. */
   isListed(): boolean;
   /**
@@ -84,10 +87,12 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
   const unknownOptIns = new Map<string, string>();
   let namespacesListedAt: number | undefined;
 
-  function startWatching({ name, mesh, askLabel }: Pick<TrackedNamespace, 'name' | 'mesh' | 'askLabel'>): void {
+  function startWatching(
+    { name, mesh, askLabel }: Pick<TrackedNamespace, 'name' | 'mesh' | 'askLabel'>,
+    areOld: boolean,
+  ): void {
     stopWatching(name);
-    // Of namespaces that are there at the start, the pods of the first list are old.
-    let isOld = wasAsked && namespacesListedAt === undefined;
+    let isOld = areOld;
     const current = rules();
     const subjects = podSubjects(name);
     const watch = watchPods({
@@ -140,7 +145,8 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
     log.info({ namespace: name, mesh }, 'namespace tracked');
     const problem = asking === undefined ? undefined : askLabelProblem(askLabel);
     if (problem !== undefined) log.warn({ namespace: name, reason: problem }, 'namespace is not asked');
-    return startWatching({ name, mesh, askLabel });
+    // Of namespaces that are there at the start, the pods of the first list are old.
+    return startWatching({ name, mesh, askLabel }, wasAsked && namespacesListedAt === undefined);
   }
 
   /** Logs an opt-in label that means neither yes nor no, once for each namespace and value. */
@@ -202,9 +208,9 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
     get: (name) => tracked.get(name),
     values: () => tracked.values(),
     size: () => tracked.size,
-    reload() {
+    reload(areOld = false) {
       const known = [...tracked.values()]; // startWatching changes the map
-      for (const namespace of known) startWatching(namespace);
+      for (const namespace of known) startWatching(namespace, areOld);
     },
     isListed: () => namespacesListedAt !== undefined,
     listedAt() {

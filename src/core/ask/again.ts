@@ -16,7 +16,7 @@ const AFTER_NO = [10 * MINUTE, HOUR, DAY];
 
 /**
  * A missing answer tells nothing about the port: policies and readiness change, so it is asked as
- * long as the pod exists.
+ * long as the pod exists. So does an address that must not be asked: another replica has another.
  */
 const AFTER_NOTHING = [MINUTE, 5 * MINUTE, 30 * MINUTE, 6 * HOUR, DAY];
 
@@ -26,7 +26,7 @@ const AFTER_NOTHING = [MINUTE, 5 * MINUTE, 30 * MINUTE, 6 * HOUR, DAY];
  */
 export function askAgainAfter(verdict: Verdict, times: number): number | undefined {
   const { key } = verdict;
-  if (key === 'metrics' || key === 'never_list' || key === 'not_http') return undefined;
+  if (key === 'metrics' || key === 'not_http') return undefined;
   if (key === 'waiting') return 0;
   if (key === 'metrics_empty' && verdict.sure) return undefined;
   // Several client libraries answer 204 before the first metric.

@@ -193,6 +193,29 @@ test('a pod that the webhook leaves to the reconciler was not missed', () => {
   }
 });
 
+test("the nodes of all pods are seen at each list, so that a node's address is known while a pod is there", () => {
+  const seen: unknown[] = [];
+  const asking = { seen: (object: unknown) => seen.push(object), planned: () => undefined, removed: () => undefined };
+  const pods = createPodStore(
+    annotatePlanner(rules, false),
+    () => false,
+    () => undefined,
+    asking,
+  );
+  for (let list = 0; list < 3; list += 1) {
+    const receiver = pods.beginList();
+    receiver.add(pod('a', '1'));
+    receiver.finish();
+  }
+  assert.equal(seen.length, 3);
+});
+
+test('a pod that is not known is not planned again: it is gone by now', () => {
+  const { pods, counts } = setUp();
+  pods.planAgain(pod('gone', '1'));
+  assert.deepEqual(counts(), {});
+});
+
 test('an answer changes only pods that are asked', () => {
   const { pods, seen, counts } = setUp();
   pods.upsert(pod('declined', '1', { 'prometheus.io/scrape': 'false' }));

@@ -561,6 +561,20 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     }
   });
 
+  test('an address is asked again two hours after the last pod on a node that had it', async (t) => {
+    const clock = createAskingClock();
+    const server = await serve(t, { '/metrics': METRICS });
+    const other = runningPod('other', clock, { hostIP: '127.0.0.1', annotations: { 'prometheus.io/scrape': 'false' } });
+    // So slow only that hours pass quickly.
+    const running = start(t, clock, [other], { refusing: refusingOnly, perSecond: 0.05 });
+    await listed(running, 1);
+    running.remove(other);
+    await clock.run(118 * MINUTE);
+    running.add(runningPod('a', clock, { port: server.port }));
+    await clock.runUntil('the refusal', () => running.reconciler.pods().get('could_not_ask') === 1, 2 * MINUTE);
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 40 * MINUTE);
+  });
+
   test('a port that only a Service names is asked; pods of an annotated Service are left, unless they are to be asked', async (t) => {
     for (const [annotatedServices, scrape, expected] of [
       ['leave', 'false', 1],
@@ -887,6 +901,21 @@ test('a silent workload is not asked again in the next term of the same process'
   await clock.run(5 * MINUTE);
   assert.equal(server.connections(), 1);
   await clock.runUntil('the second request', () => server.connections() === 2, 6 * MINUTE);
+});
+
+test('silent workloads are asked slowly after a restart also where the Services are listed late', async (t) => {
+  const clock = createAskingClock();
+  const { port } = await serve(t, { '/metrics': HTML });
+  const servicesListed = Promise.withResolvers<void>();
+  const running = start(t, clock, [runningPod('a', clock, { port })], {
+    wasAsked: true,
+    servicesListed: servicesListed.promise,
+  });
+  await listed(running, 1);
+  await clock.run(MINUTE);
+  servicesListed.resolve();
+  await clock.runUntil('the request', () => asked(running).length === 1, 2 * MINUTE);
+  assert.equal(asked(running)[0]?.['known'], true);
 });
 
 test('silent workloads that were there before a restart are asked at a tenth of the rate, new ones before them', async (t) => {

@@ -21,8 +21,8 @@ const ROWS: readonly (readonly [Verdict, readonly (number | undefined)[]])[] = [
   [{ key: 'refused' }, NOTHING],
   [{ key: 'timeout' }, NOTHING],
   [{ key: 'mesh_denied', status: 403 }, NOTHING],
+  [{ key: 'never_list' }, NOTHING],
   [{ key: 'not_http' }, ONCE],
-  [{ key: 'never_list' }, ONCE],
 ];
 
 for (const [verdict, minutes] of ROWS) {
