@@ -57,13 +57,14 @@ export function decideAsked(
   const workload = key === undefined ? undefined : memory.find(namespace, key);
   if (workload?.endpoint !== undefined) return annotateAt(workload.endpoint, false);
   const refusal = refusalOf(workload, plan);
-  if (refusal !== undefined) return { outcome: 'skip', reason: refusal };
+  if (refusal !== undefined) return { outcome: 'skip', reason: refusal, ...verdictsOf(workload) };
   const trusted = plan.owner === undefined ? undefined : memory.ofOwner(namespace, plan.owner);
   if (trusted !== undefined && isPlanned(trusted, plan)) return annotateAt(trusted, true);
   if (decision.outcome === 'annotate' && (hasWaited || memory.isUnreachable(namespace))) {
     return { outcome: 'annotate', decision, onTrust: false };
   }
-  return { outcome: 'skip', reason: workload?.result === 'not_answered' ? 'could_not_ask' : 'to_be_asked' };
+  if (workload?.result !== 'not_answered') return { outcome: 'skip', reason: 'to_be_asked' };
+  return { outcome: 'skip', reason: 'could_not_ask', ...verdictsOf(workload) };
 
   function annotateAt(endpoint: PortAndPath, onTrust: boolean): AskedDecision {
     const { confirms, ports } = plan;
@@ -91,6 +92,12 @@ function refusalOf(workload: Workload | undefined, { confirms }: AskPlan): AskRe
   const verdict = workload.ports.get(confirms.port)?.verdict;
   if (verdict === undefined || workload.result === 'waiting') return undefined;
   return verdict.key === 'not_http' ? 'asked_no_metrics' : reasonOf(classOf(verdict));
+}
+
+/** Returns the verdict of each port as a detail of the reason. */
+function verdictsOf(workload: Workload | undefined): { readonly detail?: string } {
+  const verdicts = [...(workload?.ports ?? [])].map(([port, { verdict }]) => `port ${port}: ${verdict.key}`);
+  return verdicts.length === 0 ? {} : { detail: verdicts.join(', ') };
 }
 
 function reasonOf(result: string): AskReason | undefined {

@@ -128,7 +128,10 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     const name = `${namespace}/${service}`;
     if (annotatedServices.has(name) || annotatedServices.size === MAX_LOGGED) return;
     annotatedServices.add(name);
-    log.info({ namespace, service }, 'pods not asked, their Service is annotated with prometheus.io/scrape: "true"');
+    log.info(
+      { namespace, service, ...SERVICE_ADVICE },
+      'pods not asked, their Service is annotated with prometheus.io/scrape: "true"',
+    );
   }
 
   /** A pod that is being stored has the answer: the others follow when it is stored. */
@@ -188,6 +191,11 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     },
   };
 }
+
+/** Logged once for each Service. */
+const SERVICE_ADVICE = {
+  remedy: 'nothing where your Prometheus reads Services; otherwise set --ask-annotated-services=ask',
+};
 
 /** What an answer means for the pods that waited for it. Where there was none, they may be asked later. */
 const STATES = {

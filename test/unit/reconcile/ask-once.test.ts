@@ -114,6 +114,9 @@ test('one pod of each workload is asked, and all of its pods are annotated', asy
   assert.equal(asked(), 2);
   assert.deepEqual(report.requests?.map(({ verdict }) => verdict?.key).toSorted(), ['html', 'metrics']);
   assert.deepEqual(report.problems, []);
+  const website = report.pods.find(({ plan }) => plan.name === 'website')?.plan;
+  assert.match((website?.action === 'skip' && website.detail) || '', /^port \d+: html$/);
+  assert.match(renderReport(report, 'text'), /asked_no_metrics: port \d+: html\n/);
 });
 
 test('a second run asks only what is new, and pods without metrics', async (t) => {
