@@ -1,13 +1,19 @@
 import { fstatSync } from 'node:fs';
+import { InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
+import { didYouMean } from '../core/did-you-mean.ts';
 import { renderProblems } from '../core/problem.ts';
 import { examine, examineInFull } from '../explain/examine.ts';
 import type { Examined, Found } from '../explain/examine.ts';
+import { FAILURES, findingsOf, isFailure } from '../explain/findings.ts';
+import type { Finding } from '../explain/findings.ts';
+import { renderForGitHub } from '../explain/github.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
 import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
 import { explainRecord } from '../explain/record.ts';
 import { relate } from '../explain/related.ts';
+import { sarifLog } from '../explain/sarif.ts';
 import { renderSummary, summarise } from '../explain/summary.ts';
 import { renderReasons, renderTable } from '../explain/table.ts';
 import { renderExplanation } from '../explain/text.ts';
@@ -18,6 +24,7 @@ import { readSources } from '../manifest/source.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import type { OtherObject, Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
+import { VERSION } from '../process/version.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';
@@ -37,8 +44,14 @@ const flags = new Command('explain')
   .addOption(
     new Option(
       '-o, --output <format>',
-      'text for one workload, and table for several; wide, name (as kubectl has it), or json (one line each) and yaml (one document each)',
-    ).choices(['text', 'table', 'wide', 'name', 'json', 'yaml']),
+      'text for one workload, and table for several; wide, name (as kubectl has it), json (one line each), yaml (one document each), github (annotations of GitHub Actions), or sarif (2.1.0)',
+    ).choices(['text', 'table', 'wide', 'name', 'json', 'yaml', 'github', 'sarif']),
+  )
+  .addOption(
+    new Option(
+      '--fail-on <what>',
+      'exit with 1 where a workload would be annotated (annotate), is skipped (skip), has a warning (warning), or is skipped for a reason such as no_candidate; several with commas between',
+    ).argParser(failures),
   )
   .addOption(new Option('-v, --verbose', 'text with each port, and what each rule says about it'))
   .addOption(new Option('--details', 'json and yaml with the rules that do not match each port, and why'))
@@ -63,6 +76,10 @@ const flags = new Command('explain')
       ['A file, or a folder of them', 'autoscrape explain deployment.yaml k8s/'],
       ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
       ['What runs in a cluster', 'kubectl get all,namespaces -A -o json | autoscrape explain -f -'],
+      [
+        'In GitHub Actions: annotations of the lines, and a failure where something is probably wrong',
+        'autoscrape explain k8s/ -R -o github --fail-on warning',
+      ],
       ['Annotations that are probably wrong', 'kubectl get pods -A -o json | autoscrape explain -f - --only warning'],
     ),
   );
@@ -79,6 +96,17 @@ export const command = flags.action(async (files, options, self) => {
   process.exitCode = await explain(names, options);
 });
 
+function failures(text: string): ReadonlySet<string> {
+  const names = text.split(',');
+  for (const name of names) {
+    if (FAILURES.includes(name)) continue;
+    throw new InvalidArgumentError(
+      `Give annotate, skip, warning, or one of the reasons ${FAILURES.slice(3).join(', ')}${didYouMean(name, FAILURES)}`,
+    );
+  }
+  return new Set(names);
+}
+
 /** Returns whether the file descriptor is a pipe, a socket or a file, and neither a terminal nor /dev/null. */
 function isPiped(fd: number): boolean {
   const found = fstatSync(fd);
@@ -92,9 +120,12 @@ function notePassedOver(sentence: string): void {
 /** The options of `autoscrape explain`. */
 export type ExplainOptions = OptionsOf<typeof flags>;
 
-/** Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, else 0. */
+/**
+ * Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, or a workload
+ * is what `--fail-on` names, else 0.
+ */
 export async function explain(names: readonly string[], options: ExplainOptions): Promise<number> {
-  const { rules: file, mesh = false, namespace = '', only } = options;
+  const { rules: file, mesh = false, namespace = '', only, failOn = new Set<string>() } = options;
   const rules = await loadRules(file);
   const { found, others, files, isComplete } = await readInput(names, options.recursive === true);
   const { workloads, owned } = withoutOwned(found.map(({ workload }) => workload));
@@ -109,8 +140,13 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   const columns = process.stdout.columns ?? 100;
   const withFile = files > 1;
   const all: Examined[] = [];
+  const findings: Finding[] = [];
   for (const one of kept) {
-    if (output === 'text' || output === 'json' || output === 'yaml') {
+    if (output === 'github' || output === 'sarif') {
+      const examined = examineInFull(one, surroundings);
+      all.push(examined);
+      if (isShown(examined)) findings.push(...findingsOf(examined, failOn));
+    } else if (output === 'text' || output === 'json' || output === 'yaml') {
       const examined = examineInFull(one, surroundings);
       // The totals need no more: what is shown of 20,000 workloads would not fit into memory together.
       const { workload, file, optIn, decision, pods, warnings } = examined;
@@ -123,23 +159,32 @@ export async function explain(names: readonly string[], options: ExplainOptions)
       );
     } else all.push(examine(one, surroundings));
   }
+  const exitCode = isComplete && !all.some((examined) => isFailure(examined, failOn)) ? 0 : 1;
+  if (output === 'github' || output === 'sarif') {
+    const lines =
+      output === 'github'
+        ? findings.map(renderForGitHub)
+        : [JSON.stringify(sarifLog(findings, VERSION, isComplete), undefined, 2)];
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    return exitCode;
+  }
   const summary = summarise(all, left);
   if (output === 'json' || output === 'yaml') {
     for (const other of left) process.stdout.write(renderRecord(output, passedOverRecord(other)));
     process.stdout.write(renderRecord(output, summary));
-    return isComplete ? 0 : 1;
+    return exitCode;
   }
   const shown = all.filter(isShown);
   if (output === 'name') {
     const printed = new Set(shown.map(({ workload }) => `${kubectlName(workload)}\n`));
     process.stdout.write([...printed].join(''));
-    return isComplete ? 0 : 1;
+    return exitCode;
   }
   if (output !== 'text' && shown.length > 0)
     process.stdout.write(renderTables(shown, output === 'wide', withFile, only === 'warning'));
   // No summary where nothing could be read: it would say that there are no workloads.
   if (isComplete || all.length + left.length > 0) process.stdout.write(`${renderSummary(summary, left, columns)}\n`);
-  return isComplete ? 0 : 1;
+  return exitCode;
 }
 
 /** What was read of the files. */
