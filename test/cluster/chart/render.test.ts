@@ -473,6 +473,18 @@ suite('asking', () => {
     }
   });
 
+  test('a webhook that may get pods of namespaces without the label decides about them itself', async () => {
+    const selector = (labels: object) => `webhook.namespaceSelector=${JSON.stringify({ matchLabels: labels })}`;
+    for (const [labels, expected] of [
+      [{ team: 'shop' }, []],
+      [{ team: 'shop', 'autoscrape.io/inject': 'enabled' }, ['--ask']],
+    ] as const) {
+      const { webhook, reconciler } = await asking(['--set-json', selector(labels)]);
+      assert.deepEqual(webhook, expected);
+      assert.equal(reconciler?.[0], '--ask');
+    }
+  });
+
   test("leaves annotated Services to the Prometheus that reads them, and asks where the bridge's reads none", async () => {
     const bridge = 'bridge.enabled=true';
     assert.deepEqual((await asking(set(bridge))).reconciler, [...always, '--ask-annotated-services=ask']);
