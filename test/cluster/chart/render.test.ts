@@ -474,12 +474,14 @@ suite('asking', () => {
   });
 
   test('a webhook that may get pods of namespaces without the label decides about them itself', async () => {
-    const selector = (labels: object) => `webhook.namespaceSelector=${JSON.stringify({ matchLabels: labels })}`;
     for (const [labels, expected] of [
       [{ team: 'shop' }, []],
       [{ team: 'shop', 'autoscrape.io/inject': 'enabled' }, ['--ask']],
     ] as const) {
-      const { webhook, reconciler } = await asking(['--set-json', selector(labels)]);
+      const { webhook, reconciler } = await asking([
+        '--set-json',
+        `webhook.namespaceSelector.matchLabels=${JSON.stringify(labels)}`,
+      ]);
       assert.deepEqual(webhook, expected);
       assert.equal(reconciler?.[0], '--ask');
     }
