@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RulesFile } from '../src/core/rules/schema.ts';
+import { jsonSchema } from '../src/rules/rules-schema.ts';
 import { readShipped } from '../src/rules/shipped.ts';
 
 // The chart's values; for `rules` the schema with which the program reads its rules file. Every field is required, because
@@ -139,16 +140,7 @@ const Values = z.strictObject({
   test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
 
-/** Returns the JSON Schema (draft 7, the newest that every Helm 3 and 4 understands) of the chart's values. */
+/** Returns the JSON Schema of the chart's values. */
 export function valuesSchema(): Record<string, unknown> {
-  return z.toJSONSchema(Values, {
-    // What a user may leave out because the program has a default for it is not required.
-    io: 'input',
-    target: 'draft-7',
-    override: ({ jsonSchema }) => {
-      // zod means "a whole number that JavaScript can hold" by them.
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-    },
-  });
+  return jsonSchema(Values);
 }

@@ -3,13 +3,11 @@ import { InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { stripControls } from '../core/control-characters.ts';
 import { didYouMean } from '../core/did-you-mean.ts';
-import { renderProblems } from '../core/problem.ts';
 import { examine, examineInFull } from '../explain/examine.ts';
 import type { Examined, Found } from '../explain/examine.ts';
 import { FAILURES, findingsOf, isFailure } from '../explain/findings.ts';
 import type { Finding } from '../explain/findings.ts';
 import { renderForGitHub } from '../explain/github.ts';
-import { namespaceProblems } from '../explain/namespaces.ts';
 import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
 import { explainRecord } from '../explain/record.ts';
 import { relate } from '../explain/related.ts';
@@ -19,14 +17,12 @@ import { renderReasons, renderTable } from '../explain/table.ts';
 import { renderExplanation } from '../explain/text.ts';
 import { groupOf } from '../manifest/kinds.ts';
 import { withoutOwned } from '../manifest/owners.ts';
-import { parseManifest } from '../manifest/parse.ts';
-import { readSources } from '../manifest/source.ts';
-import { readWorkloads } from '../manifest/workload.ts';
-import type { OtherObject, Workload } from '../manifest/workload.ts';
+import type { Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { VERSION } from '../process/version.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { readInput } from './read-input.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('explain')
@@ -113,10 +109,6 @@ function isPiped(fd: number): boolean {
   return found.isFIFO() || found.isFile() || found.isSocket();
 }
 
-function notePassedOver(sentence: string): void {
-  process.stderr.write(`${stripControls(sentence)}\n`);
-}
-
 /** The options of `autoscrape explain`. */
 export type ExplainOptions = OptionsOf<typeof flags>;
 
@@ -185,46 +177,6 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   // No summary where nothing could be read: it would say that there are no workloads.
   if (isComplete || all.length + left.length > 0) process.stdout.write(`${renderSummary(summary, left, columns)}\n`);
   return exitCode;
-}
-
-/** What was read of the files. */
-interface Input {
-  readonly found: readonly Found[];
-  readonly others: readonly OtherObject[];
-  /** The number of files with a workload. */
-  readonly files: number;
-  /** Whether every file and document could be read; what could not is reported on stderr. */
-  readonly isComplete: boolean;
-}
-
-async function readInput(names: readonly string[], recursive: boolean): Promise<Input> {
-  const found: Found[] = [];
-  const others: OtherObject[] = [];
-  let errors = 0;
-  const reportError = (message: string): void => {
-    errors += 1;
-    process.stderr.write(`${message}\n`);
-  };
-  const options = { recursive, stdin: process.stdin, onPassedOver: notePassedOver };
-  for await (const source of readSources(names, options)) {
-    if (!source.content.ok) {
-      reportError(`${source.name}: ${source.content.error}`);
-      continue;
-    }
-    const { documents, problems } = parseManifest(source.content.value);
-    if (problems.length > 0) reportError(renderProblems(source.name, problems));
-    const objects = readWorkloads(documents);
-    for (const { name, problem } of namespaceProblems(objects.others)) {
-      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
-    }
-    for (const other of objects.others) others.push(other);
-    for (const workload of objects.workloads) found.push({ workload, file: source.name });
-  }
-  if (errors === 0 && found.length + others.length === 0) {
-    const hint = names.includes('-') ? ': did the command before it fail?' : '';
-    reportError(`autoscrape: the input is empty${hint}`);
-  }
-  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
 }
 
 /** Returns the table, what its reasons mean, and the warnings where they were asked for or are few. */

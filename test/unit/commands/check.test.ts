@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import { isObject } from '../../../src/core/json.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const RULES = `
@@ -106,4 +109,80 @@ test('UTF-16 is read, and a binary file is recognised', async () => {
     [code, stderr],
     [1, 'autoscrape: standard input is a binary file (it contains NUL bytes): give YAML or JSON\n'],
   );
+});
+
+test('--schema prints the JSON Schema of a rules file, with every field of it and no file given', async () => {
+  const { code, stdout } = await run(['check', '--schema']);
+  assert.equal(code, 0);
+  const schema: unknown = JSON.parse(stdout);
+  assert.partialDeepStrictEqual(schema, {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    additionalProperties: false,
+    properties: {
+      extends: { enum: ['default', 'none'] },
+      ask: { properties: { never: { items: { minimum: 1, maximum: 65535 } } } },
+      rules: { items: { additionalProperties: false, required: ['name', 'when'] } },
+    },
+  });
+});
+
+test('--diff shows which workloads the new rules change, and what', async (t) => {
+  const folder = await temporaryFolder(t);
+  const old = join(folder, 'old.yaml');
+  await writeFile(old, 'rules: [{ name: ours, when: { portName: http }, scrape: { path: /old } }]\n');
+  const rules = 'rules: [{ name: ours, when: { portName: http }, scrape: { path: /new } }]\n';
+  const args = [
+    'check',
+    '-',
+    '--diff',
+    old,
+    '-m',
+    'examples/website.yaml',
+    '-m',
+    'examples/shop.yaml,examples/database.yaml',
+  ];
+  const [text, json, same] = await Promise.all([
+    runAutoscrape(args, rules),
+    runAutoscrape([...args, '-o', 'json'], 'disabled: [metrics-port, metrics-word-in-port]\n'),
+    runAutoscrape(['check', old, '--diff', old, '-m', 'examples']),
+  ]);
+  assert.deepEqual([text.code, text.stderr], [0, '']);
+  assert.equal(
+    text.stdout,
+    `Deployment website  examples/website.yaml:2
+  - rule ours: prometheus.io/scrape=true prometheus.io/port=8080 prometheus.io/path=/old
+  + rule ours: prometheus.io/scrape=true prometheus.io/port=8080 prometheus.io/path=/new
+Deployment shop  examples/shop.yaml:11
+  - rule ours: prometheus.io/scrape=true prometheus.io/port=8080 prometheus.io/path=/old
+  + rule ours: prometheus.io/scrape=true prometheus.io/port=8080 prometheus.io/path=/new
+2 of 3 workloads would change.
+`,
+  );
+  assert.partialDeepStrictEqual(JSON.parse(json.stdout), {
+    ok: true,
+    workloads: 3,
+    changes: [
+      {
+        workload: 'Deployment website',
+        before: { outcome: 'annotate', rule: 'ours' },
+        after: { outcome: 'skip', rule: null, reason: 'no_candidate', annotations: {} },
+      },
+      { workload: 'Deployment shop', after: { reason: 'no_candidate' } },
+    ],
+  });
+  assert.match(same.stdout, /^0 of 7 workloads would change\.$/m);
+});
+
+test('--diff and --manifests belong together, and manifests that are not read are an error', async () => {
+  for (const flags of [
+    ['--diff', 'examples/rules/rules.yaml'],
+    ['-m', 'examples'],
+  ]) {
+    const { code, stderr } = await run(['check', 'examples/rules/rules.yaml', ...flags]);
+    assert.equal(code, 2);
+    assert.match(stderr, /--diff and --manifests belong together/);
+  }
+  const rules = 'examples/rules/rules.yaml';
+  const { code, stderr } = await run(['check', rules, '--diff', rules, '-m', 'missing.yaml']);
+  assert.deepEqual([code, stderr], [1, 'missing.yaml: no such file or folder\n']);
 });

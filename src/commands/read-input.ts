@@ -1,0 +1,53 @@
+import { stripControls } from '../core/control-characters.ts';
+import { renderProblems } from '../core/problem.ts';
+import type { Found } from '../explain/examine.ts';
+import { namespaceProblems } from '../explain/namespaces.ts';
+import { parseManifest } from '../manifest/parse.ts';
+import { readSources } from '../manifest/source.ts';
+import { readWorkloads } from '../manifest/workload.ts';
+import type { OtherObject } from '../manifest/workload.ts';
+
+/** What was read of the files. */
+export interface Input {
+  readonly found: readonly Found[];
+  readonly others: readonly OtherObject[];
+  /** The number of files with a workload. */
+  readonly files: number;
+  /** Whether every file and document could be read; what could not is reported on stderr. */
+  readonly isComplete: boolean;
+}
+
+/** Returns the workloads of the files that `-f` names. What can't be read is reported on stderr, and the rest is read. */
+export async function readInput(names: readonly string[], recursive: boolean): Promise<Input> {
+  const found: Found[] = [];
+  const others: OtherObject[] = [];
+  let errors = 0;
+  const reportError = (message: string): void => {
+    errors += 1;
+    process.stderr.write(`${message}\n`);
+  };
+  const options = { recursive, stdin: process.stdin, onPassedOver: notePassedOver };
+  for await (const source of readSources(names, options)) {
+    if (!source.content.ok) {
+      reportError(`${source.name}: ${source.content.error}`);
+      continue;
+    }
+    const { documents, problems } = parseManifest(source.content.value);
+    if (problems.length > 0) reportError(renderProblems(source.name, problems));
+    const objects = readWorkloads(documents);
+    for (const { name, problem } of namespaceProblems(objects.others)) {
+      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
+    }
+    for (const other of objects.others) others.push(other);
+    for (const workload of objects.workloads) found.push({ workload, file: source.name });
+  }
+  if (errors === 0 && found.length + others.length === 0) {
+    const hint = names.includes('-') ? ': did the command before it fail?' : '';
+    reportError(`autoscrape: the input is empty${hint}`);
+  }
+  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
+}
+
+function notePassedOver(sentence: string): void {
+  process.stderr.write(`${stripControls(sentence)}\n`);
+}
