@@ -61,12 +61,7 @@ export interface AskMemory {
    * its owner while it is not ready and has no key. Returns the workload where it was known and has
    * not been asked yet.
    */
-  seed(
-    namespace: string,
-    key: string | undefined,
-    owner: string | undefined,
-    endpoint: ServedPort,
-  ): Workload | undefined;
+  seed(pod: AnnotatedPod, endpoint: ServedPort): Workload | undefined;
   /** Returns where the owner's pods had metrics when one of them was last asked. */
   ofOwner(namespace: string, owner: string): ServedPort | undefined;
   /** Returns whether requests were sent to pods of the namespace and none was ever answered. */
@@ -91,6 +86,16 @@ export interface WaitingPod {
   /** Unix time in milliseconds from which it may be asked. */
   readonly from: number;
   readonly isOld: boolean;
+}
+
+/** A pod that asking has annotated. */
+export interface AnnotatedPod {
+  readonly namespace: string;
+  /** Undefined while it is not ready. */
+  readonly key: string | undefined;
+  readonly owner: string | undefined;
+  /** Whether an answer was the reason for certain: a rule that hints can have decided without one. */
+  readonly isAnswered: boolean;
 }
 
 /** A port and path with the container that serves it. */
@@ -261,10 +266,10 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
         if (memory.owners.has(owner)) setOwner(memory, owner, undefined);
       }
     },
-    seed(namespace, key, owner, served) {
+    seed({ namespace, key, owner, isAnswered }, served) {
       const { port, path } = served;
       const memory = of(namespace);
-      memory.wasAnswered = true;
+      memory.wasAnswered ||= isAnswered;
       if (owner !== undefined && !memory.owners.has(owner)) setOwner(memory, owner, served);
       if (key === undefined) return undefined;
       const known = find(namespace, key);

@@ -4,12 +4,12 @@ import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Rules } from '../core/rules/rule.ts';
-import type { AskMemory, ServedPort, Workload } from './ask-memory.ts';
+import type { AskMemory, Workload } from './ask-memory.ts';
 import type { AskNote } from './ask-note.ts';
 import { planAsk } from './ask-plan.ts';
 import type { AskPlan, AskSettings, AskSurroundings } from './ask-plan.ts';
 import { decideAsked, isLeftToAsking, planAnnotated } from './decide-asked.ts';
-import type { AskedDecision } from './decide-asked.ts';
+import type { Annotated, AskedDecision } from './decide-asked.ts';
 import { readEnd } from './plan.ts';
 import type { PodPlan } from './plan.ts';
 import type { Services } from './services.ts';
@@ -125,7 +125,7 @@ export function createAsking({
     return services.isListed() ? askableFrom(object, jitterMs) : undefined;
   }
 
-  function note(object: unknown, plan: AskPlan, annotated: ServedPort | undefined, jitterMs = 0): AskNote {
+  function note(object: unknown, plan: AskPlan, annotated: Annotated | undefined, jitterMs = 0): AskNote {
     const at = from(object, jitterMs);
     return { plan, from: at, key: at === undefined ? undefined : plan.key(), annotated, onTrust: false };
   }
@@ -158,7 +158,9 @@ export function createAsking({
         if (annotated === undefined) return undefined;
         if (trusted.has(name)) return join(name, annotated);
         if (annotated.annotated !== undefined) {
-          const seeded = memory.seed(namespace, annotated.key, annotated.plan.owner, annotated.annotated);
+          const { key, plan } = annotated;
+          const { isAnswered, ...endpoint } = annotated.annotated;
+          const seeded = memory.seed({ namespace, key, owner: plan.owner, isAnswered }, endpoint);
           if (seeded !== undefined) onSeed(seeded);
         }
         return undefined;

@@ -29,7 +29,13 @@ export type AskedDecision =
 export interface PodToAsk {
   readonly plan: AskPlan;
   /** Where the pod's annotations by autoscrape say that its metrics are; undefined without them. */
-  readonly annotated: ServedPort | undefined;
+  readonly annotated: Annotated | undefined;
+}
+
+/** Where a pod's annotations by autoscrape say that its metrics are. */
+export interface Annotated extends ServedPort {
+  /** Whether an answer was the reason for certain: a rule that hints can have decided without one. */
+  readonly isAnswered: boolean;
 }
 
 /** What the answers of others say about a pod. */
@@ -123,7 +129,7 @@ function isPlanned({ port, path, container, paths }: ServedPort, { ports }: AskP
 export function beforeAnnotated(
   object: unknown,
   { rules }: Pick<AskSurroundings, 'rules'>,
-): { readonly object: unknown; readonly endpoint: PortAndPath } | undefined {
+): { readonly object: unknown; readonly endpoint: PortAndPath; readonly isAnswered: boolean } | undefined {
   const metadata = member(object, 'metadata');
   const annotations = member(metadata, 'annotations');
   if (!isObject(object) || !isObject(metadata) || !isObject(annotations)) return undefined;
@@ -141,6 +147,7 @@ export function beforeAnnotated(
   return {
     object: { ...object, metadata: { ...metadata, annotations: Object.fromEntries(others) } },
     endpoint: { port, path },
+    isAnswered: marker.rule === ASKED_RULE,
   };
 }
 
@@ -164,7 +171,7 @@ export function planAnnotated(
   const port = plan.ports.find((planned) => planned.port === before.endpoint.port);
   if (port === undefined) return undefined;
   const { container, paths } = port;
-  return { plan, annotated: { ...before.endpoint, container, paths } };
+  return { plan, annotated: { ...before.endpoint, container, paths, isAnswered: before.isAnswered } };
 }
 
 /** Returns whether the pod's ports are asked: no rule decides, or only by a word that hints. */

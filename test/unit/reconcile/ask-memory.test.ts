@@ -111,7 +111,8 @@ test("an owner's endpoint is stored, and forgotten after a version without metri
   assert.ok(of());
   answer(running, joined(running, 'v3'), { 8080: HTML }, 'StatefulSet/db');
   assert.equal(of(), undefined);
-  running.memory.seed('shop', 'v1-again', 'StatefulSet/db', { port: 1, path: '/', container: 'app', paths: ['/'] });
+  const endpoint = { port: 1, path: '/', container: 'app', paths: ['/'] };
+  running.memory.seed({ namespace: 'shop', key: 'v1-again', owner: 'StatefulSet/db', isAnswered: true }, endpoint);
   assert.equal(of(), undefined);
 });
 

@@ -713,6 +713,21 @@ suite('a rule that only hints', { concurrency: 4 }, () => {
     assert.equal(running.missed(), 0);
   });
 
+  test('decides without an answer also where it has done so before a restart', async (t) => {
+    const clock = createAskingClock();
+    const annotations = {
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': '1',
+      'prometheus.io/path': '/actuator/prometheus',
+    };
+    const marker = JSON.stringify({ rule: 'spring-boot', added: annotations });
+    const before = springPod('before', clock, { port: 1, env: 'before' });
+    before.metadata.annotations = { ...annotations, 'autoscrape.io/injected': marker };
+    const running = start(t, clock, [before, springPod('a', clock, { port: 1 })], { wasAsked: true });
+    await clock.runUntil('the annotation', () => isAnnotated(running, 'a'), 2 * MINUTE);
+    assert.equal(ruleOf(running, 'a'), 'spring-boot');
+  });
+
   test('decides after ten minutes without an answer where others have answered', async (t) => {
     const clock = createAskingClock();
     const server = await serve(t, { '/metrics': METRICS });
