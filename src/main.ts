@@ -26,6 +26,7 @@ const COMMANDS = {
     async () => (await import('./commands/explain.ts')).command,
   ],
   check: ['check a rules file', async () => (await import('./commands/check.ts')).command],
+  test: ['test a rules file', async () => (await import('./commands/test.ts')).command],
   reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
   uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
   learn: ['print rules for what only asking finds', async () => (await import('./commands/learn.ts')).command],

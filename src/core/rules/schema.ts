@@ -17,7 +17,7 @@ import { parseVersionRange } from './version-range.ts';
  * Returns the schema of an object that must not have unknown fields: the error suggests a similar
  * field.
  */
-function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+export function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
@@ -40,7 +40,8 @@ function mustBe(kind: string, input: unknown): string {
   return `${input === undefined ? 'is missing, and ' : ''}must be ${kind}${input === null ? ', but is empty' : ''}`;
 }
 
-function text(): z.ZodString {
+/** Returns the schema of a string. */
+export function text(): z.ZodString {
   return z.string({
     error({ input }) {
       const isScalar = typeof input === 'number' || typeof input === 'boolean';
@@ -49,7 +50,8 @@ function text(): z.ZodString {
   });
 }
 
-function list<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
+/** Returns the schema of a list. */
+export function list<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
   return z.array(item, {
     // A list whose items are all commented out is null.
     error: ({ input }) => `${mustBe('a list', input)}${input === null ? ': write [], or remove the field' : ''}`,
@@ -91,7 +93,8 @@ const PathTemplate = z.union(
     error: 'must be a path that begins with "/" or with a "${group}", without "?" and "#"',
   },
 );
-const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
+/** The schema of a scheme. */
+export const Scheme = z.enum(['http', 'https'], { error: 'must be "http" or "https"' });
 
 const NAME = String.raw`([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)`;
 const PREFIX = String.raw`([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?`;
