@@ -77,7 +77,11 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
   const listed = await retry(() => listServices(kube, signal), signal);
   if (!listed.ok) return listed;
   const services = listed.value;
-  const memory = createAskMemory({ now: clock.now, onFull: () => undefined });
+  const problems: string[] = [];
+  const memory = createAskMemory({
+    now: clock.now,
+    onFull: (namespace) => problems.push(`namespace ${namespace}: has more workloads than are asked in one run`),
+  });
   const asking = createAsking({
     memory,
     settings,
@@ -88,7 +92,6 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
     onServiceAnnotated: () => undefined,
     isOnce: true,
   });
-  const problems: string[] = [];
   const planned = new Map<Workload, readonly PodRequest[]>();
   const askings = new Map(namespaces.map((namespace) => [namespace.name, inNamespace(namespace)]));
 

@@ -173,6 +173,15 @@ test('a rule that only hints decides without an answer where the pod is older th
   );
 });
 
+test('a namespace with more workloads than are asked is named in the report', async () => {
+  const clock = createAskingClock();
+  const pods = Array.from({ length: 510 }, (_, index) => runningPod(`a-${index}`, clock, { env: String(index) }));
+  await clock.run(5 * MINUTE);
+  const report = await once(clock, pods, true);
+  assert.equal(report.requests?.length, 500);
+  assert.deepEqual(report.problems, ['namespace shop: has more workloads than are asked in one run']);
+});
+
 test('without the right to list Services nothing is asked, and the failure says so', async () => {
   const made = await createAskOnce({
     kube: fakeKube(() => ({ status: 403, body: { message: 'services is forbidden' } })),
