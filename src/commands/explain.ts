@@ -1,7 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
-import { stringify } from 'yaml';
-import { stripControls } from '../core/control-characters.ts';
+import { escapeControls, stripControls } from '../core/control-characters.ts';
 import { didYouMean } from '../core/did-you-mean.ts';
 import { examine, examineInFull } from '../explain/examine.ts';
 import type { Examined, Found } from '../explain/examine.ts';
@@ -10,6 +9,7 @@ import type { Finding } from '../explain/findings.ts';
 import { renderForGitHub } from '../explain/github.ts';
 import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
 import { explainRecord } from '../explain/record.ts';
+import { renderRecord } from '../explain/render-record.ts';
 import { relate } from '../explain/related.ts';
 import { sarifLog } from '../explain/sarif.ts';
 import { renderSummary, summarise } from '../explain/summary.ts';
@@ -156,7 +156,7 @@ export async function explain(names: readonly string[], options: ExplainOptions)
     const lines =
       output === 'github'
         ? findings.map(renderForGitHub)
-        : [JSON.stringify(sarifLog(findings, VERSION, isComplete), undefined, 2)];
+        : [escapeControls(JSON.stringify(sarifLog(findings, VERSION, isComplete), undefined, 2))];
     process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     return exitCode;
   }
@@ -195,8 +195,4 @@ function renderTables(shown: readonly Examined[], wide: boolean, withFile: boole
 function kubectlName({ apiVersion, kind, name }: Workload): string {
   const group = groupOf(apiVersion);
   return stripControls(`${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`);
-}
-
-function renderRecord(output: 'json' | 'yaml', record: object): string {
-  return output === 'json' ? `${JSON.stringify(record)}\n` : `---\n${stringify(record)}`;
 }

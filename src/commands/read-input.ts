@@ -29,14 +29,14 @@ export async function readInput(names: readonly string[], recursive: boolean): P
   const options = { recursive, stdin: process.stdin, onPassedOver: notePassedOver };
   for await (const source of readSources(names, options)) {
     if (!source.content.ok) {
-      reportError(`${source.name}: ${source.content.error}`);
+      reportError(stripControls(`${source.name}: ${source.content.error}`));
       continue;
     }
     const { documents, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
     const objects = readWorkloads(documents);
     for (const { name, problem } of namespaceProblems(objects.others)) {
-      process.stderr.write(`${source.name}: Namespace ${stripControls(name)}: ${problem}\n`);
+      process.stderr.write(`${stripControls(`${source.name}: Namespace ${name}: ${problem}`)}\n`);
     }
     for (const other of objects.others) others.push(other);
     for (const workload of objects.workloads) found.push({ workload, file: source.name });

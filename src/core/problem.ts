@@ -1,5 +1,6 @@
 import type { Document, LineCounter } from 'yaml';
 import { isMap, isNode, isScalar } from 'yaml';
+import { stripControls } from './control-characters.ts';
 
 /** One mistake in a file: its position, what is wrong, and what to do. */
 export interface Problem {
@@ -18,7 +19,9 @@ export interface Problem {
  */
 export function renderProblems(file: string, problems: readonly Problem[]): string {
   return problems
-    .map(({ line, column, path, message }) => `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`)
+    .map(({ line, column, path, message }) =>
+      stripControls(`${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`),
+    )
     .join('\n');
 }
 

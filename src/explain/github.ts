@@ -1,10 +1,12 @@
+import { stripControls } from '../core/control-characters.ts';
 import type { Finding } from './findings.ts';
 
 const COMMANDS = { error: 'error', warning: 'warning', note: 'notice' } as const;
 
 /** Returns a finding as a workflow command, which GitHub Actions shows as an annotation of that line. */
 export function renderForGitHub({ level, title, message, file, line }: Finding): string {
-  return `::${COMMANDS[level]} file=${property(file)},line=${line},title=${property(title)}::${data(message)}`;
+  const command = `::${COMMANDS[level]} file=${property(file)},line=${line},title=${property(title)}::${data(message)}`;
+  return stripControls(command);
 }
 
 // As actions/toolkit's command.ts escapes them: a line break would end the command, and a comma the property.

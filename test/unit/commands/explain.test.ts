@@ -435,3 +435,23 @@ test('500 objects of kubectl get all: each workload once, with the opt-in of its
   assert.deepEqual([owned.length, owned[0]?.['owner']], [300, 'Deployment web-0']);
   assert.equal(rest.at(-1)?.['pods'], 200);
 });
+
+test('explain writes no control characters that a manifest or a file name brings, whatever the format', async (t) => {
+  const hostile = '\u001B[31m\u009B1m\u202E\u2028';
+  const container = { name: hostile, image: `x/${hostile}`, ports: [{ name: hostile, containerPort: 8080 }] };
+  const metadata = { name: hostile, namespace: hostile, labels: { [hostile]: hostile } };
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [container] } };
+  const other = { apiVersion: `${hostile}.example/v1`, kind: hostile, metadata };
+  const label = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { ...metadata, labels: { 'autoscrape.io/inject': 'on' } },
+  };
+  const text = [pod, other, label].map((object) => JSON.stringify(object)).join('\n---\n');
+  const file = await fileWith(t, `a${hostile}.yaml`, `${text}\n---\nnot a manifest\n`);
+  for (const output of ['text', 'table', 'wide', 'name', 'json', 'yaml', 'github', 'sarif']) {
+    const { stdout, stderr } = await runAutoscrape(['explain', file, '-v', '-o', output]);
+    assert.ok(stdout !== '' && stderr !== '');
+    for (const line of `${stdout}${stderr}`.split('\n')) assert.doesNotMatch(line, /[\p{Cc}\p{Zl}\p{Bidi_Control}]/u);
+  }
+});
