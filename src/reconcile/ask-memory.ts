@@ -136,6 +136,12 @@ const UNUSED_MS = 25 * 60 * 60_000;
 /** An answer is stored at least this long where a pod waits for another one. */
 const LEAST_MS = 10 * 60_000;
 
+/**
+ * How long a memory counts as full in which nothing can be removed: a search takes half a
+ * millisecond, and a cluster can list 100,000 pods for which there is no room.
+ */
+const FULL_MS = 1000;
+
 interface NamespaceMemory {
   readonly workloads: Map<string, Workload>;
   /** Where the pods of an owner have metrics; undefined where they had, and have no more. */
@@ -149,6 +155,8 @@ interface NamespaceMemory {
 export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptions): AskMemory {
   const namespaces = new Map<string, NamespaceMemory>();
   let size = 0;
+  /** Unix time in milliseconds until which there is no room in all. */
+  let fullUntil = 0;
 
   function of(namespace: string): NamespaceMemory {
     const known = namespaces.get(namespace) ?? {
@@ -173,7 +181,11 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       memory.isFull = true;
       return removeOldest([memory]);
     }
-    return size < limits.inAll || removeOldest(namespaces.values());
+    if (size < limits.inAll) return true;
+    if (now() < fullUntil) return false;
+    if (removeOldest(namespaces.values())) return true;
+    fullUntil = now() + FULL_MS;
+    return false;
   }
 
   function removeOldest(among: Iterable<NamespaceMemory>): boolean {

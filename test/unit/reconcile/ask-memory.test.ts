@@ -168,6 +168,17 @@ test('there are no more workloads than the limit in all', () => {
   );
 });
 
+test('where nothing can be removed, room is looked for once a second', () => {
+  const running = memoryOf({ perNamespace: 10, inAll: 2 });
+  const first = joined(running, 'first');
+  joined(running, 'second');
+  assert.equal(join(running, 'third'), undefined);
+  running.memory.leave(first, 'pod-of-first');
+  assert.equal(join(running, 'third'), undefined);
+  running.now += 1000;
+  assert.ok(join(running, 'third'));
+});
+
 test('a workload without pods is removed after a day, and not before', () => {
   const running = memoryOf();
   const workload = joined(running, 'a');
