@@ -227,7 +227,8 @@ export function createAsker(options: AskerOptions): Asker {
         async mayAsk() {
           if (workload.isOld) await oldLimiter.wait(signal);
           await limiter.wait(signal);
-          return isWanted();
+          // A pod that is going, or has failed, may lose its address to another one before it is read again.
+          return isWanted() && workload.pods.has(name);
         },
         randomName: options.randomName,
       });

@@ -517,6 +517,28 @@ suite('the reconciler that asks', { concurrency: 4 }, () => {
     assert.equal(isAnnotated(running, 'a'), false);
   });
 
+  test('no further request goes to the address of a pod that is deleted or fails while it is asked', async (t) => {
+    for (const end of ['deleted', 'terminating', 'failed'] as const) {
+      const clock = createAskingClock();
+      const next = await serve(t, {});
+      const first = await startRawServer((socket) => {
+        const pod = running.pods.get('a') ?? assert.fail();
+        const metadata = { ...pod.metadata, resourceVersion: nextVersion() };
+        if (end === 'deleted') running.remove(pod);
+        else if (end === 'failed') running.add({ ...pod, metadata, status: { ...pod.status, phase: 'Failed' } });
+        else running.add({ ...pod, metadata: Object.assign(metadata, { deletionTimestamp: '2026-01-01T00:01:00Z' }) });
+        socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+      });
+      t.after(() => first.close());
+      const ports = [first, next].map(({ port }, index) => ({ name: `web${index}`, containerPort: port }));
+      const running = start(t, clock, [runningPod('a', clock, { container: { ports } })]);
+      await clock.runUntil('the first request', () => first.connections() > 0, 2 * MINUTE);
+      await clock.run(10_000);
+      assert.deepEqual([first.connections(), next.connections()], [1, 0], end);
+      await running.stop();
+    }
+  });
+
   test('a pod that ends at each request is asked less and less often, and never annotated', async (t) => {
     const clock = createAskingClock();
     let restart: (() => void) | undefined;
