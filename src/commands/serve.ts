@@ -1,27 +1,43 @@
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startHealth } from '../process/health.ts';
 import { VERSION } from '../process/version.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
+import type { Logger } from 'pino';
 import { createRegistry } from '../process/metrics.ts';
 import { followRules } from '../rules/follow.ts';
 import { handleShutdown } from '../process/shutdown.ts';
 import { watchFiles } from '../process/watch-files.ts';
+import type { Watched } from '../process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
+import { selfSignedPair } from '../webhook/self-signed.ts';
 import { CLOSE_MS } from '../webhook/limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
-import { Command, healthPortOption, hostOption, integer, logLevelOption, nonEmpty, option, toggle } from './options.ts';
+import {
+  Command,
+  healthPortOption,
+  hostOption,
+  integer,
+  logLevelOption,
+  nonEmpty,
+  Option,
+  option,
+  toggle,
+} from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples, mandatory } from './usage.ts';
+import { examples } from './usage.ts';
 
 const flags = new Command('serve')
   .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')
+  .addOption(option('--cert-dir <dir>', 'folder of tls.crt and tls.key, reloaded when they change').argParser(nonEmpty))
   .addOption(
-    mandatory(
-      option('--cert-dir <dir>', 'folder of tls.crt and tls.key, reloaded when they change').argParser(nonEmpty),
-    ),
+    new Option(
+      '--self-signed',
+      'in place of --cert-dir, to try it by hand: a new certificate for localhost and this host, valid for a week',
+    ).conflicts('certDir'),
   )
   .addOption(
     option('--rules <file>', 'rules file, reloaded when it changes; defaults to the shipped rules').argParser(nonEmpty),
@@ -47,6 +63,7 @@ const flags = new Command('serve')
   .addHelpText(
     'after',
     examples(
+      ['Try it by hand: curl -k https://localhost:10250/mutate …', 'autoscrape serve --self-signed'],
       ['As the chart runs it', 'autoscrape serve --cert-dir /tls --rules /etc/autoscrape/rules.yaml'],
       [
         'Try rules on a live cluster without changing a pod',
@@ -56,8 +73,11 @@ const flags = new Command('serve')
   );
 
 /** `autoscrape serve`. */
-export const command = flags.action(async (options) => {
+export const command = flags.action(async (options, self) => {
+  if (options.certDir === undefined && options.selfSigned !== true)
+    return self.error("error: required option '--cert-dir <dir>' not specified (--self-signed, to try it by hand)");
   process.exitCode = await serve(options);
+  return undefined;
 });
 
 /** The options of `autoscrape serve`. */
@@ -82,21 +102,25 @@ export async function serve(options: ServeOptions): Promise<number> {
     },
   });
   initDecisionCounters(metrics, rules.current(), options.ask);
-  const pair = await watchFiles<Pair>({
-    folder: options.certDir,
-    names: PAIR_FILES,
-    load: pairLoader(options.certDir),
-    onChange(changed) {
-      webhook.setPair(changed);
-      metrics.certificateNotAfter.set(changed.notAfter / 1000);
-      metrics.certificateReloads.inc({ result: 'success' });
-      log.info({ notAfter: new Date(changed.notAfter) }, 'certificate reloaded');
-    },
-    onError(error, isNew) {
-      metrics.certificateReloads.inc({ result: 'error' });
-      if (isNew) log.error({ problem: error }, 'certificate not reloaded: the last valid one stays in use');
-    },
-  });
+  const { certDir } = options;
+  const pair =
+    certDir === undefined
+      ? selfSigned(options.host, log)
+      : await watchFiles<Pair>({
+          folder: certDir,
+          names: PAIR_FILES,
+          load: pairLoader(certDir),
+          onChange(changed) {
+            webhook.setPair(changed);
+            metrics.certificateNotAfter.set(changed.notAfter / 1000);
+            metrics.certificateReloads.inc({ result: 'success' });
+            log.info({ notAfter: new Date(changed.notAfter) }, 'certificate reloaded');
+          },
+          onError(error, isNew) {
+            metrics.certificateReloads.inc({ result: 'error' });
+            if (isNew) log.error({ problem: error }, 'certificate not reloaded: the last valid one stays in use');
+          },
+        });
   metrics.certificateNotAfter.set(pair.current().notAfter / 1000);
 
   let stopping = false;
@@ -140,4 +164,15 @@ export async function serve(options: ServeOptions): Promise<number> {
   await health.close();
   log.info('stopped');
   return reason === 'failure' || shutdown.hurry.aborted ? 1 : 0;
+}
+
+/** Returns a certificate that stays the same, and logs what a client needs to trust it. */
+function selfSigned(host: string | undefined, log: Logger): Watched<Pair> {
+  const names = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...(host === undefined ? [] : [host])])];
+  const pair = selfSignedPair(names, Date.now());
+  log.warn(
+    { names, notAfter: new Date(pair.notAfter), caBundle: pair.certificate.toString('base64') },
+    'self-signed certificate in use: only to try it by hand',
+  );
+  return { current: () => pair, close: () => undefined };
 }

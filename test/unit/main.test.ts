@@ -64,6 +64,10 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
   'an empty kubeconfig': [['verify', '--kubeconfig', ''], /'--kubeconfig <file>' argument '' is invalid/],
   'an empty context': [['verify', '--context='], /'--context <name>' argument '' is invalid/],
   'a missing flag': [['serve'], /required option '--cert-dir <dir>' not specified/],
+  'two certificates': [
+    ['serve', '--cert-dir', '.', '--self-signed'],
+    /'--self-signed' cannot be used with option '--cert-dir <dir>'/,
+  ],
   'an empty flag': [['serve', '--cert-dir', ''], /'--cert-dir <dir>' argument '' is invalid\. It is empty\./],
   'a port that is no number': [
     ['serve', '--cert-dir', '.', '--port', '0x50'],

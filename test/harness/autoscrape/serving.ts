@@ -84,7 +84,7 @@ export async function writePair(authority: Authority, folder: string, notAfter?:
 /** What a test wants to be different about `serve`. */
 export interface ServeSetting extends RunOptions {
   readonly authority?: Authority;
-  /** The folder of the pair; without it one is made. */
+  /** The folder of the pair; without it one is made. An empty one: `serve --self-signed`. */
   readonly certDir?: string;
   readonly args?: readonly string[];
 }
@@ -97,7 +97,8 @@ export async function startServe(t: Scope, setting: ServeSetting = {}): Promise<
     certDir = await temporaryFolder(t);
     await writePair(authority, certDir);
   }
-  const args = ['serve', '--cert-dir', certDir, '--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
+  const pair = certDir === '' ? ['--self-signed'] : ['--cert-dir', certDir];
+  const args = ['serve', ...pair, '--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
   const child = spawn(
     process.execPath,
     [...(setting.nodeFlags ?? []), setting.main ?? MAIN, ...args, ...(setting.args ?? [])],

@@ -35,6 +35,16 @@ test('serve answers reviews and its health port, and stops on SIGINT at once', a
   assert.equal(await serving.exited, 0);
 });
 
+test('serve --self-signed answers over a certificate that its log has, to try it by hand', async (t) => {
+  const serving = await startServe(t, { certDir: '' });
+  const { caBundle } = JSON.parse(await serving.line(/self-signed certificate in use/));
+  const ca = Buffer.from(caBundle, 'base64').toString();
+  const review = reviewOf(podWithMetrics());
+  const { patch } = verifyAnswer(await post({ ...serving, ca }, JSON.stringify(review)), review.request.uid);
+  assert.equal(patch.length, 1);
+  assert.deepEqual(await serving.health('/readyz'), { status: 200, body: 'ok\n' });
+});
+
 /** Returns a review of a valid pod with so many of what a decision spends the most on, each below the limits of a pod. */
 function heavyReview(make: (index: number) => object, count = 4000): string {
   const items = Array.from({ length: count }, (_, index) => make(index));
