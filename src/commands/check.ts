@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { escapeControls } from '../core/control-characters.ts';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import { effectiveRules, renderEffective } from './effective-rules.ts';
 import type { Effective } from './effective-rules.ts';
@@ -110,7 +111,7 @@ async function read(file: string): Promise<string> {
 }
 
 function writeJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${escapeControls(JSON.stringify(value))}\n`);
 }
 
 function summarize({ own, shipped, file }: Effective): string {

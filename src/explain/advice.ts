@@ -127,7 +127,7 @@ function askedPorts(workload: Workload, pod: Pod, { rules, related, namespace }:
   const facts = related.namespace(namespace);
   if (facts?.optIn === 'never' || !allowsAsking(asked.labels.get(ASK_LABEL), facts?.ask)) return [];
   if (podRefusal(asked) !== undefined) return [];
-  const { ask } = askablePorts(asked, servicePorts(related.services(namespace), asked), {
+  const { ask } = askablePorts(asked, servicePorts(related.services(namespace, asked.labels), asked), {
     mode: 'likely',
     never: rules.askNever,
     isInjected: (container) => rules.ignoreContainers.some((ignored) => ignored.matches(container, pod.work)),

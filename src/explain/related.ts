@@ -1,4 +1,5 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
+import { textEntries } from '../core/ask/asked-pod.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
@@ -29,8 +30,8 @@ export interface Monitor {
 export interface Related {
   /** What is known of a namespace; undefined where neither the input nor its name tells. */
   readonly namespace: (name: string) => NamespaceFacts | undefined;
-  /** The Services of a namespace. */
-  readonly services: (namespace: string) => readonly JsonObject[];
+  /** The Services of a namespace that may select a pod with such labels: the first label of their selector is among them. */
+  readonly services: (namespace: string, labels: ReadonlyMap<string, string>) => readonly JsonObject[];
   readonly monitors: readonly Monitor[];
 }
 
@@ -41,6 +42,7 @@ const NEVER: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-
 export function relate(others: readonly OtherObject[], defaultNamespace: string): Related {
   const namespaces = new Map<string, NamespaceFacts>();
   const services = new Map<string, JsonObject[]>();
+  const orders = new Map<JsonObject, number>();
   const monitors: Monitor[] = [];
   for (const { apiVersion, kind, namespace: named, name, object } of others) {
     if (!isObject(object)) continue;
@@ -48,9 +50,14 @@ export function relate(others: readonly OtherObject[], defaultNamespace: string)
     const namespace = named || defaultNamespace;
     if (kind === 'Namespace' && group === '') namespaces.set(name, readNamespace(name, object));
     else if (kind === 'Service' && group === '') {
-      const known = services.get(namespace);
-      if (known === undefined) services.set(namespace, [object]);
+      // 20,000 pods beside 3,000 Services are 60 million pairs. A Service without a selector selects nothing.
+      const [first] = textEntries(member(own(object, 'spec'), 'selector'));
+      if (first === undefined) continue;
+      const key = serviceKey(namespace, first);
+      const known = services.get(key);
+      if (known === undefined) services.set(key, [object]);
       else known.push(object);
+      orders.set(object, orders.size);
     } else if ((kind === 'ServiceMonitor' || kind === 'PodMonitor') && group === 'monitoring.coreos.com') {
       const spec = own(object, 'spec');
       if (isObject(spec)) monitors.push({ kind, namespace, name, spec });
@@ -58,9 +65,16 @@ export function relate(others: readonly OtherObject[], defaultNamespace: string)
   }
   return {
     namespace: (name) => namespaces.get(name) ?? (NEVER.has(name) ? readNamespace(name, {}) : undefined),
-    services: (namespace) => services.get(namespace) ?? [],
+    services: (namespace, labels) =>
+      [...labels]
+        .flatMap((label) => services.get(serviceKey(namespace, label)) ?? [])
+        .toSorted((a, b) => (orders.get(a) ?? 0) - (orders.get(b) ?? 0)),
     monitors,
   };
+}
+
+function serviceKey(namespace: string, [key, value]: readonly [string, string]): string {
+  return JSON.stringify([namespace, key, value]);
 }
 
 function readNamespace(name: string, object: JsonObject): NamespaceFacts {

@@ -36,7 +36,7 @@ export function remarksOn(
 ): Remarks {
   const pod = readAskedPod(workload.pod);
   const keys = rules.annotationKeys;
-  const services = related.services(namespace);
+  const services = related.services(namespace, pod.labels);
   return {
     warnings: [
       ...onTheOwner(workload, pod, keys),
