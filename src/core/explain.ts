@@ -160,6 +160,9 @@ function whyFailed(condition: FailedCondition, { when }: Rule): string {
       return `no variable matches ${when.env?.pattern.source ?? ''}`;
     case 'setting':
       return `no argument and no variable matches ${when.setting?.pattern.source ?? ''}`;
+    case 'framework':
+    case 'stated':
+      return `the settings do not say where ${when.framework ?? 'a framework'} serves metrics`;
     case 'catalogue':
       return 'the catalogue does not list this image with these ports and arguments';
     case 'declared':

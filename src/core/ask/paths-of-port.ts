@@ -1,5 +1,12 @@
 import { isAskablePath, pathsToAsk } from './ask-path.ts';
 import type { AskedContainer } from './asked-pod.ts';
+import { MAX_ARGUMENTS } from '../limits.ts';
+import { readCommandLine } from '../pod/command-line.ts';
+import { environmentOptions } from '../pod/environment-options.ts';
+import { readProperties } from '../pod/properties.ts';
+import { suggestedPaths } from '../pod/framework.ts';
+import { joinPath } from '../pod/path.ts';
+import { startWork } from '../step-budget.ts';
 
 // The paths that the pod's own settings suggest: below the context path of the application.
 
@@ -16,38 +23,18 @@ export function pathsOfPort(
   return pathsToAsk([
     ...stated,
     ...probes.flatMap(({ path }) => besideProbe(path) ?? []),
-    ...(container === undefined ? [] : belowContext(container)),
+    ...(container === undefined ? [] : belowContext(container, port)),
   ]);
 }
 
-/** A setting of a framework's context path, and the path of its metrics below that. */
-interface Context {
-  /** As an argument, a system property or a variable. */
-  readonly setting: RegExp;
-  readonly metrics: string;
-}
-
-const CONTEXTS: readonly Context[] = [
-  // https://docs.spring.io/spring-boot/appendix/application-properties/index.html#application-properties.server.server.servlet.context-path
-  {
-    setting:
-      /(?:server\.servlet\.context-path|SERVER_SERVLET_CONTEXT_?PATH|spring\.webflux\.base-path|SPRING_WEBFLUX_BASE_?PATH)=(\/.*)/,
-    metrics: '/actuator/prometheus',
-  },
-  // https://docs.spring.io/spring-boot/reference/actuator/monitoring.html#actuator.monitoring.customizing-management-server-context-path
-  {
-    setting: /(?:management\.endpoints\.web\.base-path|MANAGEMENT_ENDPOINTS_WEB_BASE_?PATH)=(\/.*)/,
-    metrics: '/prometheus',
-  },
-  // https://quarkus.io/guides/all-config#quarkus-vertx-http_quarkus-http-root-path
-  { setting: /(?:quarkus\.http\.root-path|QUARKUS_HTTP_ROOT_PATH)=(\/.*)/, metrics: '/q/metrics' },
-];
-
-function belowContext({ words, environment }: AskedContainer): string[] {
-  return CONTEXTS.flatMap(({ setting, metrics }) => {
-    const base = [...words, ...environment].map((word) => setting.exec(word)?.[1]).find((path) => path !== undefined);
-    return base === undefined ? [] : [join(base, metrics)];
-  });
+/** Returns the paths below the context path of the application, by the settings of its framework. */
+function belowContext({ words, environment }: AskedContainer, port: number): readonly string[] {
+  const work = startWork();
+  const variables = new Map(
+    environment.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
+  );
+  const command = [...environmentOptions(variables, MAX_ARGUMENTS, work), ...words];
+  return suggestedPaths(readProperties(readCommandLine(command, variables, MAX_ARGUMENTS, work), variables), port);
 }
 
 /**
@@ -62,7 +49,7 @@ function besideProbe(probe: string): string | undefined {
   const segments = probe.split('/');
   const health = segments.findIndex((segment) => HEALTH.test(segment));
   // The first segment is the empty one before the leading slash.
-  const path = health > 1 ? join(segments.slice(0, health).join('/'), '/metrics') : undefined;
+  const path = health > 1 ? joinPath(segments.slice(0, health).join('/'), '/metrics') : undefined;
   return path !== undefined && isAskablePath(path) ? path : undefined;
 }
 
@@ -75,7 +62,3 @@ const FRAMEWORKS: readonly { readonly health: string; readonly metrics: string }
 
 /** How the paths of probes end. */
 const HEALTH = /^(?:_?health|_?live|_?ready|alive|ping|status|startup|probe|up$|-$)/i;
-
-function join(base: string, path: string): string {
-  return `${base.endsWith('/') ? base.slice(0, -1) : base}${path}`;
-}

@@ -1,10 +1,14 @@
 import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_ARGUMENTS } from '../limits.ts';
 import { isAbsent, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
+import type { Framework, FrameworkSays } from './framework.ts';
 import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 import { readCommandLine } from './command-line.ts';
+import { APPLICATION_JSON, environmentOptions, MAX_APPLICATION_JSON } from './environment-options.ts';
+import { readProperties } from './properties.ts';
+import type { Properties } from './properties.ts';
 import { searchIn } from './text-search.ts';
 
 // Fields are read directly: JavaScript's objects inherit none of these names, and keys that a pod
@@ -43,12 +47,21 @@ export interface Container {
   /** The ports that can be scraped, in declared order; UDP and SCTP carry no metrics. */
   readonly candidates: readonly Port[];
   readonly probes: readonly Probe[];
-  /** Command and arguments, in every form that rules match: see {@link readCommandLine}. */
+  /**
+   * Command and arguments, and the options of a JVM in the environment, in every form that rules
+   * match: see {@link readCommandLine}.
+   */
   readonly commandLine: () => readonly string[];
   /** Environment variables with a literal value; values of `valueFrom` are not in the pod. */
   readonly environment: () => ReadonlyMap<string, string>;
   /** The same as `NAME=value`. */
   readonly assignments: () => readonly string[];
+  /** What the command line and the environment set, by the names that frameworks use. */
+  readonly properties: () => Properties;
+  /** What these say about a framework's metrics, kept here because several rules ask for it. */
+  readonly saying: Map<Framework, FrameworkSays | 'nothing'>;
+  /** Whether the name of a variable begins with one of the letters, a bit for each: bit 13 for M. */
+  readonly hasInitial: (initials: number) => boolean;
   /** Whether the name of a variable contains the string. */
   readonly hasNameWith: (part: string) => boolean;
   /** Whether an argument contains the string. */
@@ -136,16 +149,22 @@ const ENTRY = 5;
 
 function readContainer(container: JsonObject, budget: { arguments: number }, work: Work): Container {
   let commandLine: readonly string[] | undefined;
-  let environment: ReadonlyMap<string, string> | undefined;
+  let environment: Environment | undefined;
   let assignments: readonly string[] | undefined;
+  let properties: Properties | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   // Command, arguments and environment are most of a pod, and most rules never read them: read on
   // first use.
-  const readEnvironment = (): ReadonlyMap<string, string> => (environment ??= literalEnvironment(container, work));
+  const readAll = (): Environment => (environment ??= literalEnvironment(container, work));
+  const readEnvironment = (): ReadonlyMap<string, string> => readAll().variables;
   const readArguments = (): readonly string[] => {
     if (commandLine === undefined) {
-      const command = [...strings(container.command), ...strings(container.args)];
+      const command = [
+        ...(readAll().hasOptions ? environmentOptions(readEnvironment(), budget.arguments, work) : []),
+        ...strings(container.command),
+        ...strings(container.args),
+      ];
       commandLine = readCommandLine(command, readEnvironment(), budget.arguments, work);
       budget.arguments = Math.max(budget.arguments - commandLine.length, 0);
     }
@@ -164,6 +183,9 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     commandLine: readArguments,
     environment: readEnvironment,
     assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
+    saying: new Map(),
+    properties: () => (properties ??= readProperties(readArguments(), readEnvironment())),
+    hasInitial: (initials) => (readAll().initials & initials) !== 0,
     hasNameWith: searchIn(() => readEnvironment().keys(), work),
     hasArgumentWith: searchIn(readArguments, work),
     portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
@@ -171,6 +193,16 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     work,
   };
 }
+
+/** Options begin with a dash, or behind a space or a reference to others: `$(JAVA_OPTS) -Dname=value`. */
+function beginsLikeOptions(first: number): boolean {
+  return first === DASH || first === DOLLAR || first === SPACE || first === NEW_LINE;
+}
+
+const DASH = 45;
+const DOLLAR = 36;
+const SPACE = 32;
+const NEW_LINE = 10;
 
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 
@@ -215,19 +247,39 @@ function readProbe(probe: unknown): Probe[] {
     : [];
 }
 
-function literalEnvironment(container: JsonObject, work: Work): ReadonlyMap<string, string> {
+/** Returns a bit for the first letter of the name, in either case. */
+export function initialOf(name: string): number {
+  return 1 << (name.charCodeAt(0) & 31);
+}
+
+/** The variables with a literal value, and what is seen while they are read. */
+interface Environment {
+  readonly variables: ReadonlyMap<string, string>;
+  /** A bit for each first letter of a name, in either case: bit 13 for M and m. */
+  readonly initials: number;
+  /** Whether a value can contain an option of a JVM, by its beginning. */
+  readonly hasOptions: boolean;
+}
+
+function literalEnvironment(container: JsonObject, work: Work): Environment {
   const variables = new Map<string, string>();
+  let initials = 0;
+  let hasOptions = false;
   const env = container.env;
   // Once for the variable, and once for the search through all names.
-  if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return variables;
+  if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return { variables, initials, hasOptions };
   for (const variable of env) {
     if (!isObject(variable)) continue;
     const name = variable.name;
     const value = variable.value;
-    if (typeof value !== 'string' || value.length > MAX_TEXT) continue;
-    if (typeof name === 'string' && name.length <= MAX_TEXT) variables.set(name, value);
+    if (typeof value !== 'string') continue;
+    if (value.length > MAX_TEXT && !(name === APPLICATION_JSON && value.length <= MAX_APPLICATION_JSON)) continue;
+    if (typeof name !== 'string' || name.length > MAX_TEXT) continue;
+    variables.set(name, value);
+    initials |= initialOf(name);
+    hasOptions ||= name === APPLICATION_JSON || beginsLikeOptions(value.charCodeAt(0));
   }
-  return variables;
+  return { variables, initials, hasOptions };
 }
 
 function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {

@@ -51,7 +51,7 @@ export function readAddress(text: string): Address {
 }
 
 /** Returns whether the host, without a port, is one that only the pod itself reaches. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return /^(?:127\.[0-9.]+|localhost|\[?::1\]?)$/i.test(host);
 }
 

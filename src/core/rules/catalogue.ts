@@ -3,7 +3,7 @@ import type { Pattern } from './re2-pattern.ts';
 import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
-import { isPlainPath, joinPath } from './path.ts';
+import { isPlainPath, joinPath } from '../pod/path.ts';
 import { hasSetting } from './setting.ts';
 import type { Setting } from './setting.ts';
 import type { VersionRange } from './version-range.ts';

@@ -47,6 +47,8 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     env,
     setting,
     otherPortName,
+    framework,
+    stated,
     catalogue,
     declared,
   } = when;
@@ -63,6 +65,8 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     argumentFragments: argument === undefined ? undefined : fragmentsOf(pattern(argument).required ?? []),
     env: optionalSetting(env),
     setting: optionalSetting(setting),
+    framework,
+    stated: stated ?? false,
     catalogue: catalogue ?? false,
     declared: declared ?? false,
   };

@@ -1,6 +1,8 @@
+import { readFramework } from '../pod/framework.ts';
+import type { Framework, FrameworkSays } from '../pod/framework.ts';
 import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
-import { probedPort } from '../pod/pod.ts';
+import { initialOf, probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isAtLoopback, readPortNumber } from '../pod/port.ts';
 import type { ConditionName, Conditions, Rules } from './rule.ts';
@@ -85,6 +87,13 @@ export function evaluateConditions(
     if (named?.length === 0) return 'env';
   }
   if (when.setting !== undefined && !hasSetting(container, when.setting)) return 'setting';
+  if (when.framework !== undefined) {
+    const says = sayingOf(when.framework, container);
+    if (says === undefined) return 'framework';
+    if (says.kind === 'off') return says;
+    named = frameworkPorts(says, named, when.stated, container);
+    if (named.length === 0) return when.stated ? 'stated' : 'framework';
+  }
   if (when.catalogue) {
     const known = lookUp(rules.catalogue, container);
     if (known.kind === 'off') return known;
@@ -114,6 +123,56 @@ function byName(pattern: Pattern, container: Container): NamedPort[] {
   for (const { name, number } of container.candidates)
     if (name !== '' && pattern.matches(name, container.work)) named.push({ port: number });
   return distinct(named);
+}
+
+const MANAGEMENT = /(?:^|-)(?:metrics|prom|prometheus|actuator|management|mgmt)(?:-|$)/;
+
+/** The letters with which the names of the frameworks' settings begin: MANAGEMENT_, MICRONAUT_, OTEL_ and QUARKUS_. */
+const INITIALS = initialOf('M') | initialOf('O') | initialOf('Q');
+
+/** Returns false where no setting of a framework can be there, as in most containers. */
+function mayNameFramework(container: Container): boolean {
+  return container.hasInitial(INITIALS) || container.hasArgumentWith('met') || container.hasArgumentWith('management');
+}
+
+/** Returns what the settings of the framework say; several rules read the same framework. */
+function sayingOf(framework: Framework, container: Container): FrameworkSays {
+  if (!mayNameFramework(container)) return undefined;
+  const known = container.saying.get(framework);
+  if (known !== undefined) return known === 'nothing' ? undefined : known;
+  const says = readFramework(framework, container.properties());
+  container.saying.set(framework, says ?? 'nothing');
+  return says;
+}
+
+/**
+ * Returns the ports at which a framework serves metrics by its settings: the one that
+ * they state, those that other conditions name, or else the default or the only port. `stated`
+ * leaves out the last two, and where the settings do not say that there are metrics; it adds ports
+ * whose names tell.
+ */
+function frameworkPorts(
+  says: Extract<FrameworkSays, { kind: 'found' }>,
+  named: readonly NamedPort[] | undefined,
+  stated: boolean,
+  container: Container,
+): readonly NamedPort[] {
+  const { path, scheme } = says;
+  const isDeclared = says.port !== undefined && container.declared().has(says.port);
+  if (says.port !== undefined && (!stated || says.sure || (isDeclared && says.defaultPort === says.port))) {
+    const isOther = named !== undefined && !named.some(({ port }) => port === says.port);
+    return isOther ? [] : [{ port: says.port, path, scheme }];
+  }
+  if (named !== undefined) return says.port === undefined ? named.map((one) => ({ ...one, path, scheme })) : [];
+  if (stated) {
+    // A port with such a name is the one on which a framework serves what is not for users.
+    const telling = container.candidates.filter(({ name }) => name.length <= 15 && MANAGEMENT.test(name));
+    return distinct(telling.map(({ number }) => ({ port: number, path, scheme })));
+  }
+  const numbers = new Set(container.candidates.map(({ number }) => number));
+  const [only] = numbers;
+  const port = numbers.has(says.defaultPort) ? says.defaultPort : numbers.size === 1 ? only : undefined;
+  return port === undefined ? [] : [{ port, path, scheme }];
 }
 
 /** Returns those of the ports beside which the container has another one with such a name. */

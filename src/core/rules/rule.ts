@@ -1,5 +1,6 @@
 import type { AnnotationKeys } from '../annotations/keys.ts';
 import type { Catalogue } from './catalogue.ts';
+import type { Framework } from '../pod/framework.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { RulesFile } from './schema.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
@@ -25,6 +26,8 @@ export interface Conditions {
   readonly argumentFragments: readonly string[] | undefined;
   readonly env: Setting | undefined;
   readonly setting: Setting | undefined;
+  readonly framework: Framework | undefined;
+  readonly stated: boolean;
   readonly catalogue: boolean;
   readonly declared: boolean;
 }

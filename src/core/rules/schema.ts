@@ -5,6 +5,7 @@ import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
 import { compilePattern } from './re2-pattern.ts';
 import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { NO_ENDPOINT } from '../skip-reason.ts';
+import { FRAMEWORKS } from '../pod/framework.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { parseVersionRange } from './version-range.ts';
@@ -157,6 +158,14 @@ const When = strict({
   ),
   env: Pattern.optional().describe('one NAME=value of the environment; (?P<port>…) names the port'),
   setting: Pattern.optional().describe('one argument or one NAME=value, as argument and env; it names no port'),
+  framework: z
+    .enum(FRAMEWORKS, { error: `must be one of ${FRAMEWORKS.join(', ')}` })
+    .optional()
+    .describe('settings of the framework announce metrics; they give port, path and scheme'),
+  stated: z
+    .literal(true, { error: 'must be true, or removed' })
+    .optional()
+    .describe("the framework's settings leave no doubt about metrics and port"),
   catalogue: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()

@@ -1,5 +1,6 @@
 import { literalsOf } from './literals.ts';
 import type { Pattern } from './re2-pattern.ts';
+import { initialOf } from '../pod/pod.ts';
 import type { Container } from '../pod/pod.ts';
 import { spend } from '../step-budget.ts';
 
@@ -14,6 +15,8 @@ export interface Setting {
    * tried.
    */
   readonly names: readonly string[] | undefined;
+  /** A bit for each first letter of the names ({@link initialOf}). */
+  readonly initials: number;
   /**
    * Strings of which every name that it can match contains one; undefined where none is certain.
    */
@@ -38,13 +41,14 @@ export function settingOf(pattern: Pattern): Setting {
     return {
       pattern,
       names,
+      initials: names.reduce((bits, name) => bits | initialOf(name), 0),
       nameParts: undefined,
       fragments: names.length < MIN_NAMES ? undefined : fragmentsOf(names),
     };
   }
   const name = nameOf(pattern.source);
   const nameParts = name === undefined ? undefined : literalsOf(name).required;
-  return { pattern, names: undefined, nameParts, fragments: nameParts && fragmentsOf(nameParts) };
+  return { pattern, names: undefined, initials: 0, nameParts, fragments: nameParts && fragmentsOf(nameParts) };
 }
 
 /** With fewer names, looking them up is as fast. */
@@ -93,7 +97,8 @@ function nameOf(source: string): string | undefined {
 }
 
 /** Returns the container's variables that the setting may match, as `NAME=value`. */
-export function variables({ names, nameParts, fragments }: Setting, container: Container): readonly string[] {
+export function variables({ names, initials, nameParts, fragments }: Setting, container: Container): readonly string[] {
+  if (names !== undefined && !container.hasInitial(initials)) return [];
   if (fragments !== undefined && !fragments.some(container.hasNameWith)) return [];
   if (names === undefined) {
     return nameParts === undefined || nameParts.some(container.hasNameWith) ? container.assignments() : [];

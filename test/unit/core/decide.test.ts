@@ -680,7 +680,7 @@ const ROWS: readonly Row[] = [
         env: [{ name: 'MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE', value: 'health,prometheus' }],
       },
     }),
-    want: 'spring-boot-stated 8080 /shop/actuator/prometheus',
+    want: 'spring-boot-probed 8080 /shop/actuator/prometheus',
   },
   ...Object.entries({
     'Actuator by its probe': { livenessProbe: { httpGet: { path: '/actuator/health', port: 'http' } } },

@@ -98,6 +98,18 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
       ],
     },
   }),
+  'properties in JSON': (count) =>
+    podOf(
+      ...times(20, (i) => ({
+        ...CONTAINER,
+        env: [
+          {
+            name: 'SPRING_APPLICATION_JSON',
+            value: JSON.stringify(Object.fromEntries(times(Math.ceil(count / 20), (j) => [`management.a${i}${j}`, 1]))),
+          },
+        ],
+      })),
+    ),
   'ports in variables': (count) =>
     podOf({ ...CONTAINER, env: times(count, (i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })) }),
   'ports in variables, with UDP ports': (count) =>

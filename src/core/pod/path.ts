@@ -14,7 +14,10 @@ export function isPlainPath(text: string): boolean {
   return text.length <= MAX_TEXT && PLAIN.test(text) && !DIRECTORY.test(text);
 }
 
-/** Returns the path below the base: `/shop` or `shop/` and `/metrics` give `/shop/metrics`. */
+/**
+ * Returns the path below the base: `/shop` or `shop/` and `/metrics` give `/shop/metrics`. An empty
+ * path gives the base with a leading slash.
+ */
 export function joinPath(base: string, path: string): string {
   let from = 0;
   let to = base.length;
