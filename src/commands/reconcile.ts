@@ -178,7 +178,6 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
     now: () => Date.now(),
     onFull: (namespace) => log.warn({ namespace }, 'namespace has more workloads to ask than are stored'),
   });
-  let wasAsked: boolean | undefined;
   const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
   const rateLimiter = createRateLimiter(options.patchesPerSecond);
 
@@ -203,7 +202,6 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
       },
     },
     async (signal, wasLed) => {
-      wasAsked ??= wasLed;
       reconciler = createReconciler({
         kube,
         rules: rules.current,
@@ -214,7 +212,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
-        ask: options.ask ? { ...askSettings(options), version: VERSION, memory, wasAsked } : undefined,
+        ask: options.ask ? { ...askSettings(options), version: VERSION, memory, wasAsked: wasLed } : undefined,
         signal,
       });
       await reconciler.run();

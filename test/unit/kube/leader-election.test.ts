@@ -67,3 +67,42 @@ for (const [what, responseMs, later] of [
     assert.ok(milliseconds > 990 && milliseconds < 1050, `after ${milliseconds} ms`);
   });
 }
+
+test('a term knows whether there was a leader before: in every term but the first of a new Lease', async (t) => {
+  const clock = useVirtualClock(t);
+  let lease: object | undefined;
+  let version = 1;
+  const kube = fakeKube((request) => {
+    if (request.method === 'GET') return listOf(request, lease === undefined ? [] : [lease]);
+    const { body } = request;
+    assert.ok(typeof body === 'object' && body !== null);
+    version += 1;
+    const metadata = { namespace: 'autoscrape', name: 'lease', resourceVersion: String(version) };
+    lease = { ...body, metadata };
+    return { status: 200, body: lease };
+  });
+  const stop = new AbortController();
+  const terms: boolean[] = [];
+  const running = runAsLeader(
+    {
+      kube,
+      namespace: 'autoscrape',
+      name: 'lease',
+      identity: 'me',
+      durationMs: DURATION_MS,
+      signal: stop.signal,
+      onLeader: () => undefined,
+      onFailure: () => undefined,
+      now: () => clock.now(),
+    },
+    (_, wasLed) => {
+      terms.push(wasLed);
+      if (terms.length === 3) stop.abort();
+      return Promise.resolve();
+    },
+  );
+  await clock.runUntil(() => terms.length === 3, 10 * DURATION_MS);
+  stop.abort();
+  await running;
+  assert.deepEqual(terms, [false, true, true]);
+});
