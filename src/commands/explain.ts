@@ -129,7 +129,7 @@ export async function explain(names: readonly string[], options: ExplainOptions)
     only === undefined || (only === 'warning' ? warnings.length > 0 : decision.outcome === only);
 
   const output = options.output ?? (options.verbose === true || kept.length === 1 ? 'text' : 'table');
-  const columns = process.stdout.columns ?? 100;
+  const columns = terminalColumns() ?? 100;
   const withFile = files > 1;
   const all: Examined[] = [];
   const findings: Finding[] = [];
@@ -179,9 +179,15 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   return exitCode;
 }
 
+/** Returns the width of the terminal, undefined where output goes elsewhere. A terminal that knows none says 0 (`docker exec -t`). */
+function terminalColumns(): number | undefined {
+  const { columns } = process.stdout;
+  return columns === 0 ? undefined : columns;
+}
+
 /** Returns the table, what its reasons mean, and the warnings where they were asked for or are few. */
 function renderTables(shown: readonly Examined[], wide: boolean, withFile: boolean, withWarnings: boolean): string {
-  const { columns } = process.stdout;
+  const columns = terminalColumns();
   const warned = shown.filter(({ warnings }) => warnings.length > 0).length;
   const hint =
     warned === 0 || withWarnings

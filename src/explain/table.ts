@@ -30,6 +30,9 @@ const TARGET: Column = {
   },
 };
 
+/** To how many columns names are cut, so that the columns beside them are on the screen. */
+const SHORTEST_NAME = 16;
+
 /** Returns one line for each workload, below a line of titles, and then what the reasons mean. */
 export function renderTable(all: readonly Examined[], style: TableStyle): string {
   const columns: readonly Column[] = [
@@ -49,8 +52,13 @@ export function renderTable(all: readonly Examined[], style: TableStyle): string
   const widths = columns.map(({ title }, i) =>
     rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length),
   );
-  const line = (cells: readonly string[]): string => {
-    const text = cells.map((cell, i) => (i + 1 < cells.length ? cell.padEnd(widths[i] ?? 0) : cell)).join('  ');
+  const [longest = 0, ...others] = widths;
+  // A name may have 253 characters, and it is the target that people look for.
+  const left = (style.columns ?? Infinity) - others.reduce((sum, width) => sum + 2 + width, 0);
+  const first = Math.min(longest, Math.max(left, SHORTEST_NAME));
+  const line = ([name = '', ...cells]: readonly string[]): string => {
+    const padded = cells.map((cell, i) => (i + 1 < cells.length ? cell.padEnd(others[i] ?? 0) : cell));
+    const text = [cut(name, first).padEnd(first), ...padded].join('  ');
     return style.columns === undefined ? text.trimEnd() : cut(text.trimEnd(), style.columns);
   };
   const lines = [paint('dim', line(columns.map(({ title }) => title)))];

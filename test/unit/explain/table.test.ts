@@ -28,7 +28,7 @@ test('a table is as wide as the terminal at most, and is not cut where there is 
       .trimEnd()
       .split('\n');
   for (const line of lines(80)) assert.ok(line.length <= 80, line);
-  assert.match(lines(80)[1] ?? '', /a…$/);
+  assert.match(lines(80)[1] ?? '', /^Pod a+… {2}:9464/);
   assert.match(lines(undefined)[1] ?? '', / {2}:9464\/metrics {2,}rule metrics-port$/);
 });
 
@@ -47,4 +47,17 @@ test('each reason is explained once, in lines that fit', () => {
     ['no_candidate', 'declined'],
   );
   for (const line of lines) assert.ok(line.length <= 60, line);
+});
+
+test('a long name is cut before its target is: one name of 253 characters does not push the others off the screen', () => {
+  const all = examined(pod('a'.repeat(253), 'metrics'), pod('b', 'http'));
+  for (const columns of [40, 80]) {
+    const [title, ...rows] = stripVTControlCharacters(renderTable(all, { ...STYLE, columns }))
+      .trimEnd()
+      .split('\n');
+    assert.match(title ?? '', /^WORKLOAD +BECOMES THE TARGET/);
+    assert.match(rows[0] ?? '', /^Pod a+…  :9464\/metrics/);
+    assert.match(rows[1] ?? '', /^Pod b +none: skipped/);
+    for (const line of [title ?? '', ...rows]) assert.ok(line.length <= columns, line);
+  }
 });
