@@ -153,7 +153,12 @@ export function asking(): void {
       const ofFive = seen.filter(({ want }) => want.app === FIVE);
       assert.equal(ofFive.flatMap(({ paths }) => paths).length, 1, 'of five replicas one is asked, once');
       assert.equal(await logsOf(setup, NAMESPACE, LISTENER.name), '', 'a connection to a server that one does harm');
-      assert.doesNotMatch(await logsOf(setup, NAMESPACE, 'go-3-mib'), /^error/m, "an error in the server's log");
+      // Prometheus may give up on this page, on a machine that is busy: its own errors are not ours.
+      const errors = (await logsOf(setup, NAMESPACE, 'go-3-mib'))
+        .split('\n')
+        .filter((line) => line.startsWith('error'));
+      const notOfPrometheus = errors.filter((line) => !line.startsWith('error for Prometheus/'));
+      assert.deepEqual(notOfPrometheus, [], "errors in the server's log");
     });
 
     test('a reconciler that starts again asks nobody whose pods are annotated', { skip: !IS_LONG }, async () => {

@@ -1,6 +1,6 @@
 // A server instrumented with Prometheus' own client library, as most Go programs are: `instrumented SERIES LENGTH` serves so many
-// series, each with a label of so many characters, at :8080/metrics. Each request is logged, and so is each error of the library and of
-// the server.
+// series, each with a label of so many characters, at :8080/metrics. Each request is logged, and so is each error of the library, with
+// the client whose request failed, and of the server.
 package main
 
 import (
@@ -33,10 +33,11 @@ func main() {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(orders, collectors.NewGoCollector())
 	errors := log.New(os.Stdout, "error: ", 0)
-	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: errors, EnableOpenMetrics: true})
 	http.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Printf("asked %s %s\n", r.URL.Path, r.UserAgent())
-		metrics.ServeHTTP(w, r)
+		// A handler for each request, because the library does not say in its log whose request an error is about.
+		theirs := log.New(os.Stdout, "error for "+r.UserAgent()+": ", 0)
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: theirs, EnableOpenMetrics: true}).ServeHTTP(w, r)
 	})
 	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Addr: ":8080", ErrorLog: errors}
