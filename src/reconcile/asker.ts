@@ -80,7 +80,7 @@ const POSTPONED_MS = { node: 2000, failure: 30_000 } as const;
  * A namespace whose pod has kept its node for so long lets others of the node go first, who have
  * been postponed meanwhile: a tenant's slow pods must not take a node in turn. In milliseconds.
  */
-const SLOW_MS = 10_000;
+const SLOW_MS = 4000;
 const REST_MS = 2 * POSTPONED_MS.node;
 
 /**
@@ -191,10 +191,9 @@ export function createAsker(options: AskerOptions): Asker {
     const { namespace, isOld } = workload;
     busyNamespaces.add(namespace);
     if (isOld) oldRunning += 1;
-    const since = clock.now();
-    const asking = ask(workload, pod).then((isPostponed) => {
-      if (!isPostponed) onDone(workload);
-      if (clock.now() - since < SLOW_MS) busyNamespaces.delete(namespace);
+    const asking = ask(workload, pod).then((end) => {
+      if (end !== 'postponed') onDone(workload);
+      if (end !== 'slow') busyNamespaces.delete(namespace);
       else void sleep(REST_MS, signal).then(() => busyNamespaces.delete(namespace));
       if (isOld) oldRunning -= 1;
       running.delete(asking);
@@ -203,20 +202,25 @@ export function createAsker(options: AskerOptions): Asker {
     return true;
   }
 
-  /** Asks one pod. Returns whether it has to wait, because another pod of its node is being asked. */
-  async function ask(workload: Workload, name: string): Promise<boolean> {
+  /**
+   * Asks one pod. Returns `postponed` where another pod of its node is being asked, and `slow` where
+   * its answers took long, without the time that requests waited for their turn.
+   */
+  async function ask(workload: Workload, name: string): Promise<'done' | 'postponed' | 'slow'> {
     const { namespace } = workload;
     const pods = options.namespace(namespace);
-    if (pods === undefined) return false;
+    if (pods === undefined) return 'done';
     const isWanted = (): boolean => !signal.aborted && pods.isCurrent();
     const before = await read(workload, name, pods);
-    if (before === undefined || before === 'unknown' || !isWanted()) return false;
+    if (before === undefined || before === 'unknown' || !isWanted()) return 'done';
     const { plan } = before.note;
     if (busyNodes.has(plan.node)) {
       postpone(workload, POSTPONED_MS.node);
-      return true;
+      return 'postponed';
     }
     busyNodes.add(plan.node);
+    const since = clock.now();
+    let waited = 0;
     try {
       const due = clock.now() + SOON_MS;
       const ports = plan.ports.filter(({ port }) => (workload.ports.get(port)?.nextAt ?? 0) <= due);
@@ -225,24 +229,27 @@ export function createAsker(options: AskerOptions): Asker {
         refuses: options.refuses(),
         after: afterOrAbort,
         async mayAsk() {
+          const waitsSince = clock.now();
           if (workload.isOld) await oldLimiter.wait(signal);
           await limiter.wait(signal);
+          waited += clock.now() - waitsSince;
           // A pod that is going, or has failed, may lose its address to another one before it is read again.
           return isWanted() && workload.pods.has(name);
         },
         randomName: options.randomName,
       });
       // Requests that end because the signal aborts have no result.
-      if (signal.aborted) return false;
+      if (signal.aborted) return 'done';
+      const end = clock.now() - since - waited < SLOW_MS ? 'done' : 'slow';
       report(workload, name, plan.address, answers);
       // Addresses are reused, so an answer is only the pod's where it still has the address.
       const after = await read(workload, name, pods);
-      if (after === 'unknown' || !isWanted()) return false;
+      if (after === 'unknown' || !isWanted()) return end;
       const isSame = after?.uid === before.uid && after.note.plan.address === plan.address;
       const valid = isSame ? answers : answers.map(withoutAnswer);
       memory.record(workload, name, plan.owner, { answers: valid, planned: plan.ports });
       options.onAnswer(workload);
-      return false;
+      return end;
     } finally {
       busyNodes.delete(plan.node);
     }
