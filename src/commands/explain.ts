@@ -8,6 +8,7 @@ import { FAILURES, findingsOf, isFailure } from '../explain/findings.ts';
 import type { Finding } from '../explain/findings.ts';
 import { renderForGitHub } from '../explain/github.ts';
 import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
+import { OutputLine } from '../explain/record-schema.ts';
 import { explainRecord } from '../explain/record.ts';
 import { renderRecord } from '../explain/render-record.ts';
 import { relate } from '../explain/related.ts';
@@ -19,9 +20,11 @@ import { groupOf } from '../manifest/kinds.ts';
 import { withoutOwned } from '../manifest/owners.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
+import { jsonSchema } from '../rules/rules-schema.ts';
 import { VERSION } from '../process/version.ts';
 import { Command, nonEmpty, Option, option, several } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { showProgress } from './progress.ts';
 import { readInput } from './read-input.ts';
 import { examples } from './usage.ts';
 
@@ -49,6 +52,7 @@ const flags = new Command('explain')
       'exit with 1 where a workload would be annotated (annotate), is skipped (skip), has a warning (warning), or is skipped for a reason such as no_candidate; several with commas between',
     ).argParser(failures),
   )
+  .addOption(new Option('--schema', 'print the JSON Schema of a line of -o json'))
   .addOption(new Option('-v, --verbose', 'text with each port, and what each rule says about it'))
   .addOption(new Option('--details', 'json and yaml with the rules that do not match each port, and why'))
   .addOption(
@@ -82,6 +86,10 @@ const flags = new Command('explain')
 
 /** `autoscrape explain`. */
 export const command = flags.action(async (files, options, self) => {
+  if (options.schema === true) {
+    process.stdout.write(`${JSON.stringify(jsonSchema(OutputLine), undefined, 2)}\n`);
+    return undefined;
+  }
   const given = [...files, ...(options.filename ?? [])];
   const names = given.length === 0 && isPiped(0) ? ['-'] : given;
   if (names.length === 0) {
@@ -90,6 +98,7 @@ export const command = flags.action(async (files, options, self) => {
     );
   }
   process.exitCode = await explain(names, options);
+  return undefined;
 });
 
 function failures(text: string): ReadonlySet<string> {
@@ -133,12 +142,16 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   const withFile = files > 1;
   const all: Examined[] = [];
   const findings: Finding[] = [];
-  for (const one of kept) {
+  const isStreamed = output === 'text' || output === 'json' || output === 'yaml';
+  // Not between the lines of the output.
+  const progress = isStreamed && process.stdout.isTTY ? undefined : showProgress('workloads');
+  for (const [i, one] of kept.entries()) {
+    progress?.show(i, kept.length);
     if (output === 'github' || output === 'sarif') {
       const examined = examineInFull(one, surroundings);
       all.push(examined);
       if (isShown(examined)) findings.push(...findingsOf(examined, failOn));
-    } else if (output === 'text' || output === 'json' || output === 'yaml') {
+    } else if (isStreamed) {
       const examined = examineInFull(one, surroundings);
       // The totals need no more: what is shown of 20,000 workloads would not fit into memory together.
       const { workload, file, optIn, decision, pods, warnings } = examined;
@@ -151,6 +164,7 @@ export async function explain(names: readonly string[], options: ExplainOptions)
       );
     } else all.push(examine(one, surroundings));
   }
+  progress?.end();
   const exitCode = isComplete && !all.some((examined) => isFailure(examined, failOn)) ? 0 : 1;
   if (output === 'github' || output === 'sarif') {
     const lines =

@@ -98,7 +98,10 @@ export async function verify(options: VerifyOptions): Promise<number> {
   try {
     for (;;) {
       const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, Math.max(deadline - performance.now(), 1));
-      const problem = await createPod(kube, namespace, pod, decision.annotations, timeoutMs);
+      const problem = await Promise.race([
+        createPod(kube, namespace, pod, decision.annotations, timeoutMs),
+        tooLate(deadline - performance.now()),
+      ]);
       if (problem === undefined) {
         console.log(`A pod created in namespace ${namespace} gets:`);
         for (const [key, value] of Object.entries(decision.annotations)) console.log(`  ${key}: ${value}`);
@@ -119,6 +122,15 @@ function decideOnPod(pod: unknown, rules: Rules, namespace: string | undefined):
   const decision = decide(pod, rules, { namespace });
   if (decision.outcome === 'annotate') return decision;
   throw new UserError(`these rules don't annotate the test pod: ${decision.reason}`);
+}
+
+/**
+ * Returns a problem shortly after so many milliseconds: a kubeconfig may name a program that gets the
+ * credentials, and no request's timeout ends that.
+ */
+async function tooLate(ms: number): Promise<string> {
+  await sleep(ms + 200, undefined, { ref: false });
+  return 'no answer yet; does the program in the kubeconfig that gets the credentials still run?';
 }
 
 /** Creates the pod as a dry run. Returns what is wrong with the result, or undefined. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +8,10 @@ import test from 'node:test';
 import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { defaultRules } from '../../../src/rules/shipped.ts';
-import { run } from '../../harness/autoscrape/serving.ts';
-import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import { OutputLine } from '../../../src/explain/record-schema.ts';
+import { at } from '../../harness/chart/render.ts';
+import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const FIELDS = [
   'type',
@@ -455,3 +459,57 @@ test('explain writes no control characters that a manifest or a file name brings
     for (const line of `${stdout}${stderr}`.split('\n')) assert.doesNotMatch(line, /[\p{Cc}\p{Zl}\p{Bidi_Control}]/u);
   }
 });
+
+test('each line of -o json is what --schema says, and has no other fields', async () => {
+  const { code, stdout } = await run(['explain', '--schema']);
+  assert.equal(code, 0);
+  const schema: {
+    oneOf: { properties: { type: { const: string }; candidates?: { items: { properties: object } } } }[];
+  } = JSON.parse(stdout);
+  const [workload] = schema.oneOf;
+  const odd = 'kind: Pod\nspec: { containers: [{ name: a, ports: [{ containerPort: x }] }] }\n';
+  const lines = await Promise.all([
+    run(['explain', '-o', 'json', '--details', 'examples']),
+    runAutoscrape(['explain', '-o', 'json'], odd),
+  ]);
+  const all = lines.flatMap((ended) => ended.stdout.trimEnd().split('\n')).map((line): unknown => JSON.parse(line));
+  assert.deepEqual(
+    new Set(all.map((line) => OutputLine.parse(line).type)),
+    new Set(['workload', 'passed_over', 'summary']),
+  );
+  for (const line of all) {
+    const known = schema.oneOf.find(({ properties }) => properties.type.const === at(line, 'type'));
+    assert.deepEqual(Object.keys(Object(line)), Object.keys(known?.properties ?? {}));
+  }
+  const candidate = Object.keys(Object(at(all[0], 'candidates', 0)));
+  assert.deepEqual(
+    candidate.toSorted(),
+    Object.keys(workload?.properties.candidates?.items.properties ?? {}).toSorted(),
+  );
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} ends explain while it waits for a FIFO's writer`, async (t) => {
+    const fifo = join(await temporaryFolder(t), 'fifo.yaml');
+    execFileSync('mkfifo', [fifo]);
+    // It reads the first file, reports it on stderr, and then waits.
+    const child = spawn(process.execPath, [MAIN, 'explain', 'missing.yaml', fifo], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    await once(child.stderr, 'data');
+    child.kill(signal);
+    const [code, by] = await once(child, 'exit');
+    assert.deepEqual([code, by], [null, signal]);
+  });
+}
+
+test(
+  'shows its progress on a terminal, and clears it',
+  { skip: spawnSync('script', ['--version']).status !== 0 },
+  async () => {
+    const command = `${process.execPath} ${MAIN} explain -o name examples > /dev/null`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' });
+    assert.ok(stdout.startsWith('\r0 of 7 workloads\u001B[K'), JSON.stringify(stdout));
+    assert.ok(stdout.endsWith('\r\u001B[K'));
+  },
+);

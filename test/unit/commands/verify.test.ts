@@ -168,6 +168,30 @@ suite('verify', () => {
     assert.ok(performance.now() - startMs < 9_000);
   });
 
+  test('ends in time where the program that gets the credentials does not', async (t) => {
+    const kubeconfig = join(await temporaryFolder(t), 'kubeconfig');
+    const exec = {
+      apiVersion: 'client.authentication.k8s.io/v1',
+      command: 'sleep',
+      args: ['20'],
+      interactiveMode: 'Never',
+    };
+    await writeFile(
+      kubeconfig,
+      JSON.stringify({
+        'current-context': 'test',
+        contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+        clusters: [{ name: 'test', cluster: { server: 'https://127.0.0.1:1' } }],
+        users: [{ name: 'test', user: { exec } }],
+      }),
+    );
+    const startMs = performance.now();
+    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^autoscrape: after 1 s: no answer yet; does the program/);
+    assert.ok(performance.now() - startMs < 15_000);
+  });
+
   test('names the annotations that differ', () => {
     const expected = { scrape: 'true', port: '9464' };
     assert.equal(findProblem(withAnnotations({ ...expected, more: 'x' }), expected), undefined);
