@@ -84,13 +84,13 @@ export function adviseOn(workload: Workload, decision: Decision, surroundings: A
 const SCRAPED = 'Nothing: scrapers read its own annotations.';
 const CORRECT = 'Correct what the warnings name: autoscrape leaves it as it is.';
 
-function onNamespace(facts: NamespaceFacts | undefined, namespace: string): string {
+function onNamespace(facts: Pick<NamespaceFacts, 'optIn'> | undefined, namespace: string): string {
   const label = `kubectl label namespace ${namespace || 'NAMESPACE'} autoscrape.io/inject=enabled`;
   switch (facts?.optIn) {
     case 'yes':
-      return `Nothing: namespace ${namespace} is opted in, so its pods are annotated as they are created.`;
+      return `Nothing: namespace ${namespace} is opted in, so new pods are annotated as they are created, and running ones by the reconciler.`;
     case 'never':
-      return `Run it in another namespace: in ${namespace} no pod is ever annotated or asked.`;
+      return `Write the annotations yourself: in ${namespace} no pod is ever annotated or asked.`;
     case 'unknown':
       return `${label} --overwrite`;
     case 'no':
@@ -102,7 +102,9 @@ function onNamespace(facts: NamespaceFacts | undefined, namespace: string): stri
 function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroundings): Advice {
   const { rules } = surroundings;
   const candidates = podCandidates(pod, rules);
-  const port = likeliest(candidates);
+  const port = likeliest(withoutOtherProtocols(candidates, workload));
+  if (surroundings.related.namespace(surroundings.namespace)?.optIn === 'never')
+    return { sentences: [onNamespace({ optIn: 'never' }, surroundings.namespace)], snippets: [] };
   const asked = askedPorts(workload, pod, surroundings);
   const needed = neededSettings(pod, rules).map(
     ({ container, setting, port, path }) =>
@@ -121,6 +123,13 @@ function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroun
   };
 }
 
+/** Returns the ports without those that speak another protocol than HTTP by their name or number, such as a database's. */
+function withoutOtherProtocols(candidates: readonly CandidatePort[], { pod }: Workload): readonly CandidatePort[] {
+  const { never } = askablePorts(readAskedPod(pod), [], { mode: 'all', never: [], isInjected: () => false });
+  const others = new Set(never.flatMap(({ number, why }) => (why === 'tls' ? [] : [number])));
+  return candidates.filter(({ number }) => !others.has(number));
+}
+
 /** Returns a sentence on what the reconciler asks the pod, where it would. */
 function askedPorts(workload: Workload, pod: Pod, { rules, related, namespace }: AdviceSurroundings): string[] {
   const asked = readAskedPod(workload.pod);
@@ -136,7 +145,7 @@ function askedPorts(workload: Workload, pod: Pod, { rules, related, namespace }:
   return ports.length === 0
     ? []
     : [
-        `Where asking is on, the reconciler asks port${ports.length > 1 ? 's' : ''} ${ports.join(' and ')} once the pod runs, and annotates what answers.`,
+        `${facts?.optIn === 'no' || facts?.optIn === 'unknown' ? 'Once its namespace is opted in' : 'Where asking is on'}, the reconciler asks port${ports.length > 1 ? 's' : ''} ${ports.join(' and ')} once the pod runs, and annotates what answers.`,
       ];
 }
 

@@ -63,7 +63,7 @@ function onTheOwner(workload: Workload, pod: AskedPod, keys: AnnotationKeys): st
     return found.length === 0
       ? []
       : [
-          `The ${workload.kind} itself has the ${what} ${joined(found)}, which nobody reads there: ` +
+          `The ${workload.kind} itself has the ${found.length === 1 ? what.slice(0, -1) : what} ${joined(found)}, which nobody reads there: ` +
             `move ${found.length === 1 ? 'it' : 'them'} to ${workload.template}.metadata.${what}.`,
         ];
   };

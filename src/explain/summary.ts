@@ -12,7 +12,8 @@ export interface Count {
 /** The totals of an `explain` run, as data. */
 export interface SummaryRecord extends Count {
   readonly type: 'summary';
-  readonly annotate: Count & { readonly byRule: Readonly<Record<string, Count>> };
+  /** `never` are those of them in namespaces where no pod is ever annotated, such as kube-system. */
+  readonly annotate: Count & { readonly byRule: Readonly<Record<string, Count>>; readonly never: Count };
   readonly skip: Count & { readonly byReason: Readonly<Record<string, Count>> };
   /** Workloads with a warning. */
   readonly withWarnings: number;
@@ -26,7 +27,11 @@ export function summarise(all: readonly Examined[], passedOver: readonly PassedO
   return {
     type: 'summary',
     ...countOf(all),
-    annotate: { ...countOf(annotated), byRule: countBy(annotated, ({ decision }) => decision.rule ?? '') },
+    annotate: {
+      ...countOf(annotated),
+      byRule: countBy(annotated, ({ decision }) => decision.rule ?? ''),
+      never: countOf(annotated.filter(({ optIn }) => optIn === 'never')),
+    },
     skip: {
       ...countOf(skipped),
       byReason: countBy(skipped, ({ decision }) => (decision.outcome === 'skip' ? decision.reason : '')),
@@ -66,6 +71,12 @@ export function renderSummary(summary: SummaryRecord, passedOver: readonly Passe
         );
   return [
     first,
+    ...(annotate.never.workloads === 0
+      ? []
+      : wrap(
+          `of these ${amount(annotate.never)} in kube-system, kube-public or kube-node-lease, where no pod is ever annotated`,
+          columns,
+        )),
     ...(workloads === 1
       ? []
       : [...groups('annotated by  ', annotate.byRule), ...groups('skipped       ', skip.byReason)]),

@@ -23,8 +23,9 @@ interface Column {
 
 const TARGET: Column = {
   title: 'BECOMES THE TARGET',
-  of({ decision }) {
+  of({ decision, optIn }) {
     if (decision.outcome === 'skip') return 'none: skipped';
+    if (optIn === 'never') return 'none: never here';
     const [{ port, path, scheme }] = decision.endpoints;
     return `${scheme === 'https' ? 'https ' : ''}:${port}${path}`;
   },
@@ -64,7 +65,9 @@ export function renderTable(all: readonly Examined[], style: TableStyle): string
   const lines = [paint('dim', line(columns.map(({ title }) => title)))];
   for (const [i, row] of rows.entries()) {
     const examined = all[i];
-    lines.push(examined?.decision.outcome === 'annotate' ? paint('green', line(row)) : line(row));
+    lines.push(
+      examined?.decision.outcome === 'annotate' && examined.optIn !== 'never' ? paint('green', line(row)) : line(row),
+    );
     if (style.withWarnings && examined !== undefined)
       lines.push(...renderWarnings(examined.warnings, style.columns ?? 100, '    '));
   }

@@ -26,10 +26,10 @@ export interface TextStyle {
  * warnings and notes; where `verbose`, each port.
  */
 export function renderExplanation(examined: ExaminedInFull, rules: Rules, style: TextStyle): string {
-  const { workload, decision, candidates, warnings, notes, advice } = examined;
+  const { decision, candidates, warnings, notes, advice } = examined;
   const { columns, verbose, withFile } = style;
   const [first, ...others] = advice.sentences;
-  const lines = [headline(workload, decision) + (withFile ? paint('dim', `  ${placeOf(examined)}`) : '')];
+  const lines = [headline(examined) + (withFile ? paint('dim', `  ${placeOf(examined)}`) : '')];
   lines.push(...wrap(reason(examined), columns));
   if (first !== undefined) lines.push(...wrap(`To do: ${lowerFirst(first)}`, columns, '  ', INDENT));
   for (const sentence of others) lines.push(...wrap(sentence, columns, '  ', INDENT));
@@ -81,8 +81,10 @@ export function naming(rule: string): string {
   return rule === 'annotation' || rule === 'label' ? `its own ${rule}` : `rule ${rule}`;
 }
 
-function headline(workload: Workload, decision: Decision): string {
+function headline({ workload, decision, optIn }: Examined): string {
   const title = paint('bold', titleOf(workload));
+  if (decision.outcome === 'annotate' && optIn === 'never')
+    return `${title}: ${paint('cyan', `would be annotated by ${naming(decision.rule)}, but never in this namespace`)}`;
   if (decision.outcome === 'annotate')
     return `${title}: ${paint('green', `would be annotated by ${naming(decision.rule)}`)}`;
   const rule = decision.rule === undefined ? '' : `, rule ${decision.rule}`;

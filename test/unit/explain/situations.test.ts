@@ -124,6 +124,12 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
     [/skipped \(no_candidate\)/],
     /asks/,
   ],
+  [
+    "a database's own port is not suggested",
+    workload({ container: 'image: postgres:17, ports: [{ containerPort: 5432 }]' }),
+    [/To do: if it has metrics, label the pod template with their port/],
+    /5432|rules:/,
+  ],
   // Endpoints that annotations can't describe.
   [
     'an https endpoint: a PodMonitor with the labels of the pod',
@@ -217,7 +223,7 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
     'our label on the workload in place of its template',
     workload({ metadata: "labels: { autoscrape.io/port: '8080' }", container: IMAGE }),
     [
-      /! The Deployment itself has the labels autoscrape\.io\/port, which nobody reads there: move it to spec\.template\.metadata\.labels\./,
+      /! The Deployment itself has the label autoscrape\.io\/port, which nobody reads there: move it to spec\.template\.metadata\.labels\./,
     ],
   ],
   [
@@ -242,7 +248,7 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
   [
     'a namespace that is opted in',
     workload({}) + namespace('autoscrape.io/inject: enabled'),
-    [/To do: nothing: namespace market is opted in/],
+    [/To do: nothing: namespace market is opted in, so new pods are annotated .* and running ones by the reconciler\./],
   ],
   [
     'a namespace that is opted out',
@@ -252,7 +258,19 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
   [
     "a namespace of the cluster's own",
     workload({ metadata: 'namespace: kube-system' }).replace('namespace: market, ', ''),
-    [/To do: run it in another namespace: in kube-system no pod is ever annotated or asked\./],
+    [
+      /annotated by rule metrics-port, but never in this namespace/,
+      /To do: write the annotations yourself: in kube-system no pod is ever annotated or asked\./,
+    ],
+  ],
+  [
+    'an app in such a namespace: neither a label nor a rule helps',
+    workload({
+      metadata: 'namespace: kube-system',
+      container: `${IMAGE}, ports: [{ name: http, containerPort: 80 }]`,
+    }).replace('namespace: market, ', ''),
+    [/skipped \(no_candidate\).*To do: write the annotations yourself: in kube-system/],
+    /label the pod|rules:/,
   ],
   [
     'a namespace in which asking is switched off',

@@ -5,6 +5,7 @@ import type { Examined } from '../../../src/explain/examine.ts';
 import { passedOver } from '../../../src/explain/passed-over.ts';
 import type { PassedOver } from '../../../src/explain/passed-over.ts';
 import { relate } from '../../../src/explain/related.ts';
+import { renderTable } from '../../../src/explain/table.ts';
 import { renderSummary, summarise } from '../../../src/explain/summary.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
@@ -49,7 +50,12 @@ test('several workloads are counted by rule and reason, with the pods that they 
     type: 'summary',
     workloads: 4,
     pods: 7,
-    annotate: { workloads: 2, pods: 4, byRule: { 'metrics-port': { workloads: 2, pods: 4 } } },
+    annotate: {
+      workloads: 2,
+      pods: 4,
+      byRule: { 'metrics-port': { workloads: 2, pods: 4 } },
+      never: { workloads: 0, pods: 0 },
+    },
     skip: { workloads: 2, pods: 3, byReason: { no_candidate: { workloads: 2, pods: 3 } } },
     withWarnings: 0,
     passedOver: 0,
@@ -78,4 +84,15 @@ test('objects that were passed over are counted by kind, with what is known of i
   assert.match(unknown ?? '', /^1 Service\.serving\.knative\.dev: a custom resource without a pod template\./);
   assert.deepEqual(more, []);
   assert.equal(render([]), 'Nothing here creates pods.');
+});
+
+test('those in a namespace where no pod is ever annotated are counted apart, and their row names no target', () => {
+  const system = { ...deployment(1, 'metrics'), metadata: { name: 'dns', namespace: 'kube-system' } };
+  const all = examined(deployment(1, 'metrics'), system);
+  assert.deepEqual(render(all).split('\n').slice(0, 2), [
+    '2 workloads: 2 would be annotated, 0 skipped.',
+    '  of these 1 in kube-system, kube-public or kube-node-lease, where no pod is ever annotated',
+  ]);
+  const table = renderTable(all, { columns: undefined, wide: false, withFile: false, withWarnings: false });
+  assert.match(table, /Deployment kube-system\/dns +none: never here +rule metrics-port/);
 });
