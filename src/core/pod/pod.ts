@@ -58,6 +58,8 @@ export interface Container {
   readonly assignments: () => readonly string[];
   /** What the command line and the environment set, by the names that frameworks use. */
   readonly properties: () => Properties;
+  /** Returns false where no setting of a framework can be there, as in most containers. */
+  readonly mayNameFramework: () => boolean;
   /** What these say about a framework's metrics, kept here because several rules ask for it. */
   readonly saying: Map<Framework, FrameworkSays | 'nothing'>;
   /** Whether the name of a variable begins with one of the letters, a bit for each: bit 13 for M. */
@@ -152,6 +154,7 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   let environment: Environment | undefined;
   let assignments: readonly string[] | undefined;
   let properties: Properties | undefined;
+  let mayName: boolean | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   // Command, arguments and environment are most of a pod, and most rules never read them: read on
@@ -173,6 +176,7 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
   const listed = objects(container.ports);
   // Once to read the port, and once for each of the two maps of ports.
   const ports = spend(work, 3 * ENTRY * listed.length) ? listed.map(readPort) : [];
+  const hasArgumentWith = searchIn(readArguments, work);
   return {
     name: readName(container.name),
     repository: repositoryOf(readName(container.image)),
@@ -183,11 +187,14 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     commandLine: readArguments,
     environment: readEnvironment,
     assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
+    mayNameFramework: () =>
+      (mayName ??=
+        (readAll().initials & FRAMEWORK_INITIALS) !== 0 || hasArgumentWith('met') || hasArgumentWith('management')),
     saying: new Map(),
     properties: () => (properties ??= readProperties(readArguments(), readEnvironment())),
     hasInitial: (initials) => (readAll().initials & initials) !== 0,
     hasNameWith: searchIn(() => readEnvironment().keys(), work),
-    hasArgumentWith: searchIn(readArguments, work),
+    hasArgumentWith,
     portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
     declared: () => (declared ??= new Set(ports.map(({ number }) => number))),
     work,
@@ -251,6 +258,9 @@ function readProbe(probe: unknown): Probe[] {
 export function initialOf(name: string): number {
   return 1 << (name.charCodeAt(0) & 31);
 }
+
+/** MANAGEMENT_, MICRONAUT_, OTEL_ and QUARKUS_. */
+const FRAMEWORK_INITIALS = initialOf('M') | initialOf('O') | initialOf('Q');
 
 /** The variables with a literal value, and what is seen while they are read. */
 interface Environment {

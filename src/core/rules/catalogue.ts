@@ -198,6 +198,7 @@ export type PortKnown =
  * such as `$(BASE)`.
  */
 function pathOf({ path, pathFrom, basePathFrom }: ImageEntry, container: Container): string | undefined {
+  if (pathFrom.length === 0 && basePathFrom.length === 0) return path;
   const whole = configuredValue(container, pathFrom);
   const base = configuredValue(container, basePathFrom);
   const metrics = whole === undefined || whole === '' ? path : whole.startsWith('/') ? whole : `/${whole}`;

@@ -2,7 +2,7 @@ import { readFramework } from '../pod/framework.ts';
 import type { Framework, FrameworkSays } from '../pod/framework.ts';
 import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
-import { initialOf, probedPort } from '../pod/pod.ts';
+import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
 import { isAtLoopback, readPortNumber } from '../pod/port.ts';
 import type { ConditionName, Conditions, Rules } from './rule.ts';
@@ -52,6 +52,7 @@ export function evaluateConditions(
   rules: Rules,
 ): Match | ConditionName | NoEndpointKnown {
   const { work } = pod;
+  if (when.framework !== undefined && !container.mayNameFramework()) return 'framework';
   if (when.namespace !== undefined && !when.namespace.matches(pod.namespace, work)) return 'namespace';
   if (when.podLabels !== undefined && !(spend(work, when.podLabels.length) && satisfies(pod.labels, when.podLabels)))
     return 'podLabels';
@@ -127,17 +128,8 @@ function byName(pattern: Pattern, container: Container): NamedPort[] {
 
 const MANAGEMENT = /(?:^|-)(?:metrics|prom|prometheus|actuator|management|mgmt)(?:-|$)/;
 
-/** The letters with which the names of the frameworks' settings begin: MANAGEMENT_, MICRONAUT_, OTEL_ and QUARKUS_. */
-const INITIALS = initialOf('M') | initialOf('O') | initialOf('Q');
-
-/** Returns false where no setting of a framework can be there, as in most containers. */
-function mayNameFramework(container: Container): boolean {
-  return container.hasInitial(INITIALS) || container.hasArgumentWith('met') || container.hasArgumentWith('management');
-}
-
 /** Returns what the settings of the framework say; several rules read the same framework. */
 function sayingOf(framework: Framework, container: Container): FrameworkSays {
-  if (!mayNameFramework(container)) return undefined;
   const known = container.saying.get(framework);
   if (known !== undefined) return known === 'nothing' ? undefined : known;
   const says = readFramework(framework, container.properties());

@@ -27,6 +27,8 @@ export interface Setting {
    * or where looking up the names is as cheap.
    */
   readonly fragments: readonly string[] | undefined;
+  /** The same for arguments. */
+  readonly argumentFragments: readonly string[] | undefined;
 }
 
 /**
@@ -34,6 +36,7 @@ export interface Setting {
  * hundreds of others.
  */
 export function settingOf(pattern: Pattern): Setting {
+  const argumentFragments = fragmentsOf(pattern.required ?? []);
   // A prefix with a dash belongs to a flag: no variable has such a name.
   const prefixes = pattern.prefixes?.filter((prefix) => !prefix.startsWith('-'));
   if (prefixes !== undefined && prefixes.every((prefix) => prefix.includes('='))) {
@@ -44,11 +47,19 @@ export function settingOf(pattern: Pattern): Setting {
       initials: names.reduce((bits, name) => bits | initialOf(name), 0),
       nameParts: undefined,
       fragments: names.length < MIN_NAMES ? undefined : fragmentsOf(names),
+      argumentFragments,
     };
   }
   const name = nameOf(pattern.source);
   const nameParts = name === undefined ? undefined : literalsOf(name).required;
-  return { pattern, names: undefined, initials: 0, nameParts, fragments: nameParts && fragmentsOf(nameParts) };
+  return {
+    pattern,
+    names: undefined,
+    initials: 0,
+    nameParts,
+    fragments: nameParts && fragmentsOf(nameParts),
+    argumentFragments,
+  };
 }
 
 /** With fewer names, looking them up is as fast. */
@@ -139,5 +150,6 @@ export function readSetting(
 /** Returns whether the container has the setting, on its command line or in its environment. */
 export function hasSetting(container: Container, setting: Setting): boolean {
   const matches = (text: string): boolean => setting.pattern.matches(text, container.work);
-  return container.commandLine().some(matches) || variables(setting, container).some(matches);
+  const mayBeArgument = setting.argumentFragments?.some(container.hasArgumentWith) !== false;
+  return (mayBeArgument && container.commandLine().some(matches)) || variables(setting, container).some(matches);
 }
