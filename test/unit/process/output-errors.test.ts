@@ -26,3 +26,11 @@ test('a closed pipe ends the command without a word, as SIGPIPE ends other progr
   assert.equal(message, '');
   assert.equal(code, 141);
 });
+
+test('without a reader of standard error the exit code is still right', async () => {
+  const child = spawn(process.execPath, [...EXPLAIN, 'missing.yaml'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stderr.destroy();
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  assert.match(output, /^7 workloads: /m);
+  assert.equal(code, 1);
+});
