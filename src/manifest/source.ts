@@ -126,7 +126,7 @@ async function readText(name: string, stream: AsyncIterable<Buffer | string>): P
     if (bytes > MAX_BYTES) return unreadable(name, `longer than ${MAX_BYTES / 1024 / 1024} MiB: give it in parts`);
   }
   const decoded = decode(Buffer.concat(chunks));
-  return { name, content: decoded.ok ? { ok: true, value: manifestsInHelmOutput(decoded.value) } : decoded };
+  return { name, content: decoded.ok ? manifestsInHelmOutput(decoded.value) : decoded };
 }
 
 function unreadable(name: string, error: string): Source {

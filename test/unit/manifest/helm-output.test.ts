@@ -10,7 +10,9 @@ const HEAD =
   'NAME: shop\nLAST DEPLOYED: Sat Nov 28 00:00:00 2026\nNAMESPACE: shop\nSTATUS: pending-install\nREVISION: 1\n';
 
 function linesOf(text: string): [kind: unknown, line: number][] {
-  const { documents, problems } = parseManifest(manifestsInHelmOutput(text));
+  const manifests = manifestsInHelmOutput(text);
+  assert.ok(manifests.ok);
+  const { documents, problems } = parseManifest(manifests.value);
   assert.deepEqual(problems, []);
   return documents.map(({ value, line }) => [Object.values(value ?? {})[0], line]);
 }
@@ -29,11 +31,12 @@ test('notes after manifests are left out, also with lines that end as on Windows
   assert.deepEqual(linesOf(`${MANIFEST}${NOTES}`.replaceAll('\n', '\r\n')), [['Deployment', 3]]);
 });
 
-test('helm status has no manifests', () => {
-  assert.deepEqual(linesOf(`${HEAD}${NOTES}`), []);
+test('helm status has no manifests, and is answered with the command that has', () => {
+  const status = manifestsInHelmOutput(`${HEAD}${NOTES}`);
+  assert.ok(!status.ok && status.error.includes('helm get manifest RELEASE'));
 });
 
 test('any other text stays as it is', () => {
   const text = `${MANIFEST}data:\n  NOTES: |\n    NOTES:\n    HOOKS:\nNAME: shop\n`;
-  assert.equal(manifestsInHelmOutput(text), text);
+  assert.deepEqual(manifestsInHelmOutput(text), { ok: true, value: text });
 });
