@@ -20,10 +20,13 @@ interface Said {
   readonly env?: readonly string[];
   readonly ports?: readonly object[];
   readonly probe?: object;
+  /** The pod's labels. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Returns `:PORT/PATH`, with `https` and `?` behind it where the rule only hints; or the reason. */
-function decisionOn({ name = 'app', image = 'registry.example/app:1', args, env = [], ports, probe }: Said): string {
+function decisionOn(said: Said): string {
+  const { name = 'app', image = 'registry.example/app:1', args, env = [], ports, probe, labels = {} } = said;
   const container = {
     name,
     image,
@@ -32,7 +35,7 @@ function decisionOn({ name = 'app', image = 'registry.example/app:1', args, env 
     env: env.map((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) })),
     ...(probe && { readinessProbe: { httpGet: probe } }),
   };
-  const decision = decide({ metadata: {}, spec: { containers: [container] } }, rules);
+  const decision = decide({ metadata: { labels }, spec: { containers: [container] } }, rules);
   if (decision.outcome === 'skip') return decision.reason;
   const [{ port, path, scheme }] = decision.endpoints;
   return `:${port}${path}${scheme === 'https' ? ' https' : ''}${decision.confirm ? ' ?' : ''}`;
@@ -178,6 +181,15 @@ cases('a version that brought TLS', [
   ['the version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.6.0' }, 'https_endpoint'],
   ['a later one', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.10.0' }, 'https_endpoint'],
   ['no version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:latest' }, 'https_endpoint'],
+  [
+    'the version from the chart that switches TLS off',
+    {
+      ...ARGO,
+      image: 'quay.io/argoproj/workflow-controller:v3.6.0',
+      labels: { 'app.kubernetes.io/managed-by': 'Helm', 'app.kubernetes.io/part-of': 'argo-workflows' },
+    },
+    ':9090/metrics ?',
+  ],
   [
     'a digest behind a version',
     { ...ARGO, image: `quay.io/argoproj/workflow-controller:v3.5.1@sha256:${'0'.repeat(64)}` },
