@@ -56,7 +56,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** The end of a host that {@link isLoopback} accepts, as it stands before `:8080`. */
-const LOOPBACK_BEFORE = /(?:^|[^\w.-])(?:127\.[0-9.]{1,12}|localhost|\[?::1\]?)$/i;
+const LOOPBACK_BEFORE = /(?:^|[^\w./-])(?:127\.[0-9.]{1,12}|localhost|\[?::1\]?)$/i;
 
 /** Returns whether the port stands behind such a host in the text: `--metrics-addr=127.0.0.1:8080`. */
 export function isAtLoopback(text: string, port: number): boolean {
@@ -65,4 +65,14 @@ export function isAtLoopback(text: string, port: number): boolean {
     if (LOOPBACK_BEFORE.test(text.slice(Math.max(at - 24, 0), at))) return true;
   }
   return false;
+}
+
+/**
+ * Returns whether the port is that of a URL on loopback, such as `http://localhost:9090`: a program
+ * that is asked, not the address at which this one listens.
+ */
+export function isUrlOfOther(text: string, port: number): boolean {
+  return (
+    text.includes('://') && ['localhost', '127.0.0.1', '[::1]'].some((host) => text.includes(`://${host}:${port}`))
+  );
 }

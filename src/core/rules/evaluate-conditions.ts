@@ -4,7 +4,7 @@ import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';
 import type { Container, Pod } from '../pod/pod.ts';
-import { isAtLoopback, readPortNumber } from '../pod/port.ts';
+import { isAtLoopback, isUrlOfOther, readPortNumber } from '../pod/port.ts';
 import type { ConditionName, Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
 import { hasSetting, variables } from './setting.ts';
@@ -196,7 +196,8 @@ function portsOf(matches: readonly ValueMatch[]): NamedPort[] {
   const named: NamedPort[] = [];
   for (const { value, groups } of matches) {
     const port = readPortNumber(groups.get('port') ?? '');
-    if (port !== undefined) named.push({ port, groups, loopback: isAtLoopback(value, port) });
+    if (port !== undefined && !isUrlOfOther(value, port))
+      named.push({ port, groups, loopback: isAtLoopback(value, port) });
   }
   return distinct(named);
 }

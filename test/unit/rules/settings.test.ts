@@ -83,6 +83,17 @@ cases('loopback', [
     { args: ['--web.listen-address=127.0.0.1:9101', '--web.listen-address=:9100'], ports: [METRICS] },
     ':9100/metrics',
   ],
+  [
+    "another program's URL",
+    { args: ['--prometheus-address=http://localhost:9090'], ports: [METRICS] },
+    ':9100/metrics',
+  ],
+  ["another program's URL alone", { args: ['--prometheus-address=http://localhost:9090'] }, 'no_candidate'],
+  [
+    'only what kube-state-metrics says of itself',
+    { args: ['--telemetry-host=127.0.0.1', '--telemetry-port=8081'], ports: [METRICS] },
+    ':9100/metrics',
+  ],
   ['a host that only begins like it', { args: ['--metrics-addr=localhost.example:9100'] }, ':9100/metrics'],
 ]);
 
