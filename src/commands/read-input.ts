@@ -22,6 +22,7 @@ export async function readInput(names: readonly string[], recursive: boolean): P
   const found: Found[] = [];
   const others: OtherObject[] = [];
   let errors = 0;
+  let documentsRead = 0;
   const reportError = (message: string): void => {
     errors += 1;
     process.stderr.write(`${message}\n`);
@@ -34,6 +35,7 @@ export async function readInput(names: readonly string[], recursive: boolean): P
     }
     const { documents, problems } = parseManifest(source.content.value);
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
+    documentsRead += documents.length;
     const objects = readWorkloads(documents);
     for (const { name, problem } of namespaceProblems(objects.others)) {
       process.stderr.write(`${stripControls(`${source.name}: Namespace ${name}: ${problem}`)}\n`);
@@ -42,8 +44,14 @@ export async function readInput(names: readonly string[], recursive: boolean): P
     for (const workload of objects.workloads) found.push({ workload, file: source.name });
   }
   if (errors === 0 && found.length + others.length === 0) {
-    const hint = names.includes('-') ? ': did the command before it fail?' : '';
-    reportError(`autoscrape: the input is empty${hint}`);
+    // kubectl prints a list without items where a namespace has nothing, or is misspelt.
+    const what =
+      documentsRead > 0
+        ? 'a list without items: is the namespace the right one?'
+        : names.includes('-')
+          ? 'empty: did the command before it fail?'
+          : 'empty';
+    reportError(`autoscrape: the input is ${what}`);
   }
   return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
 }

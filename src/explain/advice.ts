@@ -238,7 +238,7 @@ function podMonitor(
   return {
     what:
       'A PodMonitor to copy; its Secret holds a token, and basicAuth takes a user and a password' +
-      (labels.length > 0 ? '' : '. Give its pods the label'),
+      (labels.length > 0 ? '' : '. Its pods have no label, so give them the one of its selector'),
     yaml: stringify({
       apiVersion: 'monitoring.coreos.com/v1',
       kind: 'PodMonitor',

@@ -5,6 +5,7 @@ import type { ManifestObject, OtherObject } from '../manifest/workload.ts';
 /** Why an object of the input is not explained: a stable key, with its sentence. */
 const BECAUSE = {
   no_pods: 'Objects of this kind create no pods.',
+  no_kind: 'It has no kind, so it is no Kubernetes object: begin with apiVersion and kind.',
   operator:
     'The operator of this kind makes its pods; autoscrape annotates them as they are created. ' +
     'Ask about one of them: kubectl get pod POD -o yaml | autoscrape explain -f -',
@@ -38,7 +39,11 @@ export interface PassedOverRecord {
 export function passedOver(others: readonly OtherObject[], owned: Owned['owned']): PassedOver[] {
   const WHY = { none: 'no_pods', by_operator: 'operator', unknown: 'unknown_kind' } as const;
   return [
-    ...others.map((object) => ({ object, why: WHY[object.pods], owner: null })),
+    ...others.map((object) => ({
+      object,
+      why: object.kind === '' ? ('no_kind' as const) : WHY[object.pods],
+      owner: null,
+    })),
     ...owned.map(({ workload, owner }) => ({ object: workload, why: 'counted_with_owner' as const, owner })),
   ];
 }
@@ -52,6 +57,7 @@ export function passedOverRecord({ object, why, owner }: PassedOver): PassedOver
 /** Returns sentences on the objects that are not explained: one for each reason, with the number of each kind. */
 export function renderPassedOver(all: readonly PassedOver[]): string[] {
   const of = (wanted: PassedOver['why']): string => list(all.filter(({ why }) => why === wanted));
+  const kindless = all.filter(({ why }) => why === 'no_kind').length;
   const [none, operator, unknown, counted] = [
     of('no_pods'),
     of('operator'),
@@ -61,6 +67,9 @@ export function renderPassedOver(all: readonly PassedOver[]): string[] {
   return [
     ...(counted === '' ? [] : [`Counted with their owners: ${counted}.`]),
     ...(none === '' ? [] : [`Not read, because they create no pods: ${none}.`]),
+    ...(kindless === 0
+      ? []
+      : [`Not read: ${kindless} without a kind, and so no Kubernetes object: begin with apiVersion and kind.`]),
     ...(operator === '' ? [] : [`${operator}: ${lowerFirst(BECAUSE.operator)}`]),
     ...(unknown === '' ? [] : [`${unknown}: ${lowerFirst(BECAUSE.unknown_kind)}`]),
   ];
@@ -70,7 +79,7 @@ export function renderPassedOver(all: readonly PassedOver[]): string[] {
 function list(all: readonly PassedOver[]): string {
   const counts = new Map<string, number>();
   for (const { object } of all) {
-    const called = object.kind === '' ? 'without a kind' : qualifiedKind(object.apiVersion, object.kind);
+    const called = qualifiedKind(object.apiVersion, object.kind);
     counts.set(called, (counts.get(called) ?? 0) + 1);
   }
   return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');

@@ -53,7 +53,7 @@ const PassedOver = z.object({
   kind: z.string(),
   namespace: z.string(),
   name: z.string(),
-  why: z.enum(['no_pods', 'operator', 'unknown_kind', 'counted_with_owner']),
+  why: z.enum(['no_pods', 'no_kind', 'operator', 'unknown_kind', 'counted_with_owner']),
   because: z.string(),
   owner: z.string().nullable().describe('what makes it, where that is in the input'),
 });
@@ -61,7 +61,10 @@ const PassedOver = z.object({
 const Summary = z.object({
   type: z.literal('summary'),
   ...Count.shape,
-  annotate: Count.extend({ byRule: z.record(z.string(), Count) }),
+  annotate: Count.extend({
+    byRule: z.record(z.string(), Count),
+    never: Count.describe('those of them in namespaces where no pod is ever annotated, such as kube-system'),
+  }),
   skip: Count.extend({ byReason: z.record(z.string(), Count) }),
   withWarnings: z.int(),
   passedOver: z.int(),

@@ -45,7 +45,7 @@ export function renderExplanation(examined: ExaminedInFull, rules: Rules, style:
   }
   for (const { what, yaml } of advice.snippets) {
     lines.push(
-      `  ${what}:`,
+      ...wrap(`${what}:`, columns),
       ...yaml
         .trimEnd()
         .split('\n')

@@ -40,7 +40,7 @@ export async function* readSources(names: readonly string[], options: SourceOpti
         else if ((await stat(name)).isDirectory()) yield* readFolder(name, options);
         else yield await readText(name, createReadStream(name));
       } catch (error) {
-        yield unreadable(name, whyUnreadable(error));
+        yield unreadable(name, whyUnreadable(error, name));
       }
     }
   }
@@ -88,7 +88,7 @@ async function* readFolder(folder: string, { recursive, onPassedOver }: SourceOp
         else if (MANIFEST_NAME.test(entry.name)) files.push(path);
       }
     } catch (error) {
-      yield unreadable(next, whyUnreadable(error));
+      yield unreadable(next, whyUnreadable(error, next));
       if (next === folder) return;
     }
   }
@@ -103,7 +103,7 @@ async function* readFolder(folder: string, { recursive, onPassedOver }: SourceOp
       if (found.isFile()) yield await readText(file, createReadStream(file));
       else if (!found.isDirectory()) onPassedOver(`${file}: passed over, because it is no file: name it to read it`);
     } catch (error) {
-      yield unreadable(file, whyUnreadable(error));
+      yield unreadable(file, whyUnreadable(error, file));
     }
   }
 }
@@ -134,10 +134,15 @@ function unreadable(name: string, error: string): Source {
 }
 
 /** Returns a sentence on why a file cannot be read. Throws an error that is not a system call's: that is a bug. */
-function whyUnreadable(error: unknown): string {
+function whyUnreadable(error: unknown, name: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (!(error instanceof Error) || typeof code !== 'string') throw error;
-  if (code === 'ENOENT') return 'no such file or folder';
+  if (code === 'ENOENT') {
+    // What kubectl calls an object: `pod/shop-1`.
+    return /^[a-z]+(?:\.[a-z.]+)?\/[\w.-]+$/.test(name) && !/\.(?:ya?ml|json)$/.test(name)
+      ? `no such file or folder; for an object of the cluster: kubectl get ${name} -o yaml | autoscrape explain -f -`
+      : 'no such file or folder';
+  }
   if (code === 'EACCES') return 'permission denied';
   if (code === 'EISDIR') return 'is a folder';
   const known = 'errno' in error && typeof error.errno === 'number' ? getSystemErrorMessage(error.errno) : undefined;

@@ -513,3 +513,19 @@ test(
     assert.ok(stdout.endsWith('\r\u001B[K'));
   },
 );
+
+test('what is no manifest of an object is reported: a list without items, a file without kinds, an object of the cluster', async (t) => {
+  const empty = await runAutoscrape(['explain', '-f', '-'], '{"apiVersion":"v1","kind":"List","items":[]}');
+  assert.deepEqual(
+    [empty.code, empty.stderr],
+    [1, 'autoscrape: the input is a list without items: is the namespace the right one?\n'],
+  );
+  const values = await runAutoscrape(['explain', await fileWith(t, 'values.yaml', 'image: { tag: v1 }\n')]);
+  assert.match(values.stdout, /Not read: 1 without a kind, and so no Kubernetes object/);
+  const live = await runAutoscrape(['explain', 'pod/shop-1']);
+  assert.equal(live.code, 1);
+  assert.match(
+    live.stderr,
+    /no such file or folder; for an object of the cluster: kubectl get pod\/shop-1 -o yaml \| autoscrape/,
+  );
+});
