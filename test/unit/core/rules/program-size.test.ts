@@ -36,7 +36,9 @@ test('a program never has more instructions than were counted from its source', 
 
 test('the shipped patterns have about as many instructions as were counted', () => {
   const patterns = readShipped().defaults.rules.flatMap(({ when, unless }) =>
-    [when.argument, when.env, when.setting, when.portName, unless?.argument, unless?.setting].filter((pattern) => pattern !== undefined),
+    [when.argument, when.env, when.setting, when.portName, unless?.argument, unless?.setting].filter(
+      (pattern) => pattern !== undefined,
+    ),
   );
   const counted = patterns.reduce((sum, pattern) => sum + programSize(pattern), 0);
   const compiled = patterns.reduce((sum, pattern) => sum + RE2JS.compile(pattern).programSize(), 0);
