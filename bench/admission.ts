@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { heapFlag, NODE_FLAGS } from '../tools/node-flags.ts';
-import { createAuthority } from '../tools/throwaway-certificate.ts';
+import { createAuthority } from '../src/webhook/certificate-authority.ts';
 import { decide } from '../src/core/decide.ts';
 import { renderPatch } from '../src/core/patch.ts';
 import { defaultRules } from '../src/rules/shipped.ts';

@@ -13,7 +13,7 @@ import { renderAdded, renderRow } from './demo-page.ts';
 import { scrape, targetUrl } from '../tools/prometheus-target.ts';
 import { startCommand } from './running-command.ts';
 import type { RunningCommand } from './running-command.ts';
-import { createAuthority } from '../tools/throwaway-certificate.ts';
+import { createAuthority } from '../src/webhook/certificate-authority.ts';
 
 // What a newcomer sees first: the real webhook over TLS and a real app, on a machine without any cluster. The example
 // manifests' pods go through it as the API server would send them; then the sample app is scraped as Prometheus would.

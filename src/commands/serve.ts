@@ -11,7 +11,6 @@ import { watchFiles } from '../process/watch-files.ts';
 import type { Watched } from '../process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
-import { selfSignedPair } from '../webhook/self-signed.ts';
 import { CLOSE_MS } from '../webhook/limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
@@ -105,7 +104,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { certDir } = options;
   const pair =
     certDir === undefined
-      ? selfSigned(options.host, log)
+      ? await selfSigned(options.host, log)
       : await watchFiles<Pair>({
           folder: certDir,
           names: PAIR_FILES,
@@ -167,11 +166,13 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Returns a certificate that stays the same, and logs what a client needs to trust it. */
-function selfSigned(host: string | undefined, log: Logger): Watched<Pair> {
+async function selfSigned(host: string | undefined, log: Logger): Promise<Watched<Pair>> {
+  // Loaded here only: in the cluster nobody needs it.
+  const { selfSignedPair } = await import('../webhook/self-signed.ts');
   const names = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...(host === undefined ? [] : [host])])];
-  const pair = selfSignedPair(names, Date.now());
+  const { pair, caBundle } = selfSignedPair(names, Date.now());
   log.warn(
-    { names, notAfter: new Date(pair.notAfter), caBundle: pair.certificate.toString('base64') },
+    { names, notAfter: new Date(pair.notAfter), caBundle: Buffer.from(caBundle).toString('base64') },
     'self-signed certificate in use: only to try it by hand',
   );
   return { current: () => pair, close: () => undefined };

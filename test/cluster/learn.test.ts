@@ -10,7 +10,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { parse } from 'yaml';
-import { createAuthority } from '../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../src/webhook/certificate-authority.ts';
 import { run } from '../harness/autoscrape/serving.ts';
 import type { KubernetesObject } from '../harness/control-plane/api-client.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
-import type { Authority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
+import type { Authority } from '../../../src/webhook/certificate-authority.ts';
 import type { Target } from './client.ts';
 
 const MAIN = new URL('../../../src/main.ts', import.meta.url).pathname;

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { at, list } from '../chart/render.ts';
 import { waitFor } from '../process/wait-for.ts';
 import type { Cluster } from './cluster.ts';

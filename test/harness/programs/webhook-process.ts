@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { MAIN } from '../autoscrape/run-autoscrape.ts';
 import type { Target } from '../autoscrape/client.ts';
 import { ready, startDaemon } from '../process/daemon.ts';

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { freePort } from '../process/free-port.ts';
 import { waitFor } from '../process/wait-for.ts';
 import { temporaryFolder } from '../autoscrape/serving.ts';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { startServe, temporaryFolder, writePair } from '../autoscrape/serving.ts';
 import type { Scope } from '../autoscrape/serving.ts';
 import { startLoad } from '../autoscrape/load.ts';

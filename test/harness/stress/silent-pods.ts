@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { command } from '../../../tools/command.ts';
 import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { temporaryFolder } from '../autoscrape/serving.ts';
 import type { Scope } from '../autoscrape/serving.ts';
 import { startStandIn } from '../control-plane/stand-in-api-server.ts';

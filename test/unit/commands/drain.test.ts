@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import { startLoad } from '../../harness/autoscrape/load.ts';

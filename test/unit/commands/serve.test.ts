@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MAX_RULES_FILE } from '../../../src/core/limits.ts';
 import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import { verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';

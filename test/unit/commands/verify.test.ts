@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { findProblem } from '../../../src/commands/verify.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { isObject, own } from '../../../src/core/json.ts';

@@ -6,7 +6,7 @@ import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { logDestination } from '../../../src/process/log-destination.ts';
 import { temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
 import type { Scope } from '../../harness/autoscrape/serving.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { watchFiles } from '../../../src/process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../../../src/webhook/certificate.ts';
 import type { Pair } from '../../../src/webhook/certificate.ts';

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
-import type { Authority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
+import type { Authority } from '../../../src/webhook/certificate-authority.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { createRegistry } from '../../../src/process/metrics.ts';

@@ -27,7 +27,7 @@ import {
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
   TBSCertificate,
-  Validity,
+  Validity as CertificateValidity,
   Version,
 } from '@peculiar/asn1-x509';
 import type { KeyObject } from 'node:crypto';
@@ -41,12 +41,16 @@ export interface Pem {
   readonly key: string;
 }
 
-/** What a server's certificate says. */
-export interface Leaf {
-  /** DNS names and IP addresses that it is valid for. */
-  readonly names: readonly string[];
+/** When a certificate is valid; by default from an hour ago, for a day. */
+export interface Validity {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
+}
+
+/** What a server's certificate says. */
+export interface Leaf extends Validity {
+  /** DNS names and IP addresses that it is valid for. */
+  readonly names: readonly string[];
 }
 
 /** A certificate authority that nobody should trust for longer than a test or a demo. */
@@ -64,16 +68,15 @@ const ECDSA_WITH_SHA256 = new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.
 /** RFC 5280 appendix A.1. */
 const COMMON_NAME = '2.5.4.3';
 
-/** Returns a new authority with an ECDSA P-256 key, valid for a day. */
-export function createAuthority(): Authority {
+/** Returns a new authority with an ECDSA P-256 key. */
+export function createAuthority(validity: Validity = {}): Authority {
   const { publicKey, privateKey } = newKey();
   const certificate = certify({
     subject: AUTHORITY_NAME,
     publicKey,
     issuerKey: privateKey,
     issuerPublicKey: publicKey,
-    notBefore: new Date(Date.now() - HOUR),
-    notAfter: new Date(Date.now() + 24 * HOUR),
+    ...during(validity),
     extensions: [
       extension(id_ce_basicConstraints, new BasicConstraints({ cA: true }), { critical: true }),
       extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), { critical: true }),
@@ -81,7 +84,7 @@ export function createAuthority(): Authority {
   });
   return {
     certificate,
-    issue({ names, notBefore = new Date(Date.now() - HOUR), notAfter = new Date(Date.now() + 24 * HOUR) }) {
+    issue({ names, ...validity }) {
       const leaf = newKey();
       return {
         key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -90,8 +93,7 @@ export function createAuthority(): Authority {
           publicKey: leaf.publicKey,
           issuerKey: privateKey,
           issuerPublicKey: publicKey,
-          notBefore,
-          notAfter,
+          ...during(validity),
           extensions: [
             extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), { critical: true }),
             extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
@@ -103,13 +105,18 @@ export function createAuthority(): Authority {
   };
 }
 
-interface CertificateOptions {
+function during({ notBefore, notAfter }: Validity): Required<Validity> {
+  return {
+    notBefore: notBefore ?? new Date(Date.now() - HOUR),
+    notAfter: notAfter ?? new Date(Date.now() + 24 * HOUR),
+  };
+}
+
+interface CertificateOptions extends Required<Validity> {
   readonly subject: string;
   readonly publicKey: KeyObject;
   readonly issuerKey: KeyObject;
   readonly issuerPublicKey: KeyObject;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
   readonly extensions: readonly Extension[];
 }
 
@@ -122,7 +129,7 @@ function certify(options: CertificateOptions): string {
     serialNumber: Uint8Array.of(1, ...randomBytes(15)).buffer,
     signature: ECDSA_WITH_SHA256,
     issuer: distinguishedName(AUTHORITY_NAME),
-    validity: new Validity({ notBefore, notAfter }),
+    validity: new CertificateValidity({ notBefore, notAfter }),
     subject: distinguishedName(subject),
     subjectPublicKeyInfo: AsnConvert.parse(spki(publicKey), SubjectPublicKeyInfo),
     extensions: new Extensions([
@@ -164,7 +171,16 @@ function extension(id: string, value: unknown, { critical = false } = {}): Exten
 }
 
 function generalName(name: string): GeneralName {
-  return new GeneralName(isIP(name) === 0 ? { dNSName: name } : { iPAddress: name });
+  switch (isIP(name)) {
+    case 0:
+      return new GeneralName({ dNSName: name });
+    case 4:
+      return new GeneralName({ iPAddress: name });
+    default:
+      // Without a zone, which is no part of a certificate, and without an IPv4 address at its end, which the library reads as
+      // one group.
+      return new GeneralName({ iPAddress: new URL(`http://[${name.replace(/%.*/, '')}]`).hostname.slice(1, -1) });
+  }
 }
 
 function spki(key: KeyObject): Buffer {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { createAuthority } from '../../../tools/throwaway-certificate.ts';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 
 test('a throwaway certificate can be read and verified, however long it is', () => {
   const authority = createAuthority();
