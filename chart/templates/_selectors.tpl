@@ -23,19 +23,30 @@ the pod as it is, and warns its author. */}}
 names: [kube-system, kube-public, kube-node-lease]
 {{- end -}}
 
-{{/* The selector for namespaces: a LabelSelector. Some are excluded by name, whatever webhook.namespaceSelector says. */}}
+{{/* Requirements that a namespace of a managed cluster's own machinery does not meet: {requirements: […]}. AKS adds these two to
+every webhook's selector under a field manager of its own ("admissionsenforcer"), unless they are there already; Helm 4 would report
+a conflict on each upgrade, and Argo CD a difference. The program has the same two: src/core/opt-in.ts. */}}
+{{- define "autoscrape.notManaged" -}}
+requirements:
+  - { key: control-plane, operator: NotIn, values: ['true'] }
+  - { key: kubernetes.azure.com/managedby, operator: NotIn, values: [aks] }
+{{- end -}}
+
+{{/* The selector for namespaces: a LabelSelector. Some are excluded by name or as the cluster's own, whatever
+webhook.namespaceSelector says. */}}
 {{- define "autoscrape.namespaceSelector" -}}
 {{- $optIn := dict "matchExpressions" (list (include "autoscrape.optIn" . | fromYaml)) -}}
 {{- $selector := .Values.webhook.namespaceSelector | default $optIn -}}
 {{- $system := (include "autoscrape.systemNamespaces" . | fromYaml).names -}}
 {{- $excluded := concat $system (list .Release.Namespace) .Values.webhook.excludedNamespaces | uniq -}}
 {{- $byName := dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" $excluded -}}
+{{- $notManaged := (include "autoscrape.notManaged" . | fromYaml).requirements -}}
 {{- with $selector.matchLabels }}
 matchLabels:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 matchExpressions:
-  {{- concat (list $byName) ($selector.matchExpressions | default list) | toYaml | nindent 2 }}
+  {{- concat (list $byName) $notManaged ($selector.matchExpressions | default list) | uniq | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* The selector for pods: a LabelSelector. */}}

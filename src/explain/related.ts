@@ -2,7 +2,7 @@ import { ASK_LABEL } from '../core/ask-label.ts';
 import { textEntries } from '../core/ask/asked-pod.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 import { groupOf } from '../manifest/kinds.ts';
 import type { OtherObject } from '../manifest/workload.ts';
 
@@ -85,7 +85,7 @@ function readNamespace(name: string, object: JsonObject): NamespaceFacts {
   };
   const optIn = label(OPT_IN_LABEL);
   return {
-    optIn: NEVER.has(name) ? 'never' : optIn === undefined ? 'no' : readOptIn(optIn),
+    optIn: NEVER.has(name) || isManaged(labels) ? 'never' : optIn === undefined ? 'no' : readOptIn(optIn),
     ask: label(ASK_LABEL),
     mesh: label('istio-injection') === 'enabled' || label('istio.io/rev') !== undefined,
   };

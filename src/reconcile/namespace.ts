@@ -1,6 +1,6 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 import type { Result } from '../core/result.ts';
 import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
@@ -47,7 +47,7 @@ export function readNamespace(object: unknown): Namespace | undefined {
   const optIn = typeof value === 'string' ? readOptIn(value) : 'no';
   return {
     name,
-    optedIn: optIn === 'yes',
+    optedIn: optIn === 'yes' && !isManaged(labels),
     ...(typeof value === 'string' && optIn === 'unknown' && { unknownOptIn: value }),
     mesh: member(labels, 'istio-injection') === 'enabled' || member(labels, 'istio.io/rev') !== undefined,
     ...(typeof askLabel === 'string' && { askLabel }),

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { parseDocument } from 'yaml';
 import { runCommand } from '../../../tools/command.ts';
 import type { CommandResult } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
-import { at, CHART, HELMS } from '../../harness/chart/render.ts';
+import { at, CHART, HELMS, list } from '../../harness/chart/render.ts';
 import type { Helm } from '../../harness/chart/render.ts';
 
 // What only a live cluster shows, and needs no node: what Helm looks up, keeps and leaves behind.
@@ -66,6 +67,11 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.deepEqual(await state(), first);
   });
 
+  test("an upgrade is not in conflict with AKS's enforcer, which adds to the selectors what it misses there", async () => {
+    await enforce(cluster());
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=4');
+  });
+
   test('after the emergency stop an upgrade brings webhook and reconciler back, by a chart with more values too', async (t) => {
     await succeed('upgrade', 'autoscrape', await olderChart(t), ...certificates, '--set', 'logLevel=debug');
     await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
@@ -85,6 +91,27 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.equal(left, '');
   });
 }
+
+/**
+ * Stands in for the admissions enforcer of AKS: under its own field manager it adds two expressions to each webhook's
+ * `namespaceSelector`, where they are missing (https://learn.microsoft.com/azure/aks/faq).
+ */
+async function enforce(cluster: ControlPlane): Promise<void> {
+  const read = await cluster.kubectl(['get', 'mutatingwebhookconfiguration', 'autoscrape', '-o', 'json']);
+  const webhooks = list(JSON.parse(read), 'webhooks').map((webhook) => {
+    const has = list(webhook, 'namespaceSelector', 'matchExpressions');
+    const added = ENFORCED.filter((wanted) => !has.some((requirement) => isDeepStrictEqual(requirement, wanted)));
+    return { name: at(webhook, 'name'), namespaceSelector: { matchExpressions: [...has, ...added] } };
+  });
+  const patch = JSON.stringify({ webhooks });
+  const flags = ['--type=strategic', '--field-manager=admissionsenforcer', `--patch=${patch}`];
+  await cluster.kubectl(['patch', 'mutatingwebhookconfiguration', 'autoscrape', ...flags]);
+}
+
+const ENFORCED = [
+  { key: 'control-plane', operator: 'NotIn', values: ['true'] },
+  { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
+];
 
 /** The chart as it was before it took `webhook.extraEnv`. */
 async function olderChart(t: TestContext): Promise<string> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
 import { selects } from '../../../src/core/rules/selector.ts';
 import type { LabelRequirement } from '../../../src/core/rules/selector.ts';
 import { command } from '../../../tools/command.ts';
@@ -101,6 +102,16 @@ for (const helm of HELMS) {
             .map((hook) => at(hook, 'clientConfig', 'service', 'path'));
           const isMesh = labels.get('istio-injection') === 'enabled' || labels.has('istio.io/rev');
           assert.deepEqual(paths, [isMesh ? '/mutate/istio' : '/mutate'], JSON.stringify([...labels]));
+        }
+      });
+
+      test("a namespace of a managed cluster's own machinery is selected by none", () => {
+        for (const managed of MANAGED_LABELS) {
+          for (const labels of optedIn.flatMap(withMeshLabels)) {
+            labels.set('kubernetes.io/metadata.name', 'shop').set(...managed);
+            for (const hook of hooks(manifests))
+              assert.equal(selects(labelSelector(at(hook, 'namespaceSelector')), labels), false, managed[0]);
+          }
         }
       });
 

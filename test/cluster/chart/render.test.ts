@@ -3,9 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
+import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { SYSTEM_NAMESPACES } from '../../../src/reconcile/namespace.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
@@ -386,6 +388,14 @@ suite('the reconciler', () => {
             values.length > 0 ? `${labels}["${key}"] in ${JSON.stringify(values)}` : `"${key}" in ${labels}`;
           assert.ok(conditions.includes(JSON.stringify(wanted).slice(1, -1)), wanted);
         }
+      }
+      for (const [key, value] of MANAGED_LABELS) {
+        assert.ok(
+          list(hook, 'namespaceSelector', 'matchExpressions').some((requirement) =>
+            isDeepStrictEqual(requirement, { key, operator: 'NotIn', values: [value] }),
+          ),
+          key,
+        );
       }
       const system = JSON.stringify(SYSTEM_NAMESPACES).replaceAll('"', "'");
       assert.ok(conditions.includes(`request.namespace in ${system}`), conditions);
