@@ -1,4 +1,4 @@
-import { readScrapeAnnotations } from './annotations/keys.ts';
+import { readScrapeAnnotations } from './annotations/scrape-keys.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Pod } from './pod/pod.ts';

@@ -1,6 +1,6 @@
 import { allowsAsking, ASK_LABEL, askLabelProblem } from './ask-label.ts';
-import { readScrapeAnnotations, stepsOfReading } from './annotations/keys.ts';
-import type { ScrapeAnnotations } from './annotations/keys.ts';
+import { readScrapeAnnotations, stepsOfReading } from './annotations/scrape-keys.ts';
+import type { ScrapeAnnotations } from './annotations/scrape-keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';

@@ -1,5 +1,5 @@
-import { sanitised, slowKey } from './annotations/keys.ts';
-import type { AnnotationKeys } from './annotations/keys.ts';
+import { sanitised, slowKey } from './annotations/scrape-keys.ts';
+import type { AnnotationKeys } from './annotations/scrape-keys.ts';
 import { MARKER_KEY } from './annotations/marker.ts';
 import { ASK_LABEL } from './ask-label.ts';
 import { MAX_SUGGESTED } from './limits.ts';

@@ -1,5 +1,5 @@
-import { readScrapeAnnotations } from './annotations/keys.ts';
-import type { AnnotationKeys, ScrapeAnnotations } from './annotations/keys.ts';
+import { readScrapeAnnotations } from './annotations/scrape-keys.ts';
+import type { AnnotationKeys, ScrapeAnnotations } from './annotations/scrape-keys.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import { evaluateRules, podCandidates } from './rules/evaluate-rules.ts';
 import { isOtherProtocol } from './pod/pod.ts';

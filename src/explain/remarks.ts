@@ -1,5 +1,5 @@
-import { readScrapeAnnotations } from '../core/annotations/keys.ts';
-import type { AnnotationKeys } from '../core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
+import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { AskedPod } from '../core/ask/asked-pod.ts';

@@ -1,4 +1,4 @@
-import type { AnnotationKeys } from '../core/annotations/keys.ts';
+import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PortToAsk } from '../ask/ask-pod.ts';
 import { MAX_PORTS } from '../ask/limits.ts';
-import { readScrapeAnnotations } from '../core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
 import { isAskablePath, MAX_PATHS } from '../core/ask/ask-path.ts';
 import { askablePorts, podRefusal } from '../core/ask/askable-ports.ts';

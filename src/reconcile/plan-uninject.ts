@@ -1,4 +1,4 @@
-import { readScrapeAnnotations } from '../core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { escapePointer } from '../core/patch.ts';
 import { readPod } from '../core/pod/pod.ts';

@@ -1,5 +1,5 @@
 import type { AskedContainer, AskedPod, DeclaredPort } from './asked-pod.ts';
-import { debugPorts } from './debug-ports.ts';
+import { debugPorts } from './debugger-arguments.ts';
 import { neverByName, neverByNumber } from './never-ask.ts';
 import type { ServicePort } from './service-ports.ts';
 

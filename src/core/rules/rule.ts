@@ -1,4 +1,4 @@
-import type { AnnotationKeys } from '../annotations/keys.ts';
+import type { AnnotationKeys } from '../annotations/scrape-keys.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Framework } from '../pod/framework.ts';
 import type { Pattern } from './re2-pattern.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/keys.ts';
+import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/scrape-keys.ts';
 import { MAX_TEXT } from '../limits.ts';
 import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
 import { compilePattern } from './re2-pattern.ts';

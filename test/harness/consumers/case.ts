@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import patch from 'fast-json-patch';
 import { parseAllDocuments } from 'yaml';
-import { readScrapeAnnotations } from '../../../src/core/annotations/keys.ts';
+import { readScrapeAnnotations } from '../../../src/core/annotations/scrape-keys.ts';
 import { decide } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { isObject } from '../../../src/core/json.ts';

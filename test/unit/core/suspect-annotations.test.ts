@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
 import { misspeltKeys } from '../../../src/core/misspelt-keys.ts';
-import { DEFAULT_KEYS } from '../../../src/core/annotations/keys.ts';
+import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';
 import { SUSPECTS, suspectAnnotations } from '../../../src/core/suspect-annotations.ts';
 import type { Suspect } from '../../../src/core/suspect-annotations.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import patch from 'fast-json-patch';
-import { sanitised } from '../../../src/core/annotations/keys.ts';
+import { sanitised } from '../../../src/core/annotations/scrape-keys.ts';
 import { decide } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { renderPatch } from '../../../src/core/patch.ts';

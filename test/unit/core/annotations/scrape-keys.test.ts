@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DEFAULT_KEYS, readScrapeAnnotations, sanitised } from '../../../../src/core/annotations/keys.ts';
+import { DEFAULT_KEYS, readScrapeAnnotations, sanitised } from '../../../../src/core/annotations/scrape-keys.ts';
 
 test('an annotation is taken for a key exactly where Prometheus gives both one name', () => {
   const spelling = fc
