@@ -52,6 +52,13 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.match(stderr, /no cert-manager[^]*install cert-manager first[^]*certificates\.mode=helm/);
   });
 
+  test('a cluster that is older than what the chart supports is refused, with both versions', async (t) => {
+    const chart = await chartFor(t, '1.99');
+    const { code, stderr } = await run('install', 'autoscrape', chart, '--create-namespace', ...certificates);
+    assert.equal(code, 1);
+    assert.match(stderr, /runs Kubernetes v1\.37\.[0-9]+, and autoscrape .* supports 1\.99 and newer/);
+  });
+
   test('mode helm: the certificate stays as it is over upgrades and a rollback, and is renewed when told, under the same CA', async () => {
     await succeed('install', 'autoscrape', CHART, '--create-namespace', ...certificates);
     const first = await state();
@@ -113,11 +120,26 @@ const ENFORCED = [
   { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
 ];
 
-/** The chart as it was before it took `webhook.extraEnv`. */
-async function olderChart(t: TestContext): Promise<string> {
+/** A copy of the chart, which is removed after the test. */
+async function copyOfChart(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'autoscrape-chart-'));
   t.after(() => rm(folder, { recursive: true }));
   await cp(CHART, folder, { recursive: true });
+  return folder;
+}
+
+/** The chart, if `oldest` were the oldest Kubernetes that it supports. */
+async function chartFor(t: TestContext, oldest: string): Promise<string> {
+  const folder = await copyOfChart(t);
+  const file = parseDocument(await readFile(join(folder, 'Chart.yaml'), 'utf8'));
+  file.setIn(['annotations', 'autoscrape.io/oldest-kubernetes'], oldest);
+  await writeFile(join(folder, 'Chart.yaml'), file.toString());
+  return folder;
+}
+
+/** The chart as it was before it took `webhook.extraEnv`. */
+async function olderChart(t: TestContext): Promise<string> {
+  const folder = await copyOfChart(t);
   await rm(join(folder, 'values.schema.json'));
   const values = parseDocument(await readFile(join(folder, 'values.yaml'), 'utf8'));
   assert.ok(values.deleteIn(['webhook', 'extraEnv']));

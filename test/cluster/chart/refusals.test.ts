@@ -135,7 +135,6 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     ['--set', 'monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true'],
     /scraped twice.*monitoring\.podMonitor/s,
   ],
-  ['an older Kubernetes', ['--kube-version', '1.32.0'], />=1\.33\.0-0/],
 ];
 
 for (const helm of HELMS) {
@@ -149,6 +148,12 @@ for (const helm of HELMS) {
         await refusal([], helm, 'r'.repeat(41)),
         /52 characters.*more than 63.*shorter release name.*fullnameOverride.*51 characters/s,
       );
+    });
+
+    test('no version of Kubernetes that Helm assumes offline', async () => {
+      for (const version of ['1.20.0', '1.29.0', '1.33.0']) {
+        assert.equal(await refusal(['--kube-version', version], helm), '', version);
+      }
     });
 
     test("nothing of a vendor's version suffix, of `global` or of a parent chart's `enabled`", async () => {

@@ -63,7 +63,7 @@ export async function kubebuilderAssets(
 
 /** The oldest Kubernetes that the chart takes, such as `1.33`. */
 async function oldestKubernetes(): Promise<string> {
-  const version = /^kubeVersion: '>=([0-9]+\.[0-9]+)/m.exec(await readFile(CHART, 'utf8'))?.[1];
+  const version = /^ *autoscrape\.io\/oldest-kubernetes: '([0-9]+\.[0-9]+)'/m.exec(await readFile(CHART, 'utf8'))?.[1];
   if (version === undefined) throw new Error('Chart.yaml names no oldest Kubernetes version');
   return version;
 }
