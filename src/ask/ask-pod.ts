@@ -34,11 +34,21 @@ export async function askPod(
   return answers;
 }
 
+/** Which of several ports comes first: the one with the lowest rank. */
+export interface RankedPort {
+  readonly port: number;
+  readonly rank: number;
+}
+
 /**
- * Returns the port to annotate: of those that serve metrics, the first one with more than the client library's own, or else the first.
- * Undefined where none does.
+ * Returns the port to annotate: of those that serve metrics, the one with the lowest rank among those with more than the client
+ * library's own, or else among all. Undefined where none does.
  */
-export function choosePort(answers: readonly PortAsked[]): PortAsked | undefined {
-  const serving = answers.filter(({ verdict }) => verdict.key === 'metrics' || verdict.key === 'metrics_empty');
+export function choosePort(answers: readonly PortAsked[], ranked: readonly RankedPort[]): PortAsked | undefined {
+  const ranks = new Map(ranked.map(({ port, rank }) => [port, rank]));
+  const rankOf = ({ port }: PortAsked): number => ranks.get(port) ?? Number.MAX_SAFE_INTEGER;
+  const serving = answers
+    .filter(({ verdict }) => verdict.key === 'metrics' || verdict.key === 'metrics_empty')
+    .toSorted((a, b) => rankOf(a) - rankOf(b));
   return serving.find(({ verdict }) => verdict.key === 'metrics' && verdict.beyondRuntime) ?? serving[0];
 }

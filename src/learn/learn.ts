@@ -140,7 +140,7 @@ async function ask(object: unknown, plan: AskPlan, options: LearnOptions): Promi
   const answers = await askPod(plan.address, plan.ports, options.toolsFor(name));
   if (!(await isUnchanged(object, name, options)))
     return { kind: 'unknown', because: 'its pod was replaced while it was asked: run this again' };
-  const chosen = choosePort(answers);
+  const chosen = choosePort(answers, plan.ports);
   if (chosen !== undefined) {
     const { verdict, port, path } = chosen;
     if (verdict.key === 'metrics_empty' && !verdict.sure)

@@ -263,7 +263,8 @@ export function createAskMemory({ now, onFull, limits = LIMITS }: AskMemoryOptio
       workload.lastPod = pod;
       workload.answeredAt = now();
       for (const answer of answers) recordPort(workload.ports, answer, now());
-      const served = choosePort(answers.filter(({ port }) => isServing(workload.ports.get(port))));
+      const serving = answers.filter(({ port }) => isServing(workload.ports.get(port)));
+      const served = choosePort(serving, planned);
       workload.endpoint = served === undefined ? undefined : { port: served.port, path: served.path };
       workload.result = resultOf(workload);
       workload.dueAt =

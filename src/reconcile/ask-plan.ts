@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { PortToAsk } from '../ask/ask-pod.ts';
+import type { PortToAsk, RankedPort } from '../ask/ask-pod.ts';
 import { MAX_PORTS } from '../ask/limits.ts';
 import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
@@ -35,8 +35,11 @@ export interface AskSurroundings {
   readonly services: readonly unknown[];
 }
 
-/** A port to ask, with the container that serves it; empty where only a Service names the port. */
-export interface PlannedPort extends PortToAsk {
+/**
+ * A port to ask, with the container that serves it; empty where only a Service names the port. Where
+ * several serve metrics, the rule's is annotated, then the first that the pod declares.
+ */
+export interface PlannedPort extends PortToAsk, RankedPort {
   readonly container: string;
   /** Whether the container declares the port. */
   readonly declared: boolean;
@@ -139,12 +142,22 @@ function portsToAsk(
         stated === undefined ? pathsOfPort(container, number, configured === undefined ? [] : [configured]) : [stated],
       container: container?.name ?? '',
       declared: container?.ports.some((port) => port.number === number) ?? false,
+      rank: rankOf(number, asked),
     };
   });
   return withRuleFirst(found, confirms, asked, (port) => {
     if (never.some(({ number }) => number === port) || rules.askNever.includes(port)) return false;
     return BY_RULE.includes(settings.ports);
   }).slice(0, MAX_PORTS);
+}
+
+const RULE_RANK = -1;
+
+/** Returns the port's place among those that the pod declares, or one behind all of them. */
+function rankOf(port: number, { containers }: AskedPod): number {
+  const declared = containers.flatMap(({ ports }) => ports);
+  const place = declared.findIndex(({ number }) => number === port);
+  return place === -1 ? declared.length : place;
 }
 
 /** Returns the ports with the rule's endpoint first, and none where that one must not be asked. */
@@ -163,6 +176,7 @@ function withRuleFirst(
     port,
     container: known?.container ?? declaring?.name ?? '',
     declared: known?.declared ?? declaring !== undefined,
+    rank: RULE_RANK,
     paths: [...new Set([path, ...(known?.paths ?? pathsOfPort(declaring, port))])].slice(0, MAX_PATHS),
   };
   return [first, ...found.filter((each) => each !== known)];

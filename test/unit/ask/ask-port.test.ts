@@ -225,14 +225,16 @@ const metrics = (beyondRuntime: boolean): Verdict => ({
   sure: true,
 });
 
-test('of several ports, the one with more than runtime metrics is annotated, then the first', () => {
+test('of several ports, the one with more than runtime metrics is annotated, then the one of the lowest rank', () => {
+  const ranked = [1, 2, 4, 3].map((port, rank) => ({ port, rank }));
   const rows = [
-    [[asked(1, { key: 'html' }), asked(2, metrics(false)), asked(3, metrics(true)), asked(4, metrics(true))], 3],
+    [[asked(1, { key: 'html' }), asked(2, metrics(false)), asked(3, metrics(true)), asked(4, metrics(true))], 4],
     [[asked(1, { key: 'metrics_empty', sure: true }), asked(2, metrics(false))], 1],
-    [[asked(1, metrics(false)), asked(2, metrics(false))], 1],
+    [[asked(2, metrics(false)), asked(1, metrics(false))], 1],
+    [[asked(9, metrics(false)), asked(3, metrics(false))], 3],
     [[asked(1, { key: 'refused' })], undefined],
   ] as const;
-  for (const [answers, port] of rows) assert.equal(choosePort(answers)?.port, port);
+  for (const [answers, port] of rows) assert.equal(choosePort(answers, ranked)?.port, port);
 });
 
 test('addresses that no pod has are refused, and others are not', () => {

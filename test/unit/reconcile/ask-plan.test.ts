@@ -66,6 +66,17 @@ test('ports with a sign of HTTP are asked, the probed one first', () => {
   assert.equal(requests({ ports, container: probe }), ':9000 /metrics, :8080 /metrics');
 });
 
+test('where several ports answer, the port of the rule comes first, then they come in declared order', () => {
+  const ports = [9000, 8080, 8081].map((containerPort) => ({ name: `http-${containerPort}`, containerPort }));
+  const probe = (path: string, port: number) => ({ livenessProbe: { httpGet: { path, port } } });
+  const ranked = (container: object): number[] =>
+    toAsk({ ports, container })
+      .ports.toSorted((a, b) => a.rank - b.rank)
+      .map(({ port }) => port);
+  assert.deepEqual(ranked(probe('/healthz', 8081)), [9000, 8080, 8081]);
+  assert.deepEqual(ranked(probe('/actuator/health', 8081)), [8081, 9000, 8080]);
+});
+
 test('at most eight ports are asked', () => {
   const ports = Array.from({ length: 20 }, (_, index) => ({ name: `http-${index}`, containerPort: 8000 + index }));
   assert.equal(toAsk({ ports }).ports.length, 8);
