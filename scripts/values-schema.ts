@@ -9,6 +9,8 @@ import { readShipped } from '../src/rules/shipped.ts';
 const Text = z.string();
 const Labels = z.record(z.string(), z.string());
 const Port = z.int().min(1).max(65535);
+/** Absent where it was removed with `null`: then it is left to an autoscaler. */
+const Replicas = z.int().min(0).nullable().optional();
 const Hours = z.string().regex(/^[0-9]+(\.[0-9]+)?(h|m|s)([0-9]+(m|s))*$/);
 const Interval = z.string().regex(/^([0-9]+(ms|[smhdwy]))*$/);
 const NamespaceName = z
@@ -82,7 +84,7 @@ const Values = z.strictObject({
   observe: z.boolean(),
   rules: Rules,
   webhook: z.strictObject({
-    replicas: z.int().min(0),
+    replicas: Replicas,
     failurePolicy: z.enum(['Ignore', 'Fail']),
     failurePolicyMeans: Text,
     timeoutSeconds: z.int().min(1).max(30),
@@ -107,7 +109,7 @@ const Values = z.strictObject({
   }),
   reconciler: z.strictObject({
     enabled: z.boolean(),
-    replicas: z.int().min(0),
+    replicas: Replicas,
     patchesPerSecond: z.int().min(1).max(1000),
     ask: z.strictObject({
       enabled: z.boolean(),

@@ -28,6 +28,26 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* The node selector of a pod. The image is for Linux alone, and a cluster may have Windows nodes too. Call with root and values. */}}
+{{- define "autoscrape.nodeSelector" -}}
+{{- merge (dict) .values.nodeSelector (dict "kubernetes.io/os" "linux") | toYaml -}}
+{{- end -}}
+
+{{/* The field `replicas` of a Deployment. Where the value is null it belongs to an autoscaler or to `kubectl scale`: offline it is left
+out, and on a live cluster it is the number that is there. Without that, the upgrade that hands it over would leave one replica: Helm 3
+deletes what its last manifest had, and in server-side apply a field without an owner falls back to its default. An equal value is no
+conflict. Call with root, name (of the Deployment) and replicas. */}}
+{{- define "autoscrape.replicas" -}}
+{{- if not (kindIs "invalid" .replicas) -}}
+replicas: {{ .replicas }}
+{{- else -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name -}}
+{{- if hasKey ($live.spec | default dict) "replicas" -}}
+replicas: {{ int $live.spec.replicas }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The part of a pod's spec that is the same for all: security, scheduling. Call with root, component and values. */}}
 {{- define "autoscrape.podSpec" -}}
 enableServiceLinks: false
@@ -40,10 +60,8 @@ imagePullSecrets:
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .values.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "autoscrape.nodeSelector" . | nindent 2 }}
 {{- with .values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}

@@ -79,6 +79,26 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=4');
   });
 
+  test('with replicas null upgrades keep the number that is there, whoever set it', async () => {
+    const replicas = async () =>
+      at(
+        (await cluster().request('GET', `/apis/apps/v1/namespaces/${helm}/deployments/autoscrape-webhook`)).body,
+        'spec',
+        'replicas',
+      );
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.replicas=3');
+    const free = [...certificates, '--set', 'webhook.replicas=null'];
+    await succeed('upgrade', 'autoscrape', CHART, ...free);
+    assert.equal(await replicas(), 3);
+    for (const number of [5, 0]) {
+      await cluster().kubectl(['scale', 'deployment/autoscrape-webhook', '-n', helm, `--replicas=${number}`]);
+      await succeed('upgrade', 'autoscrape', CHART, ...free);
+      assert.equal(await replicas(), number);
+    }
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.replicas=2', ...force(helm));
+    assert.equal(await replicas(), 2);
+  });
+
   test('after the emergency stop an upgrade brings webhook and reconciler back, by a chart with more values too', async (t) => {
     await succeed('upgrade', 'autoscrape', await olderChart(t), ...certificates, '--set', 'logLevel=debug');
     await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
@@ -119,6 +139,11 @@ const ENFORCED = [
   { key: 'control-plane', operator: 'NotIn', values: ['true'] },
   { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
 ];
+
+/** What takes a field back that somebody else has set: Helm 3 knows no owners. */
+function force(helm: Helm): readonly string[] {
+  return helm === 'helm' ? ['--force-conflicts'] : [];
+}
 
 /** A copy of the chart, which is removed after the test. */
 async function copyOfChart(t: TestContext): Promise<string> {

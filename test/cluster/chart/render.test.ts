@@ -251,6 +251,59 @@ suite('the webhook', () => {
     assert.deepEqual(await ingress(named, 'reconciler'), { health: metricsFrom });
   });
 
+  test('leaves its replicas to an autoscaler where the value is null, and keeps the disruption budget', async () => {
+    const objects = await render(await ci('autoscaled'));
+    for (const component of ['webhook', 'reconciler']) {
+      const spec = at(one(objects, 'Deployment', `autoscrape-${component}`), 'spec');
+      assert.ok(spec !== undefined && at(spec, 'replicas') === undefined, component);
+    }
+    one(objects, 'PodDisruptionBudget');
+    assert.equal(at(one(await render([]), 'Deployment', 'autoscrape-webhook'), 'spec', 'replicas'), 2);
+    assert.equal(
+      at(one(await render(set('reconciler.replicas=0')), 'Deployment', 'autoscrape-reconciler'), 'spec', 'replicas'),
+      0,
+    );
+  });
+
+  test('like every pod goes to nodes with Linux, beside what the values select', async () => {
+    const selectors = (await render(await ci('autoscaled'))).flatMap(({ kind, name, object }) => {
+      if (kind === 'Pod') return [[name, at(object, 'spec', 'nodeSelector')]];
+      return kind === 'Deployment' ? [[name, at(object, 'spec', 'template', 'spec', 'nodeSelector')]] : [];
+    });
+    const linux = { 'kubernetes.io/os': 'linux' };
+    assert.deepEqual(Object.fromEntries(selectors), {
+      'autoscrape-webhook': { ...linux, pool: 'infra' },
+      'autoscrape-verify': { ...linux, pool: 'infra' },
+      'autoscrape-reconciler': linux,
+      'autoscrape-sample': linux,
+    });
+  });
+
+  test('with a priority class of the system gets the quota that GKE asks for, but not in kube-system', async () => {
+    const quotas = async (values: readonly string[]) =>
+      (await render(values))
+        .filter(({ kind }) => kind === 'ResourceQuota')
+        .map(({ object }) => at(object, 'spec', 'scopeSelector', 'matchExpressions', 0, 'values'));
+    const both = await ci('autoscaled');
+    assert.deepEqual(await quotas(both), [['system-cluster-critical', 'system-node-critical']]);
+    assert.deepEqual(await quotas([...both, ...set('reconciler.enabled=false')]), [['system-cluster-critical']]);
+    assert.deepEqual(await quotas([...both, '-n', 'kube-system', ...set('sample.namespace=a')]), []);
+    assert.deepEqual(await quotas(set('webhook.priorityClassName=important')), []);
+  });
+
+  test('is spread over nodes for certain with the values that the README has for production', async () => {
+    const page = await readFile(join(CHART, 'README.md'), 'utf8');
+    const [, text] = /^## Production\n.*?^```yaml\n(.*?)^```$/ms.exec(page) ?? [];
+    const values: unknown = parse(text ?? '');
+    assert.ok(typeof values === 'object' && values !== null);
+    const deployment = one(await render(setJson(values)), 'Deployment', 'autoscrape-webhook');
+    const spread = at(deployment, 'spec', 'template', 'spec', 'topologySpreadConstraints', 0);
+    assert.equal(at(spread, 'whenUnsatisfiable'), 'DoNotSchedule');
+    const wanted = Object.entries(at(spread, 'labelSelector', 'matchLabels') ?? {});
+    assert.ok(wanted.length > 0);
+    for (const [key, value] of wanted) assert.equal(at(labels(deployment, 'spec', 'template'), key), value);
+  });
+
   test('gives Node the heap that the memory limit has room for', async () => {
     const mebi = 2 ** 20;
     const limits: readonly (readonly [limit: string, mebibytes: number])[] = [
