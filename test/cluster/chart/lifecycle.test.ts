@@ -79,7 +79,7 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=4');
   });
 
-  test('with replicas null upgrades keep the number that is there, whoever set it', async () => {
+  test('with replicas null upgrades keep the number that is there, set by Helm or by others', async () => {
     const replicas = async () =>
       at(
         (await cluster().request('GET', `/apis/apps/v1/namespaces/${helm}/deployments/autoscrape-webhook`)).body,

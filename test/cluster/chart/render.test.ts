@@ -36,6 +36,12 @@ const ingress = async (from: readonly string[], component: string) =>
     ]),
   );
 
+/** The priority classes of each ResourceQuota. */
+const quotas = async (from: readonly string[]) =>
+  (await render(from))
+    .filter(({ kind }) => kind === 'ResourceQuota')
+    .map(({ object }) => at(object, 'spec', 'scopeSelector', 'matchExpressions', 0, 'values'));
+
 const deployments = async (from: readonly string[]) =>
   (await render(from)).filter(({ kind }) => kind === 'Deployment').map(({ object }) => at(object, 'spec'));
 
@@ -280,10 +286,6 @@ suite('the webhook', () => {
   });
 
   test('with a priority class of the system gets the quota that GKE asks for, but not in kube-system', async () => {
-    const quotas = async (values: readonly string[]) =>
-      (await render(values))
-        .filter(({ kind }) => kind === 'ResourceQuota')
-        .map(({ object }) => at(object, 'spec', 'scopeSelector', 'matchExpressions', 0, 'values'));
     const both = await ci('autoscaled');
     assert.deepEqual(await quotas(both), [['system-cluster-critical', 'system-node-critical']]);
     assert.deepEqual(await quotas([...both, ...set('reconciler.enabled=false')]), [['system-cluster-critical']]);
