@@ -1,7 +1,8 @@
-import { fstatSync } from 'node:fs';
+import { existsSync, fstatSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { escapeControls, stripControls } from '../core/control-characters.ts';
 import { didYouMean } from '../core/did-you-mean.ts';
+import { renderNamespaces } from '../explain/by-namespace.ts';
 import { examine, examineInFull } from '../explain/examine.ts';
 import type { Examined, Found } from '../explain/examine.ts';
 import { FAILURES, findingsOf, isFailure } from '../explain/findings.ts';
@@ -16,23 +17,42 @@ import { sarifLog } from '../explain/sarif.ts';
 import { renderSummary, summarise } from '../explain/summary.ts';
 import { renderReasons, renderTable } from '../explain/table.ts';
 import { renderExplanation } from '../explain/text.ts';
+import { member } from '../core/json.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import { readObjectNames } from '../live/object-names.ts';
+import type { ObjectName } from '../live/object-names.ts';
 import { groupOf } from '../manifest/kinds.ts';
 import { withoutOwned } from '../manifest/owners.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { jsonSchema } from '../rules/rules-schema.ts';
 import { VERSION } from '../process/version.ts';
-import { Command, nonEmpty, Option, option, several } from './options.ts';
+import {
+  Command,
+  contextOption,
+  kubeconfigOption,
+  nonEmpty,
+  Option,
+  option,
+  requestTimeoutOption,
+  several,
+} from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { showProgress } from './progress.ts';
+import { readCluster } from './read-cluster.ts';
 import { readInput } from './read-input.ts';
+import type { Input } from './read-input.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('explain')
   .description(
-    'Explains for each workload in the files whether its pods would be annotated, how, and why. Needs no cluster.',
+    'Explains for each workload whether its pods would be annotated, how, and why: in files, which needs no cluster, or in a ' +
+      'cluster, where it only reads.',
   )
-  .argument('[files...]', 'what -f takes; without both, what is piped in')
+  .argument(
+    '[files...]',
+    'what -f takes, or objects of the cluster: deploy/shop, pod shop-1; without any, what is piped in',
+  )
   .addOption(
     new Option(
       '-f, --filename <file>',
@@ -62,25 +82,41 @@ const flags = new Command('explain')
       'warning',
     ]),
   )
-  .addOption(option('--rules <file>', 'rules file; defaults to the shipped rules').argParser(nonEmpty))
+  .addOption(
+    option(
+      '--rules <file>',
+      "rules file; defaults to the shipped rules, and for a cluster's objects to those in force there",
+    ).argParser(nonEmpty),
+  )
   .addOption(
     new Option(
       '-n, --namespace <name>',
-      'namespace of workloads that do not name theirs, for rules with the condition namespace',
+      'namespace of workloads that do not name theirs; in a cluster the namespace to read',
     ).argParser(nonEmpty),
   )
+  .addOption(new Option('-A, --all-namespaces', 'read the workloads of every namespace of the cluster'))
+  .addOption(
+    new Option(
+      '-l, --selector <labels>',
+      'read the workloads of the cluster with these labels: app=shop,tier!=web',
+    ).argParser(nonEmpty),
+  )
+  .addOption(kubeconfigOption)
+  .addOption(contextOption)
+  .addOption(requestTimeoutOption)
   .addOption(new Option('--mesh', 'decide as in a namespace where Istio injects sidecars'))
   .addHelpText(
     'after',
     examples(
       ['A file, or a folder of them', 'autoscrape explain deployment.yaml k8s/'],
       ['What a Helm chart installs', 'helm template my-release ./chart | autoscrape explain -f -'],
-      ['What runs in a cluster', 'kubectl get all,namespaces -A -o json | autoscrape explain -f -'],
+      ['What runs in a cluster', 'autoscrape explain deploy/shop -n web'],
+      ['How many pods would become targets, before a namespace is labelled', 'autoscrape explain -A'],
       [
         'In GitHub Actions: annotations of the lines, and a failure where something is probably wrong',
         'autoscrape explain k8s/ -R -o github --fail-on warning',
       ],
-      ['Annotations that are probably wrong', 'kubectl get pods -A -o json | autoscrape explain -f - --only warning'],
+      ['Annotations that are probably wrong', 'autoscrape explain pods -A --only warning'],
     ),
   );
 
@@ -90,16 +126,50 @@ export const command = flags.action(async (files, options, self) => {
     process.stdout.write(`${JSON.stringify(jsonSchema(OutputLine), undefined, 2)}\n`);
     return undefined;
   }
-  const given = [...files, ...(options.filename ?? [])];
+  const named = files.length === 0 || files.some((file) => existsSync(file)) ? undefined : readObjectNames(files);
+  if (named?.ok === false) return self.error(`error: ${stripControls(named.error)}`);
+  const given = [...(named === undefined ? files : []), ...(options.filename ?? [])];
+  if (
+    named !== undefined ||
+    wantsCluster(options) ||
+    (given.length === 0 && !isPiped(0) && options.namespace !== undefined)
+  ) {
+    const objects = named?.value ?? [];
+    const misuse = given.length > 0 ? 'give files or objects of a cluster, and not both' : misuseOf(objects, options);
+    if (misuse !== undefined) return self.error(`error: ${misuse}`);
+    const { rules, ...input } = await readCluster(objects, options);
+    process.exitCode = explain(input, rules, options);
+    return undefined;
+  }
   const names = given.length === 0 && isPiped(0) ? ['-'] : given;
   if (names.length === 0) {
     return self.error(
-      "error: required option '-f, --filename <file>' not specified: autoscrape explain -f deployment.yaml",
+      "error: required option '-f, --filename <file>' not specified: autoscrape explain -f deployment.yaml, " +
+        'or for what runs in a cluster autoscrape explain deploy/NAME, -n NAMESPACE, or -A',
     );
   }
-  process.exitCode = await explain(names, options);
+  const rules = await loadRules(options.rules);
+  process.exitCode = explain(await readInput(names, options.recursive === true), rules, options);
   return undefined;
 });
+
+/** Returns whether flags say that objects of a cluster are meant. */
+function wantsCluster({ allNamespaces, selector, kubeconfig, context, requestTimeout }: ExplainOptions): boolean {
+  return [allNamespaces, selector, kubeconfig, context, requestTimeout].some((given) => given !== undefined);
+}
+
+/** Returns what is wrong with the flags for objects of a cluster, as kubectl sees it. */
+function misuseOf(
+  objects: readonly ObjectName[],
+  { allNamespaces, selector, output }: ExplainOptions,
+): string | undefined {
+  const isNamed = objects.some(({ name }) => name !== undefined);
+  if (isNamed && allNamespaces === true) return 'a name is of one namespace: give -n NAMESPACE, not -A';
+  if (isNamed && selector !== undefined) return 'give names or a selector, and not both';
+  if (output === 'github' || output === 'sarif')
+    return `-o ${output} names lines of files, and objects of a cluster have none`;
+  return undefined;
+}
 
 function failures(text: string): ReadonlySet<string> {
   const names = text.split(',');
@@ -122,18 +192,19 @@ function isPiped(fd: number): boolean {
 export type ExplainOptions = OptionsOf<typeof flags>;
 
 /**
- * Explains each workload in the files, and returns the exit code: 1 where a file or a document can't be read, or a workload
- * is what `--fail-on` names, else 0.
+ * Explains each workload of the input, and returns the exit code: 1 where a part of it couldn't be read, or a workload is
+ * what `--fail-on` names, else 0.
  */
-export async function explain(names: readonly string[], options: ExplainOptions): Promise<number> {
-  const { rules: file, mesh = false, namespace = '', only, failOn = new Set<string>() } = options;
-  const rules = await loadRules(file);
-  const { found, others, files, isComplete } = await readInput(names, options.recursive === true);
+function explain({ found, others, files, isComplete, isLive }: Input, rules: Rules, options: ExplainOptions): number {
+  const { mesh = false, namespace = '', only, failOn = new Set<string>() } = options;
   const { workloads, owned } = withoutOwned(found.map(({ workload }) => workload));
   const fileOf = new Map(found.map((one) => [one.workload, one.file]));
-  const kept = workloads.map((workload): Found => ({ workload, file: fileOf.get(workload) ?? '' }));
+  const kept = workloads
+    .filter((workload) => !isLive || !isPastRevision(workload))
+    .map((workload): Found => ({ workload, file: fileOf.get(workload) ?? '' }));
   const surroundings = { rules, related: relate(others, namespace), mesh, defaultNamespace: namespace };
-  const left = passedOver(others, owned);
+  // A cluster's others were only read for what they say about workloads.
+  const left = passedOver(isLive ? [] : others, owned);
   const isShown = ({ decision, warnings }: Examined): boolean =>
     only === undefined || (only === 'warning' ? warnings.length > 0 : decision.outcome === only);
 
@@ -188,9 +259,15 @@ export async function explain(names: readonly string[], options: ExplainOptions)
   }
   if (output !== 'text' && shown.length > 0)
     process.stdout.write(renderTables(shown, output === 'wide', withFile, only === 'warning'));
+  if (options.allNamespaces === true && all.length > 0) process.stdout.write(`${renderNamespaces(all)}\n`);
   // No summary where nothing could be read: it would say that there are no workloads.
   if (isComplete || all.length + left.length > 0) process.stdout.write(`${renderSummary(summary, left, columns)}\n`);
   return exitCode;
+}
+
+/** Returns whether it is a ReplicaSet without pods: of a Deployment that does not have the label that was asked for. */
+function isPastRevision({ kind, object }: Workload): boolean {
+  return kind === 'ReplicaSet' && member(member(object, 'spec'), 'replicas') === 0;
 }
 
 /** Returns the width of the terminal, undefined where output goes elsewhere. A terminal that knows none says 0 (`docker exec -t`). */

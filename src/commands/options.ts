@@ -62,6 +62,12 @@ export const contextOption = new Option(
   'context of the kubeconfig; defaults to its current one',
 ).argParser(nonEmpty);
 
+/** The time limit of each request to the API server, in milliseconds. */
+export const requestTimeoutOption = new Option(
+  '--request-timeout <time>',
+  'longest time for one request to the API server, such as 5s, 1m, or 0 for none; defaults to 10s, and 30s for a list',
+).argParser(duration);
+
 /** Which ports `reconcile --ask` and `learn` ask. */
 export const askPortsOption = option('--ask-ports <which>', 'which ports may be asked, by their signs of HTTP')
   .choices(['probed', 'web', 'likely', 'all'])
@@ -105,6 +111,17 @@ export function labels(text: string): Readonly<Record<string, string>> {
       return [pair['key'], pair['value']];
     }),
   );
+}
+
+/** What setTimeout can wait for, in milliseconds: three weeks are no limit. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Parses a time as kubectl's --request-timeout takes it: a number of seconds, or with a unit. Returns milliseconds. */
+function duration(text: string): number {
+  const [, number = '', unit = 's'] = /^([0-9]{1,6})(ms|s|m|h)?$/.exec(text) ?? [];
+  if (number === '') throw new InvalidArgumentError('Give a time such as 5s, 1m, or 0 for no limit.');
+  const ms = Number(number) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? 0);
+  return ms === 0 ? LONGEST_MS : Math.min(ms, LONGEST_MS);
 }
 
 function boolean(text: string): boolean {

@@ -7,7 +7,7 @@ import { readSources } from '../manifest/source.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import type { OtherObject } from '../manifest/workload.ts';
 
-/** What was read of the files. */
+/** What was read of files, or of a cluster. */
 export interface Input {
   readonly found: readonly Found[];
   readonly others: readonly OtherObject[];
@@ -15,6 +15,8 @@ export interface Input {
   readonly files: number;
   /** Whether every file and document could be read; what could not is reported on stderr. */
   readonly isComplete: boolean;
+  /** Whether it was read from a cluster, so that nothing has a file. */
+  readonly isLive: boolean;
 }
 
 /** Returns the workloads of the files that `-f` names. What can't be read is reported on stderr, and the rest is read. */
@@ -53,7 +55,7 @@ export async function readInput(names: readonly string[], recursive: boolean): P
           : 'empty';
     reportError(`autoscrape: the input is ${what}`);
   }
-  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0 };
+  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0, isLive: false };
 }
 
 function notePassedOver(sentence: string): void {

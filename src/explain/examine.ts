@@ -12,7 +12,7 @@ import { remarksOn } from './remarks.ts';
 /** A workload, with the decision on its pod and what else is to be said about it. */
 export interface Examined {
   readonly workload: Workload;
-  /** The name of the file, or `standard input`. */
+  /** The name of the file, or `standard input`; empty for an object of a cluster. */
   readonly file: string;
   /** Whether the pods of its namespace are annotated at all; undefined where the input does not tell. */
   readonly optIn: NamespaceOptIn | undefined;

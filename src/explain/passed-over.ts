@@ -8,10 +8,10 @@ const BECAUSE = {
   no_kind: 'It has no kind, so it is no Kubernetes object: begin with apiVersion and kind.',
   operator:
     'The operator of this kind makes its pods; autoscrape annotates them as they are created. ' +
-    'Ask about one of them: kubectl get pod POD -o yaml | autoscrape explain -f -',
+    'Ask about one of them: autoscrape explain pod/POD',
   unknown_kind:
     'A custom resource without a pod template. If an operator makes pods of it, autoscrape annotates them as they are ' +
-    'created: kubectl get pod POD -o yaml | autoscrape explain -f -',
+    'created: autoscrape explain pod/POD',
   counted_with_owner: 'Its owner is in the same input, and is explained.',
 } as const;
 

@@ -14,8 +14,8 @@ const Workload = z.object({
   namespace: z.string().describe('empty where the manifest names none'),
   name: z.string(),
   template: z.string().describe('where the pod template is in the object, such as spec.template; empty for a Pod'),
-  file: z.string(),
-  line: z.int().describe('on which the document begins, from 1'),
+  file: z.string().describe('empty for an object of a cluster'),
+  line: z.int().describe('on which the document begins, from 1; 0 for an object of a cluster'),
   namespaceOptIn: z
     .enum(['yes', 'no', 'unknown', 'never'])
     .nullable()

@@ -47,7 +47,7 @@ export function renderTable(all: readonly Examined[], style: TableStyle): string
           { title: 'WARNINGS', of: ({ warnings }: Examined) => (warnings.length === 0 ? '' : String(warnings.length)) },
         ]
       : []),
-    ...(style.withFile || style.wide ? [{ title: 'FILE', of: placeOf }] : []),
+    ...((style.withFile || style.wide) && all.some(({ file }) => file !== '') ? [{ title: 'FILE', of: placeOf }] : []),
   ];
   const rows = all.map((examined) => columns.map(({ of }) => visible(of(examined))));
   const widths = columns.map(({ title }, i) =>

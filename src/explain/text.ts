@@ -64,9 +64,9 @@ export function renderWarnings(warnings: readonly string[], columns: number, ind
     .map((line) => paint('yellow', line));
 }
 
-/** Returns where the workload is written, such as `k8s/shop.yaml:12`. */
+/** Returns where the workload is written, such as `k8s/shop.yaml:12`; nothing for one of a cluster. */
 export function placeOf({ file, workload }: Pick<Examined, 'file' | 'workload'>): string {
-  return visible(`${file}:${workload.line}`);
+  return file === '' ? '' : visible(`${file}:${workload.line}`);
 }
 
 /** Returns what the workload is called: its kind, namespace and name, and which of several pod templates it is. */

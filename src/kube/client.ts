@@ -90,6 +90,8 @@ export interface Kube {
 export interface ConnectOptions extends KubeconfigChoice {
   /** Called for each response (status 0: there was none), watches included. */
   readonly onResponse?: (method: string, status: number) => void;
+  /** Longest time for one request in milliseconds, whatever each says itself. */
+  readonly requestTimeout?: number | undefined;
 }
 
 /**
@@ -135,7 +137,10 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
     inCluster,
 
     async request(request) {
-      const deadline = createDeadline(request.timeoutMs ?? REQUEST_TIMEOUT_MS, request.signal);
+      const deadline = createDeadline(
+        options.requestTimeout ?? request.timeoutMs ?? REQUEST_TIMEOUT_MS,
+        request.signal,
+      );
       try {
         const response = await send(request, deadline.signal);
         const onItem = response.httpStatusCode === 200 ? request.onItem : undefined;

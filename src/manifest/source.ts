@@ -140,7 +140,7 @@ function whyUnreadable(error: unknown, name: string): string {
   if (code === 'ENOENT') {
     // What kubectl calls an object: `pod/shop-1`.
     return /^[a-z]+(?:\.[a-z.]+)?\/[\w.-]+$/.test(name) && !/\.(?:ya?ml|json)$/.test(name)
-      ? `no such file or folder; for an object of the cluster: kubectl get ${name} -o yaml | autoscrape explain -f -`
+      ? `no such file or folder; an object of the cluster stands without -f: autoscrape explain ${name}`
       : 'no such file or folder';
   }
   if (code === 'EACCES') return 'permission denied';

@@ -522,10 +522,7 @@ test('what is no manifest of an object is reported: a list without items, a file
   );
   const values = await runAutoscrape(['explain', await fileWith(t, 'values.yaml', 'image: { tag: v1 }\n')]);
   assert.match(values.stdout, /Not read: 1 without a kind, and so no Kubernetes object/);
-  const live = await runAutoscrape(['explain', 'pod/shop-1']);
+  const live = await runAutoscrape(['explain', '-f', 'pod/shop-1']);
   assert.equal(live.code, 1);
-  assert.match(
-    live.stderr,
-    /no such file or folder; for an object of the cluster: kubectl get pod\/shop-1 -o yaml \| autoscrape/,
-  );
+  assert.match(live.stderr, /no such file or folder; an object .* stands without -f: autoscrape explain pod\/shop-1/);
 });

@@ -83,7 +83,7 @@ test('objects that were passed over are counted by kind, with what is known of i
   );
   assert.match(
     operator ?? '',
-    /^1 Kafka\.kafka\.strimzi\.io: the operator of this kind makes its pods; .*explain -f -$/,
+    /^1 Kafka\.kafka\.strimzi\.io: the operator of this kind makes its pods; .*explain pod\/POD$/,
   );
   assert.match(unknown ?? '', /^1 Service\.serving\.knative\.dev: a custom resource without a pod template\./);
   assert.deepEqual(more, []);

@@ -1,0 +1,97 @@
+import { stripControls } from '../core/control-characters.ts';
+import type { Rules } from '../core/rules/parse.ts';
+import { namespaceProblems } from '../explain/namespaces.ts';
+import { connect } from '../kube/client.ts';
+import type { ConnectOptions } from '../kube/client.ts';
+import type { ObjectName } from '../live/object-names.ts';
+import { readObjects } from '../live/read-objects.ts';
+import type { Selection } from '../live/read-objects.ts';
+import { rulesInForce } from '../live/rules-in-force.ts';
+import type { Document } from '../manifest/parse.ts';
+import { readWorkloads } from '../manifest/workload.ts';
+import { UserError } from '../process/user-error.ts';
+import { loadRules } from '../rules/load.ts';
+import type { Input } from './read-input.ts';
+
+// Needs list on what creates pods, and for everything that explain says get on namespaces and list on services,
+// servicemonitors, podmonitors and configmaps.
+
+/** The options of a command that reads objects of a cluster. */
+export interface ClusterOptions extends ConnectOptions {
+  readonly namespace?: string | undefined;
+  readonly allNamespaces?: true | undefined;
+  readonly selector?: string | undefined;
+  readonly rules?: string | undefined;
+}
+
+/** What was read of a cluster. */
+export interface ClusterInput extends Input {
+  /** The rules of the given file, else those in force. */
+  readonly rules: Rules;
+}
+
+/**
+ * Returns the workloads of a cluster. What can't be read is reported on stderr, and the rest is read. Throws a UserError
+ * where nothing can be read.
+ */
+export async function readCluster(objects: readonly ObjectName[], options: ClusterOptions): Promise<ClusterInput> {
+  const given = options.rules === undefined ? undefined : await loadRules(options.rules);
+  const connection = await connect(options);
+  if (!connection.ok) throw new UserError(connection.error);
+  const kube = connection.value;
+  const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? kube.namespace);
+  // A signal ends the process at once: nothing has to be finished.
+  const { signal } = new AbortController();
+  try {
+    const selection = { objects, namespace, selector: options.selector };
+    const read = await readObjects(kube, selection, signal);
+    if (!read.ok) throw new UserError(stripControls(read.error));
+    let rules = given;
+    if (rules === undefined) {
+      const inForce = await rulesInForce(kube, signal);
+      if (!inForce.ok)
+        throw new UserError(
+          inForce.error
+            .split('\n')
+            .map((line) => stripControls(line))
+            .join('\n'),
+        );
+      ({ rules } = inForce.value);
+      say(inForce.value.from);
+    }
+    const { selected, related, problems, notes } = read.value;
+    const { workloads } = readWorkloads(asDocuments(selected));
+    const { others } = readWorkloads(asDocuments(related));
+    for (const note of notes) say(note);
+    for (const { name, problem } of namespaceProblems(others)) say(`Namespace ${name}: ${problem}`);
+    for (const problem of problems) say(`autoscrape: ${problem}`);
+    if (workloads.length === 0 && problems.length === 0) say(`autoscrape: ${nothingIn(selection)}`);
+    return {
+      found: workloads.map((workload) => ({ workload, file: '' })),
+      others,
+      files: 0,
+      isComplete: problems.length === 0 && workloads.length > 0,
+      isLive: true,
+      rules,
+    };
+  } finally {
+    await kube.close();
+  }
+}
+
+function nothingIn({ objects, namespace, selector }: Selection): string {
+  const what =
+    objects.length === 0 ? 'nothing that creates pods' : `no ${objects.map(({ kind }) => kind.kind).join(', ')}`;
+  const labelled = selector === undefined ? '' : ` with the labels ${selector}`;
+  const where = namespace === undefined ? 'the cluster' : `namespace ${namespace}`;
+  return `${what}${labelled} in ${where}`;
+}
+
+/** Returns objects as documents without a line: they are in no file. */
+function asDocuments(objects: readonly unknown[]): Document[] {
+  return objects.map((value) => ({ value, line: 0 }));
+}
+
+function say(sentence: string): void {
+  process.stderr.write(`${stripControls(sentence)}\n`);
+}
