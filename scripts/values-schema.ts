@@ -138,7 +138,12 @@ const Values = z.strictObject({
     dashboard: z.strictObject({ enabled: z.boolean(), labels: Labels, annotations: Labels }),
   }),
   bridge: Monitor,
-  networkPolicy: z.strictObject({ enabled: z.boolean(), webhookFrom: KubernetesList, metricsFrom: KubernetesList }),
+  networkPolicy: z.strictObject({
+    enabled: z.boolean(),
+    webhookFrom: KubernetesList,
+    metricsFrom: KubernetesList,
+    reconcilerEgress: KubernetesList,
+  }),
   test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
 

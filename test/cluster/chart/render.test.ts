@@ -36,6 +36,10 @@ const ingress = async (from: readonly string[], component: string) =>
     ]),
   );
 
+/** Whom the component's NetworkPolicy lets out to. */
+const egress = async (from: readonly string[], component: string) =>
+  at(one(await render(from), 'NetworkPolicy', `autoscrape-${component}`), 'spec', 'egress');
+
 /** The priority classes of each ResourceQuota. */
 const quotas = async (from: readonly string[]) =>
   (await render(from))
@@ -563,6 +567,18 @@ suite('asking', () => {
     const policy = at(one(await render([]), 'NetworkPolicy', 'autoscrape-reconciler'), 'spec');
     assert.deepEqual(at(policy, 'policyTypes'), ['Ingress']);
     assert.equal(at(policy, 'egress'), undefined);
+  });
+
+  test('is let out where the values name the way to the API server, and all pods are added only while it asks', async () => {
+    const api = [{ to: [{ ipBlock: { cidr: '10.0.0.1/32' } }], ports: [{ port: 6443, protocol: 'TCP' }] }];
+    const pods = { to: [{ namespaceSelector: {} }], ports: [{ protocol: 'TCP' }] };
+    const values = await ci('egress');
+    const policy = at(one(await render(values), 'NetworkPolicy', 'autoscrape-reconciler'), 'spec');
+    assert.deepEqual(at(policy, 'policyTypes'), ['Ingress', 'Egress']);
+    assert.deepEqual(at(policy, 'egress'), [...api, pods]);
+    assert.deepEqual(await egress([...values, ...set('reconciler.ask.enabled=false')], 'reconciler'), api);
+    assert.deepEqual(await egress(values, 'verify'), api);
+    assert.deepEqual(await egress(values, 'webhook'), []);
   });
 
   test('is let in by the policies that docs/asking.md shows', async () => {
