@@ -25,6 +25,7 @@ const COMMANDS = {
     'explain whether a workload would be annotated, how, and why',
     async () => (await import('./commands/explain.ts')).command,
   ],
+  doctor: ["say why a pod's metrics are not in Prometheus", async () => (await import('./commands/doctor.ts')).command],
   check: ['check a rules file', async () => (await import('./commands/check.ts')).command],
   test: ['test a rules file', async () => (await import('./commands/test.ts')).command],
   reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],

@@ -3,7 +3,7 @@ import type { ClientRequest } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import type { Result } from '../core/result.ts';
-import { podPath } from './api-paths.ts';
+import { podPath, servicesPath } from './api-paths.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 
 /** A port of a pod, by names. */
@@ -13,6 +13,13 @@ export interface PodPort {
   readonly port: number;
 }
 
+/** A port of a Service, by names; the port may be a number as well. */
+export interface ServicePort {
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: string;
+}
+
 /** Requests to pods that the API server passes on (the subresource pods/proxy). */
 export interface PodProxy {
   /**
@@ -20,6 +27,8 @@ export interface PodProxy {
    * decodes nothing. Rejects where there are no credentials.
    */
   get(target: PodPort, path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
+  /** Returns the same of a port of a Service (the subresource services/proxy). */
+  getService(target: ServicePort, path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
   /** Ends every connection. */
   close(): void;
 }
@@ -42,18 +51,24 @@ export async function connectPodProxy(choice: KubeconfigChoice): Promise<Result<
   if (!loaded.ok) return loaded;
   const { config, server } = loaded.value;
   let agent: RequestOptions['agent'];
+  async function open(path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest> {
+    const credentials: Record<string, string> = {};
+    const options: RequestOptions = { headers: credentials };
+    await config.applyToHTTPSOptions(options);
+    agent = options.agent;
+    const url = new URL(server + path);
+    const request = url.protocol === 'http:' ? requestHttp : requestHttps;
+    return request(url, { ...options, headers: { ...headers, ...credentials } });
+  }
   return {
     ok: true,
     value: {
-      async get(target, path, headers) {
-        const credentials: Record<string, string> = {};
-        const options: RequestOptions = { headers: credentials };
-        await config.applyToHTTPSOptions(options);
-        agent = options.agent;
-        const url = new URL(server + podProxyPath(target) + path);
-        const request = url.protocol === 'http:' ? requestHttp : requestHttps;
-        return request(url, { ...options, headers: { ...headers, ...credentials } });
-      },
+      get: (target, path, headers) => open(podProxyPath(target) + path, headers),
+      getService: ({ namespace, service, port }, path, headers) =>
+        open(
+          `${servicesPath(namespace)}/${encodeURIComponent(service)}:${encodeURIComponent(port)}/proxy${path}`,
+          headers,
+        ),
       close() {
         if (typeof agent === 'object') agent.destroy();
       },

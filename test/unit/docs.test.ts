@@ -7,6 +7,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { chartImage } from '../../tools/image.ts';
 import { REASONS } from '../../src/core/skip-reason.ts';
 import { SUSPECTS } from '../../src/core/suspect-annotations.ts';
+import { FINDINGS } from '../../src/doctor/finding.ts';
 import { LIVE_POD_SKIP_REASONS } from '../../src/reconcile/plan.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -45,6 +46,13 @@ suite('docs/troubleshooting.md, annotations written by hand', () => {
       SUSPECTS.filter((kind) => !page.includes(`\n| \`${kind}\` `)),
       [],
     );
+  });
+});
+
+suite('docs/troubleshooting.md, what doctor finds', () => {
+  test('has a heading for every id', async () => {
+    const page = await read('docs', 'troubleshooting.md');
+    assert.deepEqual(page.match(/(?<=^#### `)[\w-]+(?=`$)/gm)?.toSorted(), Object.keys(FINDINGS).toSorted());
   });
 });
 

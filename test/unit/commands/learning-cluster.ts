@@ -20,6 +20,10 @@ export interface Cluster {
   readonly sites?: Readonly<Record<string, Site>>;
   /** Whether the account may get pods/proxy. */
   readonly mayProxy?: boolean;
+  /** Paths that the account has no right to read. */
+  readonly forbidden?: readonly string[];
+  /** What the Service prometheus:9090 in the namespace monitoring answers, through the API server. */
+  readonly prometheus?: Site;
 }
 
 /** A running API server with one namespace, `shop`. */
@@ -31,6 +35,7 @@ export interface RunningCluster {
   readonly headers: () => IncomingMessage['headers'];
 }
 
+const PROMETHEUS = '/api/v1/namespaces/monitoring/services/prometheus:9090/proxy';
 const PROXY = /^\/api\/v1\/namespaces\/shop\/pods\/([^/:]+:\d+)\/proxy(\/.*)$/;
 
 /** Starts an API server that passes requests on to pods as Kubernetes' does, and ends with the test. */
@@ -54,6 +59,10 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
       headers = request.headers;
       return pass(place, path, response);
     }
+    if (cluster.forbidden?.includes(pathname) === true)
+      return json(response, 403, { kind: 'Status', apiVersion: 'v1', message: 'forbidden' });
+    if (request.url?.startsWith(PROMETHEUS) === true)
+      return (cluster.prometheus?.[request.url.slice(PROMETHEUS.length)] ?? notFound)(response);
     if (pathname.endsWith('/selfsubjectaccessreviews'))
       return json(response, 201, { status: { allowed: cluster.mayProxy ?? true } });
     if (pathname === '/api/v1/namespaces/shop')

@@ -1,0 +1,77 @@
+import type { Verdict, VerdictKey } from '../core/ask/verdict.ts';
+import { VERDICTS } from '../core/ask/verdict.ts';
+import type { Stated } from './check-pod.ts';
+import { finding } from './finding.ts';
+import type { FindingId, Line } from './finding.ts';
+
+/** What asking the endpoint through the API server has shown, or what it needs. */
+export type EndpointAsked = { readonly verdict: Verdict } | { readonly needs: string };
+
+const IDS: Readonly<Record<VerdictKey, FindingId | 'ok' | 'unchecked'>> = {
+  metrics: 'ok',
+  metrics_empty: 'ok',
+  invalid_at_line: 'endpoint-malformed',
+  wrong_content_type: 'endpoint-content-type',
+  not_200: 'endpoint-status',
+  needs_auth: 'endpoint-needs-login',
+  // The API server sends another Host than a scraper, from another address.
+  host_refused: 'endpoint-host',
+  https_only: 'endpoint-tls',
+  redirected_away: 'endpoint-redirects',
+  too_slow: 'endpoint-slow',
+  // The limit is ours: Prometheus has none unless its job sets one.
+  too_large: 'endpoint-too-large',
+  not_found: 'endpoint-not-found',
+  html: 'endpoint-not-metrics',
+  json: 'endpoint-not-metrics',
+  other_text: 'endpoint-not-metrics',
+  catch_all: 'endpoint-not-metrics',
+  refused: 'endpoint-refused',
+  timeout: 'endpoint-timeout',
+  reset: 'endpoint-closes',
+  not_http: 'endpoint-closes',
+  mesh_denied: 'endpoint-mesh',
+  server_error: 'endpoint-status',
+  rate_limited: 'endpoint-status',
+  never_list: 'unchecked',
+  waiting: 'unchecked',
+};
+
+/** What to do, where the verdicts of asking speak of the reconciler or have nothing to say. */
+const TODO: Readonly<Partial<Record<FindingId, string>>> = {
+  'endpoint-refused':
+    'Let the app listen on all addresses, not on 127.0.0.1 alone, or write the port that it has into prometheus.io/port.',
+  'endpoint-not-found': 'Write the path that has the metrics into prometheus.io/path, or switch them on in the app.',
+  'endpoint-not-metrics':
+    'Write the port and path that have the metrics into prometheus.io/port and prometheus.io/path.',
+  'endpoint-status': "Look at the app's log.",
+  'endpoint-closes': 'Write the port that speaks HTTP into prometheus.io/port.',
+  'endpoint-timeout': 'Look at the NetworkPolicies of the namespace: kubectl get networkpolicy',
+  'endpoint-mesh': "Only Prometheus' own word counts in a mesh: look at its page Targets.",
+};
+
+/** Returns what the answer of the annotated endpoint means. `isUp`: the scraper gets its metrics there. `isMeshed`: a sidecar refuses clients outside the mesh. */
+export function checkEndpoint(asked: EndpointAsked, { port, path }: Stated, isUp: boolean, isMeshed: boolean): Line {
+  if ('needs' in asked) return { state: 'unchecked', title: 'the endpoint', needs: asked.needs };
+  const { verdict } = asked;
+  const at = `:${port ?? ''}`;
+  if (verdict.key === 'metrics')
+    return { state: 'ok', title: `answers through the API server: ${verdict.series} series` };
+  const id = IDS[verdict.key];
+  if (id === 'ok') return { state: 'ok', title: 'answers through the API server: an empty page, 0 series' };
+  if (id === 'unchecked')
+    return { state: 'unchecked', title: 'the endpoint', needs: 'an API server that reaches the pod' };
+  const { sentence, remedy } = VERDICTS[verdict.key];
+  // It asks from elsewhere, with another Host: a failure while the scraper says "up" is no finding.
+  if (isUp)
+    return { state: 'ok', title: `answers Prometheus; asked through the API server it does not (${verdict.key})` };
+  const line = verdict.key === 'invalid_at_line' && verdict.line !== undefined ? ` It is line ${verdict.line}.` : '';
+  const status = 'status' in verdict ? ` It is status ${verdict.status}.` : '';
+  const found = finding(
+    isMeshed && id === 'endpoint-closes' ? 'endpoint-mesh' : id,
+    `does not answer with metrics at ${at}${path === '/metrics' ? path : ' at its path'}`,
+    `Asked through the API server: ${sentence.replace('within 2 s', 'in time')}${line}${status}`,
+    '',
+  );
+  return { ...found, todo: TODO[found.id] ?? remedy };
+}

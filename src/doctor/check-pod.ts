@@ -1,0 +1,249 @@
+import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
+import { claims, MARKER_KEY, readMarker } from '../core/annotations/marker.ts';
+import { objectIn, readAskedPod, text } from '../core/ask/asked-pod.ts';
+import { REASONS } from '../core/skip-reason.ts';
+import { readPortNumber } from '../core/pod/port.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import { examineInFull } from '../explain/examine.ts';
+import type { ExaminedInFull } from '../explain/examine.ts';
+import { relate } from '../explain/related.ts';
+import { readWorkloads } from '../manifest/workload.ts';
+import { finding, quoted } from './finding.ts';
+import type { Line } from './finding.ts';
+
+/** Where the annotations send a scraper. */
+export interface Stated {
+  readonly scheme: string;
+  /** Undefined where no port is named and the pod does not declare exactly one. */
+  readonly port: number | undefined;
+  readonly path: string;
+}
+
+/** What is known of the pod's surroundings. */
+export interface PodSurroundings {
+  readonly namespace: string;
+  /** The namespace's object; undefined where it can't be read. */
+  readonly namespaceObject: unknown;
+  readonly rules: Rules;
+  /** Whether some scraper has a target of the pod, whatever the annotations say. */
+  readonly isTarget: boolean;
+  /** Unix time in ms. */
+  readonly now: number;
+}
+
+/** What the pod itself shows. */
+export interface PodChecked {
+  readonly lines: readonly Line[];
+  /** Where the annotations send a scraper; undefined where there are none that count. */
+  readonly stated: Stated | undefined;
+  /** Whether the endpoint and the scraper are to be looked at. */
+  readonly goesOn: boolean;
+}
+
+/** In ms. New pods are annotated, found and scraped within that. */
+const NEW_MS = 2 * 60_000;
+
+/** Returns whether the pod can be too new for its target to be there. */
+export function isNew(pod: unknown, now: number): boolean {
+  const created = Date.parse(text(objectIn(pod, 'metadata').creationTimestamp));
+  return now - created < NEW_MS;
+}
+
+/** Returns what the pod itself shows, up to the first break. */
+export function checkPod(pod: unknown, surroundings: PodSurroundings): PodChecked {
+  const lifecycle = checkLifecycle(pod);
+  if (lifecycle !== undefined) return { lines: [lifecycle], stated: undefined, goesOn: false };
+  const { rules, namespace } = surroundings;
+  const asked = readAskedPod(pod);
+  const stated = readScrapeAnnotations(rules.annotationKeys, asked.annotations);
+  const examined = examine(pod, surroundings);
+  if (examined === undefined) return { lines: [], stated: undefined, goesOn: false };
+  const isStated = (stated.scrape === 'true' || stated.slow === 'true') && stated.negations.length === 0;
+  if (isStated) return annotated(asked.annotations, examined, statedEndpoint(stated, asked.containers));
+  const line = notAnnotated(examined, pod, surroundings);
+  if (surroundings.isTarget)
+    return {
+      lines: [{ state: 'ok', title: 'not annotated, and a target all the same' }],
+      stated: undefined,
+      goesOn: true,
+    };
+  const lines: Line[] = [line];
+  if (surroundings.namespaceObject === undefined)
+    lines.unshift({ state: 'unchecked', title: `labels of namespace ${namespace}`, needs: 'get on namespaces' });
+  return { lines, stated: undefined, goesOn: false };
+}
+
+function checkLifecycle(pod: unknown): Line | undefined {
+  const status = objectIn(pod, 'status');
+  const phase = text(status.phase);
+  if (phase === 'Succeeded' || phase === 'Failed')
+    return finding(
+      'pod-finished',
+      'the pod has finished',
+      `Its phase is ${phase}: nothing serves metrics any more, and its address may be another pod's.`,
+      'Look at a running pod, or set ttlSecondsAfterFinished in its Job.',
+    );
+  const deleted = objectIn(pod, 'metadata').deletionTimestamp;
+  if (deleted !== undefined && deleted !== null)
+    return finding(
+      'pod-terminating',
+      'the pod is being deleted',
+      `Its deletion began at ${quoted(text(deleted))}.`,
+      'Look at the pod that comes in its place.',
+    );
+  if (phase !== 'Running' || text(status.podIP) === '')
+    return finding(
+      'pod-not-running',
+      'the pod does not run yet',
+      `Its phase is ${quoted(phase) || 'unknown'}, and it has ${text(status.podIP) === '' ? 'no address' : 'an address'}.`,
+      `kubectl describe pod ${quoted(text(objectIn(pod, 'metadata').name))}`,
+    );
+  return undefined;
+}
+
+function examine(pod: unknown, { namespace, namespaceObject, rules }: PodSurroundings): ExaminedInFull | undefined {
+  // The items of a list come without apiVersion and kind.
+  const asPod = { ...objectIn({ pod }, 'pod'), apiVersion: 'v1', kind: 'Pod' };
+  const { workloads } = readWorkloads([{ value: asPod, line: 1 }]);
+  const { others } = readWorkloads(
+    namespaceObject === undefined
+      ? []
+      : [
+          {
+            value: { ...objectIn({ namespaceObject }, 'namespaceObject'), apiVersion: 'v1', kind: 'Namespace' },
+            line: 1,
+          },
+        ],
+  );
+  const [workload] = workloads;
+  if (workload === undefined) return undefined;
+  return examineInFull(
+    { workload, file: '' },
+    { rules, related: relate(others, namespace), mesh: false, defaultNamespace: namespace },
+  );
+}
+
+function statedEndpoint(
+  stated: ReturnType<typeof readScrapeAnnotations>,
+  containers: ReturnType<typeof readAskedPod>['containers'],
+): Stated {
+  const declared = [...new Set(containers.flatMap(({ ports }) => ports.map(({ number }) => number)))];
+  const only = declared.length === 1 ? declared[0] : undefined;
+  return {
+    scheme: stated.scheme ?? 'http',
+    port: stated.port === undefined ? only : readPortNumber(stated.port),
+    path: stated.path ?? '/metrics',
+  };
+}
+
+/** Returns the endpoint as it is printed: `http :8080/metrics`. */
+function titleOf({ scheme, port, path }: Stated): string {
+  return `${quoted(scheme)} :${port ?? '(no port)'}${quoted(path)}`;
+}
+
+function annotated(
+  annotations: ReadonlyMap<string, string>,
+  { decision, warnings, advice }: ExaminedInFull,
+  stated: Stated,
+): PodChecked {
+  const reason = decision.outcome === 'skip' ? decision.reason : undefined;
+  if (reason === 'conflicting_keys' || reason === 'bad_port_annotation')
+    return {
+      lines: [
+        finding(
+          'annotation-unusable',
+          'the annotations cannot be used',
+          quotedAll([REASONS[reason], ...warnings]),
+          advice.sentences[0] ?? 'Correct the annotation.',
+        ),
+      ],
+      stated,
+      goesOn: false,
+    };
+  const marker = readMarker(annotations.get(MARKER_KEY));
+  const isOurs = marker !== undefined && claims(marker, annotations);
+  const isWhole = isOurs && Object.entries(marker.added).every(([key, value]) => annotations.get(key) === value);
+  const by = isOurs ? `annotated by autoscrape, rule ${quoted(marker.rule)}` : 'annotated by its author';
+  const lines: Line[] = [{ state: 'ok', title: `${by}: ${titleOf(stated)}` }];
+  if (isOurs && !isWhole)
+    lines.push(
+      finding(
+        'annotation-changed',
+        'the annotations were changed since',
+        REASONS.changed_since,
+        'Remove autoscrape.io/injected from the manifest that brought it, or the annotations that it lists.',
+      ),
+    );
+  else if (warnings.length > 0)
+    lines.push(
+      finding(
+        'annotation-suspect',
+        'the annotations are probably not right',
+        quotedAll(warnings),
+        'Correct what is named, in the pod template: autoscrape leaves what an author wrote.',
+      ),
+    );
+  return { lines, stated, goesOn: true };
+}
+
+/** Warnings are our own sentences, one line each. */
+function quotedAll(sentences: readonly string[]): string {
+  return sentences.join(' ');
+}
+
+function notAnnotated(
+  { decision, optIn, advice, warnings }: ExaminedInFull,
+  pod: unknown,
+  { namespace, now }: PodSurroundings,
+): Line {
+  const title = 'not annotated';
+  const found =
+    decision.outcome === 'annotate'
+      ? `By the rules it would be annotated: rule ${decision.rule}, port ${decision.endpoints[0].port}.`
+      : `By the rules it is skipped (${decision.reason}): ${REASONS[decision.reason]}`;
+  const command = `kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;
+  if (optIn === 'never')
+    return finding(
+      'namespace-excluded',
+      title,
+      `In namespace ${namespace} no pod is ever annotated.`,
+      'Write the annotations into the pod template yourself.',
+    );
+  if (decision.outcome === 'skip' && (decision.reason === 'opted_out' || decision.reason === 'declined'))
+    return finding('pod-opted-out', title, found, advice.sentences[0] ?? '');
+  if (optIn === 'no')
+    return finding(
+      'namespace-not-opted-in',
+      title,
+      `Namespace ${namespace} is not opted in by the label autoscrape.io/inject. ${found}`,
+      command,
+    );
+  if (optIn === 'unknown')
+    return finding(
+      'namespace-not-opted-in',
+      title,
+      `Namespace ${namespace} has a label autoscrape.io/inject that means neither yes nor no. ${found}`,
+      `${command} --overwrite`,
+    );
+  if (decision.outcome === 'skip')
+    return finding(
+      'no-endpoint',
+      title,
+      quotedAll([found, ...warnings]),
+      advice.sentences[0] ?? 'autoscrape explain -v',
+    );
+  const hint = decision.confirm ? ' The rule only hints: where asking is on, the pod is asked first.' : '';
+  if (isNew(pod, now))
+    return finding(
+      'pod-new',
+      title,
+      `The pod is younger than two minutes. ${found}${hint}`,
+      'Run this again in a minute.',
+    );
+  return finding(
+    'pod-missed',
+    title,
+    `${found}${hint} Nobody has done it.`,
+    `autoscrape reconcile --once -n ${namespace}`,
+  );
+}

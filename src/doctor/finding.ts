@@ -1,0 +1,98 @@
+// What a check says. The ids are public: scripts rely on them, and docs/troubleshooting.md has a heading for each.
+
+/** Every finding by its stable id, with how bad it is: only a cross makes the exit code 1. */
+export const FINDINGS = {
+  'pod-terminating': 'warning',
+  'pod-finished': 'warning',
+  'pod-not-running': 'warning',
+  'pod-opted-out': 'warning',
+  'pod-new': 'warning',
+  'pod-missed': 'cross',
+  'namespace-not-opted-in': 'cross',
+  'namespace-excluded': 'cross',
+  'no-endpoint': 'cross',
+  'annotation-unusable': 'cross',
+  'annotation-changed': 'warning',
+  'annotation-suspect': 'warning',
+  'endpoint-refused': 'cross',
+  'endpoint-not-found': 'cross',
+  'endpoint-not-metrics': 'cross',
+  'endpoint-malformed': 'cross',
+  'endpoint-content-type': 'cross',
+  'endpoint-status': 'cross',
+  'endpoint-needs-login': 'cross',
+  'endpoint-tls': 'cross',
+  'endpoint-redirects': 'cross',
+  'endpoint-slow': 'cross',
+  'endpoint-closes': 'cross',
+  'endpoint-host': 'warning',
+  'endpoint-too-large': 'warning',
+  'endpoint-timeout': 'warning',
+  'endpoint-mesh': 'warning',
+  'annotations-not-read': 'cross',
+  'target-dropped': 'cross',
+  'target-not-discovered': 'cross',
+  'target-missing': 'cross',
+  'target-not-yet': 'warning',
+  'target-elsewhere': 'warning',
+  'target-doubled': 'warning',
+  'target-refused': 'cross',
+  'target-unreachable': 'cross',
+  'target-timeout': 'cross',
+  'target-certificate': 'cross',
+  'target-tls': 'cross',
+  'target-closed': 'cross',
+  'target-status': 'cross',
+  'target-limit': 'cross',
+  'target-content-type': 'cross',
+  'target-malformed': 'cross',
+  'target-down': 'cross',
+} as const satisfies Record<string, 'warning' | 'cross'>;
+
+/** A key of {@link FINDINGS}. */
+export type FindingId = keyof typeof FINDINGS;
+
+/** Something that is not as it should be. */
+export interface Finding {
+  readonly state: 'warning' | 'cross';
+  readonly id: FindingId;
+  readonly title: string;
+  /** What is so, with who says it. */
+  readonly because: string;
+  /** One thing to do. */
+  readonly todo: string;
+}
+
+/** One line of the way from the pod to its series. */
+export type Line =
+  | Finding
+  | { readonly state: 'ok'; readonly title: string }
+  | { readonly state: 'unchecked'; readonly title: string; readonly needs: string }
+  | { readonly state: 'unreached'; readonly title: string };
+
+/** What was found about one pod. */
+export interface PodReport {
+  readonly namespace: string;
+  readonly name: string;
+  readonly lines: readonly Line[];
+  /** Whether it is scraped; undefined where that could not be read. */
+  readonly scraped: boolean | undefined;
+  /** The answer in a sentence without the pod's name. */
+  readonly answer: string;
+}
+
+/** Returns the finding with its level. */
+export function finding(id: FindingId, title: string, because: string, todo: string): Finding {
+  return { state: FINDINGS[id], id, title, because, todo };
+}
+
+/** Longest text of others that is printed, in characters. */
+const MAX_QUOTED = 120;
+
+/** Returns text that a server wrote, as one line of at most 120 printable ASCII characters; others are escaped. */
+export function quoted(text: string): string {
+  const shown = text
+    .slice(0, MAX_QUOTED)
+    .replaceAll(/[^\u0020-\u007E]/g, (letter) => `\\u${(letter.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+  return shown.length > MAX_QUOTED || text.length > MAX_QUOTED ? `${shown.slice(0, MAX_QUOTED - 3)}...` : shown;
+}

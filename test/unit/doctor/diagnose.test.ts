@@ -1,0 +1,414 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { VERDICTS } from '../../../src/core/ask/verdict.ts';
+import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import { diagnose } from '../../../src/doctor/diagnose.ts';
+import type { Diagnosing } from '../../../src/doctor/diagnose.ts';
+import type { PodReport } from '../../../src/doctor/finding.ts';
+import { FINDINGS, quoted } from '../../../src/doctor/finding.ts';
+import { renderReports } from '../../../src/doctor/render.ts';
+import { readActive, readDropped, readsAnnotations } from '../../../src/doctor/scraper.ts';
+import type { Dropped, Target } from '../../../src/doctor/scraper.ts';
+import { readTarget, selectPods } from '../../../src/doctor/select-pods.ts';
+import { defaultRules } from '../../../src/rules/shipped.ts';
+
+const NOW = Date.parse('2026-01-01T01:00:00Z');
+const rules = defaultRules();
+const WRITTEN = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '8080' };
+const PORTS = [{ name: 'metrics', containerPort: 8080 }];
+
+interface PodWords {
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ports?: readonly object[];
+  readonly status?: object;
+  readonly metadata?: object;
+  readonly sidecar?: string;
+}
+
+function pod({ annotations = WRITTEN, labels = {}, ports = PORTS, status, metadata, sidecar }: PodWords = {}) {
+  return {
+    metadata: {
+      name: 'orders-1',
+      uid: 'u1',
+      labels,
+      annotations,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      ...metadata,
+    },
+    spec: {
+      containers: [{ name: 'app', image: 'app:1', ports }, ...(sidecar === undefined ? [] : [{ name: sidecar }])],
+    },
+    status: { phase: 'Running', podIP: '10.1.2.3', ...status },
+  };
+}
+
+const OPTED_IN = { metadata: { name: 'shop', labels: { 'autoscrape.io/inject': 'enabled' } } };
+
+function target(words: Partial<Target> = {}): Target {
+  return {
+    pool: 'kubernetes-pods',
+    url: 'http://10.1.2.3:8080/metrics',
+    health: 'up',
+    error: '',
+    scrapedAt: NOW - 3000,
+    discovered: {},
+    ...words,
+  };
+}
+
+function down(error: string): readonly Target[] {
+  return [target({ health: 'down', error })];
+}
+
+const METRICS: Verdict = { key: 'metrics', format: 'text', series: 214, beyondRuntime: true, sure: true };
+const NONE_DROPPED: Dropped = { targets: [], isCut: false };
+
+interface Situation {
+  /** The namespace's name. */
+  readonly name?: string;
+  readonly pod?: PodWords;
+  readonly namespace?: unknown;
+  readonly verdict?: Verdict;
+  readonly active?: readonly Target[];
+  readonly dropped?: Dropped;
+  readonly reads?: boolean;
+  readonly scraper?: Diagnosing['scraper'];
+}
+
+async function look(situation: Situation): Promise<PodReport> {
+  const { verdict = METRICS, active = [target()], dropped = NONE_DROPPED, reads = true } = situation;
+  return diagnose(pod(situation.pod), {
+    namespace: situation.name ?? 'shop',
+    namespaceObject: 'namespace' in situation ? situation.namespace : OPTED_IN,
+    rules,
+    scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, reads },
+    ask: () => Promise.resolve({ verdict }),
+    now: NOW,
+  });
+}
+
+function ids({ lines }: PodReport): readonly string[] {
+  return lines.flatMap((line) => ('id' in line ? [line.id] : []));
+}
+
+/** A pod without annotations for which there is no target. */
+const BARE = { pod: { annotations: {} }, active: [] };
+const GONE = { active: [] };
+const STATUS = { status: 500 };
+
+/** What is wrong, and the only id that may be named. */
+const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof typeof FINDINGS])[] = [
+  ['a finished pod', { pod: { status: { phase: 'Succeeded' } } }, 'pod-finished'],
+  ['a failed pod', { pod: { status: { phase: 'Failed' } } }, 'pod-finished'],
+  ['a pod that ends', { pod: { metadata: { deletionTimestamp: '2026-01-01T00:59:00Z' } } }, 'pod-terminating'],
+  ['a pod that waits', { pod: { status: { phase: 'Pending' } } }, 'pod-not-running'],
+  ['a pod without address', { pod: { status: { podIP: '' } } }, 'pod-not-running'],
+  ['a pod that was missed', BARE, 'pod-missed'],
+  [
+    'a pod of a minute ago',
+    { pod: { annotations: {}, metadata: { creationTimestamp: '2026-01-01T00:59:00Z' } }, active: [] },
+    'pod-new',
+  ],
+  [
+    'a pod that is opted out',
+    { pod: { annotations: {}, labels: { 'autoscrape.io/inject': 'false' } }, active: [] },
+    'pod-opted-out',
+  ],
+  [
+    'an author who declines',
+    { pod: { annotations: { 'prometheus.io/scrape': 'false' } }, active: [] },
+    'pod-opted-out',
+  ],
+  ['a namespace without the label', { ...BARE, namespace: { metadata: { name: 'shop' } } }, 'namespace-not-opted-in'],
+  [
+    'a label that means nothing',
+    { ...BARE, namespace: { metadata: { name: 'shop', labels: { 'autoscrape.io/inject': 'on' } } } },
+    'namespace-not-opted-in',
+  ],
+  ['a pod without metrics', { pod: { annotations: {}, ports: [] }, active: [] }, 'no-endpoint'],
+  [
+    'two spellings of one key',
+    { pod: { annotations: { ...WRITTEN, 'prometheus_io/port': '9090' } } },
+    'annotation-unusable',
+  ],
+  [
+    'a port that no container declares',
+    {
+      pod: { annotations: { ...WRITTEN, 'prometheus.io/port': '9999' } },
+      active: [target({ url: 'http://10.1.2.3:9999/metrics' })],
+    },
+    'annotation-suspect',
+  ],
+  [
+    'a marker of annotations that are not all there',
+    {
+      pod: {
+        annotations: {
+          ...WRITTEN,
+          'autoscrape.io/injected': JSON.stringify({
+            rule: 'metrics-port',
+            added: { ...WRITTEN, 'prometheus.io/path': '/x' },
+          }),
+        },
+      },
+    },
+    'annotation-changed',
+  ],
+  ['a namespace of the system', { ...BARE, name: 'kube-system' }, 'namespace-excluded'],
+  ['no pool that reads annotations', { ...GONE, reads: false }, 'annotations-not-read'],
+  [
+    'every pool drops it',
+    { ...GONE, dropped: { targets: [{ pool: 'a', discovered: {} }], isCut: false } },
+    'target-dropped',
+  ],
+  ['discovery sees nothing', GONE, 'target-not-discovered'],
+  ['a cut list', { ...GONE, dropped: { targets: [], isCut: true } }, 'target-missing'],
+  ['a target not asked yet', { active: [target({ health: 'unknown', scrapedAt: undefined })] }, 'target-not-yet'],
+  [
+    'a new pod without a target',
+    { ...GONE, pod: { metadata: { creationTimestamp: '2026-01-01T00:59:00Z' } } },
+    'target-not-yet',
+  ],
+  ['another path', { active: [target({ url: 'http://10.1.2.3:8080/other' })] }, 'target-elsewhere'],
+  ['scraped twice', { active: [target(), target({ pool: 'serviceMonitor/shop/orders/0' })] }, 'target-doubled'],
+  ...(
+    [
+      ['dial tcp 10.1.2.3:8080: connect: connection refused', 'target-refused'],
+      ['dial tcp 10.1.2.3:8080: connect: no route to host', 'target-unreachable'],
+      ['context deadline exceeded', 'target-timeout'],
+      ['dial tcp 10.1.2.3:8080: i/o timeout', 'target-timeout'],
+      ['x509: cannot validate certificate for 10.1.2.3 because it does not contain any IP SANs', 'target-certificate'],
+      ['http: server gave HTTP response to HTTPS client', 'target-tls'],
+      ['EOF', 'target-closed'],
+      ['read tcp: connection reset by peer', 'target-closed'],
+      ['server returned HTTP status 404 Not Found', 'target-status'],
+      ['sample limit exceeded', 'target-limit'],
+      ['target_limit exceeded (number of targets: 3, limit: 1)', 'target-limit'],
+      [
+        'received unsupported Content-Type "text/html" and no fallback_scrape_protocol specified',
+        'target-content-type',
+      ],
+      ['expected timestamp or new record, got "MNAME"', 'target-malformed'],
+      ['"INVALID" is not a valid start token', 'target-malformed'],
+      ['something new', 'target-down'],
+    ] as const
+  ).map(([error, id]) => [`Prometheus says: ${error}`, { active: down(error) }, id] as const),
+  ...(
+    [
+      [{ key: 'refused' }, 'endpoint-refused'],
+      [{ key: 'not_found', status: 404 }, 'endpoint-not-found'],
+      [{ key: 'html' }, 'endpoint-not-metrics'],
+      [{ key: 'json' }, 'endpoint-not-metrics'],
+      [{ key: 'other_text' }, 'endpoint-not-metrics'],
+      [{ key: 'catch_all' }, 'endpoint-not-metrics'],
+      [{ key: 'invalid_at_line', line: 3 }, 'endpoint-malformed'],
+      [{ key: 'wrong_content_type', contentType: 'blank' }, 'endpoint-content-type'],
+      [{ key: 'not_200', status: 204 }, 'endpoint-status'],
+      [{ key: 'server_error', ...STATUS }, 'endpoint-status'],
+      [{ key: 'rate_limited', status: 429 }, 'endpoint-status'],
+      [{ key: 'needs_auth', status: 401 }, 'endpoint-needs-login'],
+      [{ key: 'https_only' }, 'endpoint-tls'],
+      [{ key: 'redirected_away', status: 302 }, 'endpoint-redirects'],
+      [{ key: 'too_slow', answered: true }, 'endpoint-slow'],
+      [{ key: 'reset' }, 'endpoint-closes'],
+      [{ key: 'not_http' }, 'endpoint-closes'],
+    ] as const
+  ).map(([verdict, id]) => [`the endpoint: ${verdict.key}`, { verdict, active: [] }, id] as const),
+];
+
+suite('doctor', () => {
+  for (const [fault, situation, id] of FAULTS) {
+    test(`${fault}: ${id} is named, and nothing else`, async () => {
+      const report = await look(situation);
+      assert.deepEqual(ids(report), [id]);
+      const states = report.lines.map(({ state }) => state);
+      const isCross = FINDINGS[id] === 'cross';
+      assert.equal(states.includes('cross'), isCross);
+      if (isCross) {
+        assert.equal(report.scraped, false);
+        assert.match(report.answer, new RegExp(`^not scraped: .* \\(${id}\\)$`));
+        // Nothing is judged after the break.
+        assert.deepEqual(
+          states.slice(states.indexOf('cross') + 1).filter((state) => state !== 'unreached'),
+          [],
+        );
+      }
+      const found = report.lines.find((line) => 'id' in line);
+      assert.ok(found !== undefined && 'todo' in found && found.todo !== '' && found.because !== '');
+    });
+  }
+
+  test('a healthy pod has ticks only, and the answer says since when', async () => {
+    const report = await look({});
+    assert.equal(
+      renderReports([report]),
+      [
+        'shop/orders-1',
+        '  ✔ annotated by its author: http :8080/metrics',
+        '  ✔ answers through the API server: 214 series',
+        '  ✔ Prometheus monitoring/p says up, 3 s ago: http://10.1.2.3:8080/metrics in pool kubernetes-pods',
+        'shop/orders-1 is scraped: up, 3 s ago',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('a break is shown with what is so, what to do, and what was not reached', async () => {
+    const report = await look({ verdict: { key: 'refused' }, active: down('connect: connection refused') });
+    assert.equal(
+      renderReports([report]),
+      [
+        'shop/orders-1',
+        '  ✔ annotated by its author: http :8080/metrics',
+        '  ✖ does not answer with metrics at :8080/metrics  [endpoint-refused]',
+        '    Asked through the API server: Nothing takes connections there. Prometheus monitoring/p says "connect: connection refused".',
+        '    → Let the app listen on all addresses, not on 127.0.0.1 alone, or write the port that it has into prometheus.io/port.',
+        '  – not reached: Prometheus',
+        'shop/orders-1 is not scraped: does not answer with metrics at :8080/metrics (endpoint-refused)',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('the line says whether autoscrape or an author annotated the pod', async () => {
+    const marker = JSON.stringify({ rule: 'metrics-port', added: WRITTEN });
+    const { lines } = await look({ pod: { annotations: { ...WRITTEN, 'autoscrape.io/injected': marker } } });
+    assert.equal(lines[0]?.title, 'annotated by autoscrape, rule metrics-port: http :8080/metrics');
+  });
+
+  for (const key of Object.keys(VERDICTS) as (keyof typeof VERDICTS)[]) {
+    test(`an answer to the API server (${key}) is no finding while Prometheus says up`, async () => {
+      const verdict = key === 'metrics' ? METRICS : ({ key, status: 404 } as Verdict);
+      const report = await look({ verdict });
+      assert.deepEqual([ids(report), report.scraped], [[], true]);
+    });
+  }
+
+  test('what perhaps only the API server cannot reach is a warning, and Prometheus has the last word', async () => {
+    for (const [verdict, id] of [
+      [{ key: 'timeout' }, 'endpoint-timeout'],
+      [{ key: 'mesh_denied', status: 403 }, 'endpoint-mesh'],
+      [{ key: 'host_refused', status: 400 }, 'endpoint-host'],
+      [{ key: 'too_large', what: 'page' }, 'endpoint-too-large'],
+    ] as const) {
+      const report = await look({ verdict, active: down('context deadline exceeded') });
+      assert.deepEqual(ids(report), [id, 'target-timeout']);
+    }
+    const meshed = await look({ verdict: { key: 'reset' }, pod: { sidecar: 'istio-proxy' }, active: down('EOF') });
+    assert.deepEqual(ids(meshed), ['endpoint-mesh', 'target-closed']);
+  });
+
+  test('an annotated endpoint without metrics is no break while the pod is scraped at another', async () => {
+    const report = await look({
+      verdict: { key: 'not_found', status: 404 },
+      active: [target({ url: 'http://10.1.2.3:9090/metrics' })],
+    });
+    assert.deepEqual(ids(report), ['endpoint-not-found', 'target-elsewhere']);
+    assert.deepEqual([report.scraped, report.lines.some(({ state }) => state === 'cross')], [true, false]);
+  });
+
+  test('a pod without annotations that a monitor scrapes is no finding', async () => {
+    const report = await look({ pod: { annotations: {} }, active: [target({ pool: 'podMonitor/shop/orders/0' })] });
+    assert.deepEqual([ids(report), report.scraped], [[], true]);
+  });
+
+  test('a Prometheus that was not asked leaves the answer open, and is no cross', async () => {
+    const report = await look({ scraper: { title: 'Prometheus', needs: 'list on services' } });
+    assert.deepEqual([ids(report), report.scraped], [[], undefined]);
+    assert.match(
+      renderReports([report]),
+      /– not checked: Prometheus \(needs list on services\)\nshop\/orders-1 cannot tell/,
+    );
+  });
+
+  test('a namespace that could not be read is said to be unchecked', async () => {
+    const report = await look({ ...BARE, namespace: undefined });
+    assert.deepEqual(report.lines[0], {
+      state: 'unchecked',
+      title: 'labels of namespace shop',
+      needs: 'get on namespaces',
+    });
+  });
+
+  test('an undeclared port is named as the probable reason for being dropped, with what to write', async () => {
+    const report = await look({
+      pod: { ports: [] },
+      active: [],
+      dropped: { targets: [{ pool: 'kubernetes-pods', discovered: {} }], isCut: false },
+    });
+    const found = report.lines.find((line) => 'id' in line);
+    assert.match(found?.because ?? '', /\(kubernetes-pods\) drops it\. No container declares port 8080/);
+    assert.match(found?.todo ?? '', /containerPort: 8080/);
+  });
+
+  test('what a server wrote is printed as one short line of ASCII', async () => {
+    const report = await look({ active: down(`\u001B[2J\n${'x'.repeat(500)}`) });
+    const text = renderReports([report]);
+    assert.ok(!text.includes('\u001B') && !text.includes('x'.repeat(121)));
+    assert.equal(quoted('a\u001Bb'), String.raw`a\u001bb`);
+    assert.ok(quoted('\n'.repeat(200)).length <= 120);
+  });
+});
+
+test('every finding that a check can have is in a table above', () => {
+  const told = new Set([
+    ...FAULTS.map(([, , id]) => id),
+    'endpoint-host',
+    'endpoint-too-large',
+    'endpoint-timeout',
+    'endpoint-mesh',
+  ]);
+  assert.deepEqual(
+    Object.keys(FINDINGS).filter((id) => !told.has(id)),
+    [],
+  );
+});
+
+function config(rule: string) {
+  return { data: { yaml: `source_labels: [${rule}]` } };
+}
+
+test('Prometheus’ answers are read, and other answers are not taken for empty ones', () => {
+  for (const read of [readActive, readDropped, (answer: unknown) => readsAnnotations(answer, 'prometheus.io/scrape')])
+    for (const answer of [
+      null,
+      '<html>',
+      {},
+      { data: {} },
+      { data: { activeTargets: 3, droppedTargets: {}, yaml: [] } },
+    ])
+      assert.equal(read(answer), undefined);
+  const targets = readActive({
+    data: { activeTargets: [{ scrapePool: 'p', health: 'unknown', lastScrape: '0001-01-01T00:00:00Z' }, 7] },
+  });
+  assert.deepEqual(targets, [
+    { pool: 'p', url: '', health: 'unknown', error: '', scrapedAt: undefined, discovered: {} },
+  ]);
+  assert.equal(readDropped({ data: { droppedTargets: [], droppedTargetCounts: { p: 4 } } })?.isCut, true);
+  assert.equal(readDropped({ data: { droppedTargets: [] } })?.isCut, false);
+  const key = 'prometheus.io/scrape';
+  assert.equal(readsAnnotations(config('__meta_kubernetes_pod_annotation_prometheus_io_scrape'), key), true);
+  assert.equal(readsAnnotations(config('__meta_kubernetes_service_annotation_prometheus_io_scrape'), key), false);
+  assert.equal(readsAnnotations(config('__meta_kubernetes_pod_annotation_prometheus_io_scrape_slow'), key), false);
+});
+
+test('a target is a pod or a workload as kubectl writes it', () => {
+  assert.deepEqual(readTarget('shop-1'), { ok: true, value: { kind: 'Pod', name: 'shop-1' } });
+  assert.deepEqual(readTarget('deploy/shop'), { ok: true, value: { kind: 'Deployment', name: 'shop' } });
+  assert.deepEqual(readTarget('STS/db'), { ok: true, value: { kind: 'StatefulSet', name: 'db' } });
+  for (const bad of ['', 'service/x', 'deploy/', 'a/b/c', 'pod/../x', '-n']) assert.equal(readTarget(bad).ok, false);
+});
+
+function owned(kind: string, name: string, labels = {}) {
+  return pod({ labels, metadata: { ownerReferences: [{ kind, name, controller: true }] } });
+}
+
+test('a workload’s pods are those of its owners', () => {
+  const mine = owned('ReplicaSet', 'shop-5d4', { 'pod-template-hash': '5d4' });
+  const all = [mine, owned('StatefulSet', 'shop'), owned('ReplicaSet', 'other-5d4', { 'pod-template-hash': '5d4' })];
+  assert.deepEqual(selectPods({ kind: 'Deployment', name: 'shop' }, all), [mine]);
+  assert.deepEqual(selectPods({ kind: 'ReplicaSet', name: 'shop-5d4' }, all), [mine]);
+  assert.deepEqual(selectPods({ kind: 'StatefulSet', name: 'shop' }, all), [all[1]]);
+  assert.deepEqual(selectPods({ kind: 'DaemonSet', name: 'shop' }, all), []);
+});
