@@ -1,7 +1,9 @@
+{{/* `global` is a parent chart's, for all of its subcharts: its registry wins, its lists come first, and of its node selector the keys that
+the values here don't have. */}}
 {{- define "autoscrape.image" -}}
 {{- $image := .Values.image -}}
 {{- $name := $image.repository -}}
-{{- if $image.registry }}{{ $name = printf "%s/%s" $image.registry $name }}{{ end -}}
+{{- with (.Values.global | default dict).imageRegistry | default $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{ $name }}@{{ $image.digest }}
 {{- else -}}
@@ -30,7 +32,28 @@ annotations:
 
 {{/* The node selector of a pod. The image is for Linux alone, and a cluster may have Windows nodes too. Call with root and values. */}}
 {{- define "autoscrape.nodeSelector" -}}
-{{- merge (dict) .values.nodeSelector (dict "kubernetes.io/os" "linux") | toYaml -}}
+{{- $global := (.root.Values.global | default dict).nodeSelector | default dict -}}
+{{- merge (dict) .values.nodeSelector $global (dict "kubernetes.io/os" "linux") | toYaml -}}
+{{- end -}}
+
+{{/* The field `imagePullSecrets` of a pod, on a line of its own, or nothing. Call with root. Some parent charts list bare names. */}}
+{{- define "autoscrape.imagePullSecrets" -}}
+{{- $secrets := list -}}
+{{- range concat ((.root.Values.global | default dict).imagePullSecrets | default list) .root.Values.imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $secrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The field `tolerations` of a pod, on a line of its own, or nothing. Call with root and values. */}}
+{{- define "autoscrape.tolerations" -}}
+{{- with concat ((.root.Values.global | default dict).tolerations | default list) .values.tolerations | uniq }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* The field `replicas` of a Deployment. Where the value is null it belongs to an autoscaler or to `kubectl scale`: offline it is left
@@ -53,19 +76,13 @@ replicas: {{ int $live.spec.replicas }}
 enableServiceLinks: false
 securityContext:
   {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
-{{- with .root.Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "autoscrape.imagePullSecrets" . }}
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
 nodeSelector:
   {{- include "autoscrape.nodeSelector" . | nindent 2 }}
-{{- with .values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "autoscrape.tolerations" . }}
 {{- with .values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}

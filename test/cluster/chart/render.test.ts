@@ -289,6 +289,30 @@ suite('the webhook', () => {
     });
   });
 
+  test("like every pod takes a parent chart's registry, pull secrets, node selector and tolerations", async () => {
+    const objects = await render(await ci('global'));
+    const specs = [
+      at(one(objects, 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'spec'),
+      at(one(objects, 'Deployment', 'autoscrape-reconciler'), 'spec', 'template', 'spec'),
+      at(one(objects, 'Pod'), 'spec'),
+    ];
+    for (const spec of specs) {
+      assert.match(String(at(spec, 'containers', 0, 'image')), /^mirror\.example\.com\/autoscrape\/autoscrape:/);
+      assert.deepEqual(at(spec, 'imagePullSecrets'), [{ name: 'mirror' }, { name: 'plain' }, { name: 'own' }]);
+    }
+    const infra = { key: 'infra', operator: 'Exists' };
+    const own = { key: 'own', operator: 'Exists' };
+    assert.deepEqual(
+      specs.map((spec) => at(spec, 'tolerations')),
+      [[infra, own], [infra], [infra, own]],
+    );
+    assert.deepEqual(
+      specs.map((spec) => at(spec, 'nodeSelector', 'zone')),
+      ['b', 'a', 'b'],
+    );
+    for (const spec of specs) assert.equal(at(spec, 'nodeSelector', 'pool'), 'infra');
+  });
+
   test('with a priority class of the system gets the quota that GKE asks for, but not in kube-system', async () => {
     const both = await ci('autoscaled');
     assert.deepEqual(await quotas(both), [['system-cluster-critical', 'system-node-critical']]);
