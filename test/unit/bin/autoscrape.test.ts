@@ -41,6 +41,13 @@ test('runs from any folder, with paths relative to it', async () => {
   assert.deepEqual([code, stdout, stderr], [0, 'deployment.apps/shop\n', '']);
 });
 
+test('kubectl finds it as a plugin, which runs through the link that npm makes', async (t) => {
+  const link = join(await temporaryFolder(t), 'kubectl-autoscrape');
+  await symlink(join(ROOT, packageJson.bin['kubectl-autoscrape']), link);
+  const { code, stdout, stderr } = await start([link, 'version'], ROOT);
+  assert.deepEqual([code, stdout, stderr], [0, `${packageJson.version}\n`, '']);
+});
+
 test('an old Node is reported in one sentence', async (t) => {
   const { code, stdout, stderr } = await start([OLD, await copied(t), 'version'], ROOT);
   const needed = packageJson.engines.node.slice(2);
