@@ -35,6 +35,7 @@ const pod = {
 };
 const process = {
   ...pod,
+  deploymentAnnotations: Labels,
   extraArgs: z.array(Text),
   extraVolumes: KubernetesList,
   extraVolumeMounts: KubernetesList,
@@ -78,6 +79,7 @@ const Values = z.strictObject({
   fullnameOverride: z.string().regex(/^(autoscrape([-a-z0-9]*[a-z0-9])?)?$/),
   commonLabels: Labels,
   commonAnnotations: Labels,
+  revisionHistoryLimit: z.int().min(0),
   podSecurityContext: KubernetesObject,
   securityContext: KubernetesObject,
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),

@@ -380,6 +380,8 @@ suite('the webhook', () => {
       assert.ok(list(container(deployment), 'volumeMounts').some((mount) => at(mount, 'name') === 'scratch'));
       assert.equal(at(spec, 'priorityClassName'), 'system-cluster-critical');
       assert.deepEqual(at(spec, 'nodeSelector'), { 'kubernetes.io/os': 'linux' });
+      assert.equal(at(deployment, 'spec', 'revisionHistoryLimit'), 5);
+      assert.equal(at(deployment, 'metadata', 'annotations', 'example.com/reloader'), 'auto');
       assert.equal(list(spec, 'tolerations').length, 1);
       assert.deepEqual(at(spec, 'topologySpreadConstraints', 0, 'topologyKey'), 'example.com/rack');
       assert.deepEqual(at(spec, 'imagePullSecrets'), [{ name: 'registry' }]);
