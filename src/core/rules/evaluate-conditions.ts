@@ -38,6 +38,7 @@ export interface Match {
 }
 
 const NO_GROUPS: ReadonlyMap<string, string> = new Map();
+const NO_PORTS: readonly NamedPort[] = [];
 
 /**
  * Returns the match where all conditions hold in the container, the first condition that fails, or
@@ -119,11 +120,11 @@ function declared({ candidates, work }: Container): NamedPort[] {
   return spend(work, EACH * candidates.length) ? candidates.map(({ number }) => ({ port: number })) : [];
 }
 
-function byName(pattern: Pattern, container: Container): NamedPort[] {
-  const named: NamedPort[] = [];
+function byName(pattern: Pattern, container: Container): readonly NamedPort[] {
+  let named: NamedPort[] | undefined;
   for (const { name, number } of container.candidates)
-    if (name !== '' && pattern.matches(name, container.work)) named.push({ port: number });
-  return distinct(named);
+    if (name !== '' && pattern.matches(name, container.work)) (named ??= []).push({ port: number });
+  return named === undefined ? NO_PORTS : distinct(named);
 }
 
 const MANAGEMENT = /(?:^|-)(?:metrics|prom|prometheus|actuator|management|mgmt)(?:-|$)/;
@@ -176,15 +177,15 @@ function besideOther(pattern: Pattern, named: readonly NamedPort[], { ports, wor
   return isAlone ? named.filter(({ port }) => port !== first.number) : named;
 }
 
-function byProbe(pattern: Pattern, container: Container): NamedPort[] {
-  const named: NamedPort[] = [];
+function byProbe(pattern: Pattern, container: Container): readonly NamedPort[] {
+  let named: NamedPort[] | undefined;
   for (const probe of container.probes) {
     const groups = pattern.groups(probe.path, container.work);
     if (groups === undefined) continue;
     const number = probedPort(probe, container);
-    if (number !== undefined) named.push({ port: number, groups });
+    if (number !== undefined) (named ??= []).push({ port: number, groups });
   }
-  return distinct(named);
+  return named === undefined ? NO_PORTS : distinct(named);
 }
 
 /** A pattern with a group `port` names the port; one without it must only match. */

@@ -39,21 +39,11 @@ export type RuleResult =
   | RuleMatch
   /** Something is known of the container's metrics, and it has no endpoint that can be scraped. */
   | NoEndpointKnown
-  | { readonly kind: 'failed'; readonly condition: FailedCondition };
+  /** A string, for which nothing is allocated: most rules fail in most containers of every pod. */
+  | FailedCondition;
 
 function isMatch(result: ReturnType<typeof evaluateConditions> | undefined): result is Match {
   return typeof result === 'object' && result.kind === 'match';
-}
-
-/** One object for each condition, made once: most rules fail in most containers of every pod. */
-const failures = new Map<FailedCondition, RuleResult>();
-
-function failed(condition: FailedCondition): RuleResult {
-  const known = failures.get(condition);
-  if (known !== undefined) return known;
-  const result: RuleResult = { kind: 'failed', condition };
-  failures.set(condition, result);
-  return result;
 }
 
 const NO_ENTRIES: readonly ImageEntry[] = [];
@@ -65,19 +55,19 @@ const PORT = 5;
 /** Returns the result of the rule in the container. */
 export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: Rules): RuleResult {
   const { work } = pod;
-  if (!spend(work, RULE)) return failed('which_port');
+  if (!spend(work, RULE)) return 'which_port';
   const match = evaluateConditions(rule.when, container, pod, rules);
-  if (typeof match === 'string') return failed(match);
+  if (typeof match === 'string') return match;
   if (match.kind === 'off') return match;
   const exception = rule.unless === undefined ? undefined : evaluateConditions(rule.unless, container, pod, rules);
   // A rule with exclude is about the container, so that one excepted port is enough.
-  if (rule.exclude !== undefined) return isMatch(exception) ? failed('unless') : { kind: 'off', reason: rule.exclude };
+  if (rule.exclude !== undefined) return isMatch(exception) ? 'unless' : { kind: 'off', reason: rule.exclude };
 
   const isExcepted = isMatch(exception) && exception.named === undefined;
   const named =
     rule.port === undefined ? (match.named ?? onlyPort(container)) : [{ ...match.named?.[0], port: rule.port }];
   const exceptions = isMatch(exception) ? (exception.named ?? []) : [];
-  if (!spend(work, PORT * (named.length + exceptions.length))) return failed('which_port');
+  if (!spend(work, PORT * (named.length + exceptions.length))) return 'which_port';
   const excepted = new Set(exceptions.map(({ port }) => port));
   const left = isExcepted ? [] : named.filter(({ port }) => !excepted.has(port));
   const scrapable = left.filter(({ port }) => isScrapable(port) && !isOtherProtocol(pod, port));
@@ -91,7 +81,7 @@ export function evaluateRule(rule: Rule, container: Container, pod: Pod, rules: 
     if (none !== undefined) return { kind: 'off', reason: none };
     return { kind: 'found', rule, container, groups: match.groups, ports: [first, ...others], entries };
   }
-  return failed(left.length < named.length ? 'unless' : 'which_port');
+  return left.length < named.length ? 'unless' : 'which_port';
 }
 
 /**

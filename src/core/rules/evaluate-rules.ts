@@ -49,6 +49,7 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
       let excluded: Set<Container> | undefined; // allocated on first use: most rules find nothing
       for (const container of searched) {
         const result = evaluateRule(rule, container, pod, rules);
+        if (typeof result === 'string') continue;
         if (result.kind === 'off') {
           excluded = (excluded ?? new Set()).add(container);
           off ??= { rule, reason: result.reason };
@@ -86,7 +87,9 @@ export function findPorts(rule: Rule, pod: Pod, rules: Rules): readonly FoundPor
   for (const group of [pod.containers, pod.sidecars]) {
     const ports = ownContainers(group, rules).flatMap((container) => {
       const result = evaluateRule(rule, container, pod, rules);
-      return result.kind === 'found' ? result.ports.map((port) => ({ found: result, port })) : [];
+      return typeof result === 'object' && result.kind === 'found'
+        ? result.ports.map((port) => ({ found: result, port }))
+        : [];
     });
     if (ports.length > 0) return ports;
   }
