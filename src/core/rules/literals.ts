@@ -145,7 +145,9 @@ function readAtom(reader: Reader): Literals | undefined {
   const atom = readBareAtom(reader);
   const repetition = atom === undefined ? undefined : take(reader, /(?:[*+?]|\{\d+(?:,\d*)?\})\??/y);
   if (atom === undefined || repetition === undefined) return atom;
-  if (repetition.startsWith('?')) return { prefixes: ['', ...atom.prefixes], exact: atom.exact, required: undefined };
+  // `[-_]?` has one prefix, not the empty one twice, which would double all strings before it.
+  if (repetition.startsWith('?'))
+    return { prefixes: [...new Set(['', ...atom.prefixes])], exact: atom.exact, required: undefined };
   return repetition.startsWith('+') ? { ...atom, exact: false } : ANYTHING;
 }
 

@@ -68,13 +68,13 @@ const MIN_NAMES = 30;
 const SHARED = ['MET', 'met'];
 
 /**
- * Returns at most two strings of three characters of which each of the names contains one, or
+ * Returns at most three strings of three characters of which each of the names contains one, or
  * undefined where there are none.
  */
 export function fragmentsOf(names: readonly string[]): readonly string[] | undefined {
   const fragments: string[] = [];
   let left = names;
-  while (left.length > 0 && fragments.length < 2) {
+  while (left.length > 0 && fragments.length < 3) {
     const [first = ''] = left;
     const pieces = Array.from({ length: Math.max(first.length - 2, 0) }, (_, at) => first.slice(at, at + 3));
     const [best] = [...SHARED, ...pieces.filter((piece) => /^[A-Za-z]+$/.test(piece))]

@@ -78,6 +78,11 @@ const sources = fc
   .map((parts) => parts.join(''));
 const texts = fc.stringMatching(/^[abAB.-]{0,6}$/);
 
+test('a separator that may be missing does not double the literals that are searched for', () => {
+  const { required } = compiled('.*(metrics|prom)[-._]?[a-z]*=.*');
+  assert.deepEqual(required, ['metrics', 'prom']);
+});
+
 test('literals read off a pattern never change what it matches', () => {
   fc.assert(
     fc.property(sources, texts, (source, text) => {
