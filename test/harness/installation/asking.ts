@@ -53,7 +53,7 @@ const PODS: readonly Asked[] = [
   { name: 'no-port-name', kind: 'metrics', portName: '', ...FOUND },
   { name: 'openmetrics', kind: 'openmetrics', ...FOUND },
   { name: 'gzip', kind: 'gzip', ...FOUND },
-  { name: 'go-3-mib', kind: [20_000, 130], ...FOUND },
+  { name: 'go-3-mib', kind: [4000, 760], ...FOUND },
   { name: 'fastapi', kind: 'fastapi', paths: ['/metrics', '/metrics/'], verdict: 'metrics', up: '/metrics/' },
   {
     name: 'spring',
@@ -68,7 +68,7 @@ const PODS: readonly Asked[] = [
   { name: 'switched-off', kind: 'switched', container: switchedBy('off'), paths: ONCE, verdict: 'not_found' },
   { name: 'same-image', kind: 'hostile', namespace: HOSTILE, ...FOUND },
   { name: 'same-image', kind: 'hostile', paths: ONCE, verdict: 'not_found' },
-  { name: 'go-30-mib', kind: [20_000, 1500], paths: ONCE, verdict: 'too_large' },
+  { name: 'go-30-mib', kind: [4000, 7800], paths: ONCE, verdict: 'too_large' },
   { name: 'html', kind: 'html', paths: ONCE, verdict: 'html' },
   { name: 'json', kind: 'json', paths: ONCE, verdict: 'json' },
   { name: 'echo', kind: 'echo', paths: ['/metrics', '*'], verdict: 'metrics' },
