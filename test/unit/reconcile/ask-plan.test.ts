@@ -66,9 +66,12 @@ test('ports with a sign of HTTP are asked, the probed one first', () => {
   assert.equal(requests({ ports, container: probe }), ':9000 /metrics, :8080 /metrics');
 });
 
+function probe(path: string, port: number): object {
+  return { livenessProbe: { httpGet: { path, port } } };
+}
+
 test('where several ports answer, the port of the rule comes first, then they come in declared order', () => {
   const ports = [9000, 8080, 8081].map((containerPort) => ({ name: `http-${containerPort}`, containerPort }));
-  const probe = (path: string, port: number) => ({ livenessProbe: { httpGet: { path, port } } });
   const ranked = (container: object): number[] =>
     toAsk({ ports, container })
       .ports.toSorted((a, b) => a.rank - b.rank)
