@@ -43,7 +43,13 @@ function answer(running: Running, workload: Workload, verdicts: Record<number, V
     const path = '/metrics';
     return { port: Number(port), path, verdict, requests: [{ path, verdict }] };
   });
-  const planned = answers.map(({ port }, rank) => ({ port, paths: ['/metrics'], container: 'app', declared: true, rank }));
+  const planned = answers.map(({ port }, rank) => ({
+    port,
+    paths: ['/metrics'],
+    container: 'app',
+    declared: true,
+    rank,
+  }));
   running.memory.record(workload, [...workload.pods.keys()][0] ?? '', owner, { answers, planned });
 }
 
