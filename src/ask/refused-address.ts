@@ -33,6 +33,13 @@ export function refusedAddresses(further: Iterable<string> = []): (address: stri
   return (address) => isIP(address) === 0 || address.includes('%') || refused.check(address, familyOf(address));
 }
 
+/**
+ * Returns the host of a URL, an IPv6 address without brackets; the empty string where it is no URL.
+ */
+export function hostOf(url: string): string {
+  return URL.parse(url)?.hostname.replaceAll(/^\[|\]$/g, '') ?? '';
+}
+
 function familyOf(address: string): 'ipv4' | 'ipv6' {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }

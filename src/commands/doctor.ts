@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { objectIn, text } from '../core/json.ts';
 import { askPort } from '../ask/ask-port.ts';
-import { askThroughProxy } from '../ask/ask-through-proxy.ts';
+import { randomName } from '../ask/random-name.ts';
 import { isAskablePath } from '../core/ask/ask-path.ts';
-import { objectIn, readAskedPod, text } from '../core/ask/asked-pod.ts';
+import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Result } from '../core/result.ts';
-import { member } from '../core/json.ts';
 import type { EndpointAsked } from '../doctor/check-endpoint.ts';
 import type { Stated } from '../doctor/check-pod.ts';
 import { diagnose } from '../doctor/diagnose.ts';
@@ -17,8 +16,9 @@ import { MAX_PODS, readTarget, selectPods } from '../doctor/select-pods.ts';
 import { namespacePath, podPath, podsPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
+import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import { listAll } from '../kube/list.ts';
-import { connectPodProxy, podProxyPath } from '../kube/pod-proxy.ts';
+import { connectPodProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import type { PodProxy } from '../kube/pod-proxy.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
 import { UserError } from '../process/user-error.ts';
@@ -26,6 +26,7 @@ import { VERSION } from '../process/version.ts';
 import { loadRules } from '../rules/load.ts';
 import { Argument, Command, contextOption, kubeconfigOption, nonEmpty, Option, option } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { podSender } from './pod-sender.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('doctor')
@@ -95,7 +96,7 @@ export async function doctor(target: string, options: DoctorOptions): Promise<nu
       { kube, proxy, namespace, signal, key: rules.annotationKeys.scrape },
       options,
     );
-    const mayAsk = await mayGetProxy(kube, namespace, signal);
+    const mayAsk = (await proxyRefusal(kube, namespace, signal)) === undefined;
     const semaphore = createSemaphore(AT_ONCE);
     const reports = await Promise.all(
       pods.map((pod) =>
@@ -152,21 +153,6 @@ async function readNamespace(kube: Kube, namespace: string, signal: AbortSignal)
   return read.ok ? read.value : undefined;
 }
 
-/** Returns whether pods may be asked: a refusal would look like the pod's own. */
-async function mayGetProxy(kube: Kube, namespace: string, signal: AbortSignal): Promise<boolean> {
-  const reviewed = await kube.request({
-    method: 'POST',
-    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-    body: {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      spec: { resourceAttributes: { namespace, verb: 'get', resource: 'pods', subresource: 'proxy' } },
-    },
-    signal,
-  });
-  return reviewed.ok && member(member(reviewed.value, 'status'), 'allowed') === true;
-}
-
 interface Place {
   readonly kube: Kube;
   readonly proxy: PodProxy;
@@ -198,31 +184,19 @@ function readPrometheus(where: string, proxy: PodProxy): Result<readonly Prometh
   throw new UserError('--prometheus takes a URL, such as http://localhost:9090, or svc/NAMESPACE/NAME:PORT');
 }
 
-function after(ms: number, action: () => void): () => void {
-  const timer = setTimeout(action, ms);
-  return () => clearTimeout(timer);
-}
-
 /** Asks the annotated endpoint through the API server. */
 async function ask(object: unknown, namespace: string, stated: Stated, proxy: PodProxy): Promise<EndpointAsked> {
   const { port, path, scheme } = stated;
   if (port === undefined) return { needs: 'a port in the annotations' };
   if (scheme !== 'http') return { needs: 'http: other schemes are not asked' };
   if (!isAskablePath(path)) return { needs: 'a plain path in the annotations' };
-  const pod = nameOf(object);
   const asked = await askPort({ address: readAskedPod(object).podIP, port }, [path], {
     version: VERSION,
-    after,
+    after: SYSTEM_CLOCK.after,
     refuses: () => false,
     mayAsk: () => Promise.resolve(true),
-    randomName: () => randomUUID().replaceAll('-', ''),
-    send: (place, at) =>
-      askThroughProxy(place, at, {
-        version: VERSION,
-        after,
-        open: (to, on, headers) => proxy.get({ namespace, pod, port: to }, on, headers),
-        prefix: (to) => podProxyPath({ namespace, pod, port: to }),
-      }),
+    randomName,
+    send: podSender(proxy, namespace, nameOf(object)),
   });
   return { verdict: asked.verdict };
 }

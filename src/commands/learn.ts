@@ -1,16 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { askThroughProxy } from '../ask/ask-through-proxy.ts';
+import { objectIn, objectsIn, text } from '../core/json.ts';
 import type { AskTools } from '../ask/ask-port.ts';
-import { refusedAddresses } from '../ask/refused-address.ts';
-import { ASK_LABEL } from '../core/ask-label.ts';
-import { objectIn, objectsIn, text } from '../core/ask/asked-pod.ts';
+import { randomName } from '../ask/random-name.ts';
+import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
 import { stripControls } from '../core/control-characters.ts';
-import { member } from '../core/json.ts';
 import { namespacePath, podsPath, servicesPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
-import { connectPodProxy, podProxyPath } from '../kube/pod-proxy.ts';
+import { SYSTEM_CLOCK } from '../kube/clock.ts';
+import { connectPodProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import type { PodProxy } from '../kube/pod-proxy.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { learn as learnRules } from '../learn/learn.ts';
@@ -31,6 +29,7 @@ import {
   option,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { podSender } from './pod-sender.ts';
 import { showProgress } from './progress.ts';
 import { examples } from './usage.ts';
 
@@ -147,8 +146,7 @@ async function readLabels(
     throw new UserError(
       `the namespace ${namespace} can't be read: ${read.ok ? 'it is no namespace' : read.error.message}`,
     );
-  const askLabel = member(member(member(read.value, 'metadata'), 'labels'), ASK_LABEL);
-  return { mesh: found.mesh, askLabel: typeof askLabel === 'string' ? askLabel : undefined };
+  return { mesh: found.mesh, askLabel: found.askLabel };
 }
 
 async function listIn(kube: Kube, path: string, signal: AbortSignal): Promise<readonly unknown[]> {
@@ -158,22 +156,12 @@ async function listIn(kube: Kube, path: string, signal: AbortSignal): Promise<re
   return items;
 }
 
-/** Returns the proxy, after a check that it may be used: its refusals would look like a pod's. */
+/** Returns the proxy, after a check that it may be used. */
 async function openProxy(kube: Kube, namespace: string, options: LearnOptions, signal: AbortSignal): Promise<PodProxy> {
-  const reviewed = await kube.request({
-    method: 'POST',
-    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-    body: {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      spec: { resourceAttributes: { namespace, verb: 'get', resource: 'pods', subresource: 'proxy' } },
-    },
-    signal,
-  });
-  if (!reviewed.ok || member(member(reviewed.value, 'status'), 'allowed') !== true) {
-    const why = reviewed.ok ? 'your account does not have it' : reviewed.error.message;
+  const refusal = await proxyRefusal(kube, namespace, signal);
+  if (refusal !== undefined) {
     throw new UserError(
-      `outside the cluster pods are asked through the API server, which needs the right to get pods/proxy in namespace ${namespace}: ${why}`,
+      `outside the cluster pods are asked through the API server, which needs the right to get pods/proxy in namespace ${namespace}: ${refusal}`,
     );
   }
   const proxy = await connectPodProxy(options);
@@ -192,7 +180,7 @@ function refusedIn(
     return [text(status.hostIP), ...objectsIn(status, 'hostIPs').map(({ ip }) => text(ip))];
   });
   const clusterIPs = services.map((service) => text(objectIn(service, 'spec').clusterIP));
-  return refusedAddresses([...hosts, ...clusterIPs, new URL(server).hostname.replaceAll(/[[\]]/g, '')]);
+  return refusedAddresses([...hosts, ...clusterIPs, hostOf(server)]);
 }
 
 interface Surroundings {
@@ -202,31 +190,16 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-function after(ms: number, action: () => void): () => void {
-  const timer = setTimeout(action, ms);
-  return () => clearTimeout(timer);
-}
-
 function toolsFor(pod: string, namespace: string, { proxy, limiter, refuses, signal }: Surroundings): AskTools {
   const tools: AskTools = {
     version: VERSION,
     refuses,
-    after,
+    after: SYSTEM_CLOCK.after,
     async mayAsk() {
       await limiter.wait(signal);
       return !signal.aborted;
     },
-    randomName: () => randomUUID().replaceAll('-', ''),
+    randomName,
   };
-  if (proxy === undefined) return tools;
-  return {
-    ...tools,
-    send: (place, path) =>
-      askThroughProxy(place, path, {
-        version: VERSION,
-        after,
-        open: (port, at, headers) => proxy.get({ namespace, pod, port }, at, headers),
-        prefix: (port) => podProxyPath({ namespace, pod, port }),
-      }),
-  };
+  return proxy === undefined ? tools : { ...tools, send: podSender(proxy, namespace, pod) };
 }

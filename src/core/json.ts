@@ -31,3 +31,27 @@ export function own(object: JsonObject, key: string): unknown {
 export function member(value: unknown, key: string): unknown {
   return isObject(value) ? own(value, key) : undefined;
 }
+
+/** Returns the object under the key, or an empty one. */
+export function objectIn(holder: unknown, key: string): JsonObject {
+  const value = member(holder, key);
+  return isObject(value) ? value : {};
+}
+
+/** Returns the objects of the list under the key. */
+export function objectsIn(holder: JsonObject, key: string): JsonObject[] {
+  const value = own(holder, key);
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** Returns the string, or the empty string for any other value. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Returns the entries of a map whose values are strings. */
+export function textEntries(value: unknown): (readonly [string, string])[] {
+  return isObject(value)
+    ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+    : [];
+}

@@ -38,7 +38,7 @@ const IDS: Readonly<Record<VerdictKey, FindingId | 'ok' | 'unchecked'>> = {
 };
 
 /** What to do, where the verdicts of asking speak of the reconciler or have nothing to say. */
-const TODO: Readonly<Partial<Record<FindingId, string>>> = {
+const WHAT_TO_DO: Readonly<Partial<Record<FindingId, string>>> = {
   'endpoint-refused':
     'Let the app listen on all addresses, not on 127.0.0.1 alone, or write the port that it has into prometheus.io/port.',
   'endpoint-not-found': 'Write the path that has the metrics into prometheus.io/path, or switch them on in the app.',
@@ -73,5 +73,5 @@ export function checkEndpoint(asked: EndpointAsked, { port, path }: Stated, isUp
     `Asked through the API server: ${sentence.replace('within 2 s', 'in time')}${line}${status}`,
     '',
   );
-  return { ...found, todo: TODO[found.id] ?? remedy };
+  return { ...found, todo: WHAT_TO_DO[found.id] ?? remedy };
 }

@@ -1,6 +1,7 @@
+import { objectIn, text } from '../core/json.ts';
 import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { claims, MARKER_KEY, readMarker } from '../core/annotations/marker.ts';
-import { objectIn, readAskedPod, text } from '../core/ask/asked-pod.ts';
+import { readAskedPod } from '../core/ask/asked-pod.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import { readPortNumber } from '../core/pod/port.ts';
 import type { Rules } from '../core/rules/rule.ts';

@@ -1,4 +1,5 @@
-import { objectIn, objectsIn, readAskedPod, text } from '../core/ask/asked-pod.ts';
+import { objectIn, objectsIn, text } from '../core/json.ts';
+import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import { checkEndpoint } from './check-endpoint.ts';
 import type { EndpointAsked } from './check-endpoint.ts';

@@ -1,9 +1,8 @@
 import { request as requestHttp } from 'node:http';
 import type { ClientRequest } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { objectIn, objectsIn, text } from '../core/ask/asked-pod.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isObject } from '../core/json.ts';
+import { isObject, objectIn, objectsIn, text } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { SERVICES_PATH } from '../kube/api-paths.ts';
 import type { Kube } from '../kube/client.ts';

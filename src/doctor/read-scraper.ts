@@ -1,4 +1,4 @@
-import { objectIn, text } from '../core/ask/asked-pod.ts';
+import { objectIn, text } from '../core/json.ts';
 import type { PodInScraper } from './check-targets.ts';
 import type { Prometheus } from './prometheus.ts';
 import { isOfPod, readActive, readDropped, readsAnnotations } from './scraper.ts';

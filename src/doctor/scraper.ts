@@ -1,5 +1,4 @@
-import { objectIn, objectsIn, text } from '../core/ask/asked-pod.ts';
-import { isObject, member } from '../core/json.ts';
+import { isObject, member, objectIn, objectsIn, text } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
 // The answers of Prometheus' API: https://prometheus.io/docs/prometheus/latest/querying/api/#targets

@@ -1,6 +1,5 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
-import { textEntries } from '../core/ask/asked-pod.ts';
-import { isObject, member, own } from '../core/json.ts';
+import { isObject, member, own, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 import { groupOf } from '../manifest/kinds.ts';

@@ -1,4 +1,4 @@
-import { isObject, member, own } from '../core/json.ts';
+import { member, objectIn, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 
 /** Who holds a Lease, and what is to be written with it. */
@@ -17,7 +17,7 @@ export function newLease(namespace: string, name: string): JsonObject {
 
 /** Returns the lease with its holder and times replaced, and everything else kept. */
 export function withHolding(lease: JsonObject, { holder, durationMs, acquired }: Holding): JsonObject {
-  const spec = objectAt(lease, 'spec');
+  const spec = objectIn(lease, 'spec');
   const transitions = own(spec, 'leaseTransitions');
   const now = microTime();
   return {
@@ -36,7 +36,7 @@ export function withHolding(lease: JsonObject, { holder, durationMs, acquired }:
 
 /** Returns who holds the lease; empty for nobody. */
 export function holderOf(lease: JsonObject): string {
-  const holder = own(objectAt(lease, 'spec'), 'holderIdentity');
+  const holder = own(objectIn(lease, 'spec'), 'holderIdentity');
   return typeof holder === 'string' ? holder : '';
 }
 
@@ -45,7 +45,7 @@ export function holderOf(lease: JsonObject): string {
  * it does not say.
  */
 export function durationOf(lease: JsonObject): number | undefined {
-  const seconds = own(objectAt(lease, 'spec'), 'leaseDurationSeconds');
+  const seconds = own(objectIn(lease, 'spec'), 'leaseDurationSeconds');
   return typeof seconds === 'number' ? seconds * 1000 : undefined;
 }
 
@@ -53,11 +53,6 @@ export function durationOf(lease: JsonObject): number | undefined {
 export function versionOf(object: unknown): string | undefined {
   const version = member(member(object, 'metadata'), 'resourceVersion');
   return typeof version === 'string' ? version : undefined;
-}
-
-function objectAt(object: JsonObject, key: string): JsonObject {
-  const value = own(object, key);
-  return isObject(value) ? value : {};
 }
 
 /**

@@ -2,8 +2,10 @@ import { request as requestHttp } from 'node:http';
 import type { ClientRequest } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { RequestOptions } from 'node:https';
+import { member } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { podPath, servicesPath } from './api-paths.ts';
+import type { Kube } from './client.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 
 /** A port of a pod, by names. */
@@ -39,6 +41,25 @@ export interface PodProxy {
  */
 export function podProxyPath({ namespace, pod, port }: PodPort): string {
   return `${podPath(namespace, pod)}:${port}/proxy`;
+}
+
+/**
+ * Returns why pods of the namespace must not be asked through the proxy, or undefined where they may.
+ * To be called first, because the API server's refusal of a request looks like the pod's own.
+ */
+export async function proxyRefusal(kube: Kube, namespace: string, signal: AbortSignal): Promise<string | undefined> {
+  const reviewed = await kube.request({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    body: {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: { namespace, verb: 'get', resource: 'pods', subresource: 'proxy' } },
+    },
+    signal,
+  });
+  if (!reviewed.ok) return reviewed.error.message;
+  return member(member(reviewed.value, 'status'), 'allowed') === true ? undefined : 'your account does not have it';
 }
 
 /**

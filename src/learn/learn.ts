@@ -1,8 +1,8 @@
+import { objectIn, objectsIn, text } from '../core/json.ts';
 import { askPod, choosePort } from '../ask/ask-pod.ts';
 import type { AskTools, PortAsked } from '../ask/ask-port.ts';
 import { MARKER_KEY, readMarker } from '../core/annotations/marker.ts';
 import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
-import { objectIn, objectsIn, text } from '../core/ask/asked-pod.ts';
 import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import { decide } from '../core/decide.ts';
 import { readPod } from '../core/pod/pod.ts';

@@ -1,4 +1,5 @@
-import { objectIn, objectsIn, text, textEntries } from '../core/ask/asked-pod.ts';
+import { objectIn, objectsIn, text, textEntries } from '../core/json.ts';
+import { ownerOf } from '../core/pod/owner.ts';
 import type { LabelSelector } from '../core/rules/selector.ts';
 
 /** A controller with its pods of all versions, or a pod without one. */
@@ -22,11 +23,11 @@ export interface Controller {
 export function groupPods(pods: readonly unknown[]): readonly Workload[] {
   const newestFirst = pods.toSorted((a, b) => (createdAt(a) < createdAt(b) ? 1 : -1));
   const groups = Map.groupBy(newestFirst, (pod) => {
-    const { kind, name } = ownerOf(pod);
+    const { kind, name } = identityOf(pod);
     return `${kind}/${name}`;
   });
   return [...groups.values()]
-    .map((group) => ({ ...ownerOf(group[0]), pods: group }))
+    .map((group) => ({ ...identityOf(group[0]), pods: group }))
     .toSorted((a, b) => (`${a.kind}/${a.name}` < `${b.kind}/${b.name}` ? -1 : 1));
 }
 
@@ -35,20 +36,19 @@ function createdAt(pod: unknown): string {
   return text(objectIn(pod, 'metadata').creationTimestamp);
 }
 
-function ownerOf(pod: unknown): Omit<Workload, 'pods'> {
-  const metadata = objectIn(pod, 'metadata');
-  const owner = objectsIn(metadata, 'ownerReferences').find(({ controller }) => controller === true);
-  if (owner === undefined) return { kind: 'Pod', name: text(metadata.name), controller: undefined };
-  const [kind, name] = [text(owner.kind), text(owner.name)];
+function identityOf(pod: unknown): Omit<Workload, 'pods'> {
+  const owner = ownerOf(pod);
+  if (owner === undefined) return { kind: 'Pod', name: text(objectIn(pod, 'metadata').name), controller: undefined };
+  const { kind, name, workload } = owner;
   const controller = SELECTING.has(kind) ? { kind, name } : undefined;
-  const labels = objectIn(metadata, 'labels');
-  const hash = text(labels['pod-template-hash']) || text(labels['rollouts-pod-template-hash']);
-  if (kind === 'ReplicaSet' && hash !== '' && name.endsWith(`-${hash}`))
-    return { kind: 'Deployment', name: name.slice(0, -hash.length - 1), controller };
-  // A CronJob appends its time to the names of its Jobs.
-  const cronJob = kind === 'Job' ? /^(.+)-\d{8,}$/.exec(name)?.[1] : undefined;
-  return cronJob === undefined ? { kind, name, controller } : { kind: 'CronJob', name: cronJob, controller };
+  // Only a Deployment and a CronJob add to the names of what they create.
+  return { kind: workload === name ? kind : (CREATORS.get(kind) ?? kind), name: workload, controller };
 }
+
+const CREATORS: ReadonlyMap<string, string> = new Map([
+  ['ReplicaSet', 'Deployment'],
+  ['Job', 'CronJob'],
+]);
 
 /**
  * Controllers of apps/v1. Their selectors cannot be changed, select all of their pods, and no pods

@@ -66,8 +66,8 @@ const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const OBJECT = /^([A-Za-z]+(?:\.[a-z0-9.-]+)?)\/([a-z0-9][a-z0-9.-]*)$/;
 const FILE = /\.(?:ya?ml|json)$/;
 
-/** Returns the kind that kubectl would take a word for: `po`, `Pod`, `pods`, `deployments.apps`, `deployments.v1.apps`. */
-function kindOf(word: string): LiveKind | undefined {
+/** Returns the kind that kubectl would take a word for, or undefined where it is none of these: `po`, `Pod`, `pods`, `deployments.apps`, `deployments.v1.apps`. */
+export function kindOf(word: string): LiveKind | undefined {
   const [called = '', ...group] = word.toLowerCase().split('.');
   return LIVE_KINDS.find(({ apiVersion, kind, plural, short }) => {
     if (called !== short && called !== plural && called !== kind.toLowerCase()) return false;

@@ -1,4 +1,4 @@
-import { isObject, member } from '../core/json.ts';
+import { isObject, member, text } from '../core/json.ts';
 import type { ManifestObject, Workload } from './workload.ts';
 
 /** Workloads without those that another of the input makes. */
@@ -61,8 +61,4 @@ function uidOf({ object }: ManifestObject): string {
 
 function nameOf({ namespace }: ManifestObject, kind: string, name: string): string {
   return `${namespace}/${kind}/${name}`;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

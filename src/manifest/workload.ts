@@ -1,4 +1,4 @@
-import { isObject, member, own } from '../core/json.ts';
+import { isObject, member, own, text } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { groupOf, isBuiltIn, mayHoldTemplate, podsOfKind } from './kinds.ts';
 import type { PodsOfKind } from './kinds.ts';
@@ -115,8 +115,4 @@ function at(object: JsonObject, path: readonly string[]): unknown {
 function podOf(template: unknown): unknown {
   if (!isObject(template)) return undefined;
   return { apiVersion: 'v1', kind: 'Pod', metadata: own(template, 'metadata') ?? {}, spec: own(template, 'spec') };
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

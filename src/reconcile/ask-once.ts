@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { MAX_REQUESTS } from '../ask/limits.ts';
+import { randomName } from '../ask/random-name.ts';
 import { refusedAddresses } from '../ask/refused-address.ts';
 import type { Place } from '../core/ask/place.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
@@ -99,6 +99,11 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
     return asking.inNamespace({ name, rules, mesh, askLabel, isOld: () => false });
   }
 
+  function refuses(): (address: string) => boolean {
+    const isRefused = refusing(asking.nodeAddresses());
+    return (address) => isRefused(address) || services.isServiceAddress(address);
+  }
+
   /** Plans the pod, and lets it wait for its workload's answer where it is the first that is ready. */
   function prepareFor(pods: NamespaceAsking, mesh: boolean): (object: unknown) => void {
     const planner = annotatePlanner(rules, mesh, pods);
@@ -131,11 +136,11 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
           const listed = await retry(list, signal);
           if (!listed.ok) problems.push(`namespace ${name}: its pods could not be listed: ${listed.error.message}`);
         }
-        const isRefused = refusing(asking.nodeAddresses());
+        const isRefused = refuses();
         return [...planned]
           .filter(([{ endpoint }]) => endpoint === undefined)
           .flatMap(([, requests]) => requests)
-          .filter(({ address }) => !isRefused(address) && !services.isServiceAddress(address));
+          .filter(({ address }) => !isRefused(address));
       },
       async ask() {
         const sent: PodRequest[] = [];
@@ -150,10 +155,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
               pods && { noteOf: (object) => pods.noteOf(object), planAgain: () => undefined, isCurrent: () => true }
             );
           },
-          refuses() {
-            const isRefused = refusing(asking.nodeAddresses());
-            return (address) => isRefused(address) || services.isServiceAddress(address);
-          },
+          refuses,
           onRequest({ namespace, pod, address, port, path, verdict }) {
             if (verdict.key !== 'never_list') sent.push({ namespace, pod, address, port, path, verdict });
           },
@@ -167,7 +169,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
           version,
           clock,
           random,
-          randomName: () => randomBytes(12).toString('hex'),
+          randomName,
           ...(options.perSecond !== undefined && { perSecond: options.perSecond }),
           signal,
         });

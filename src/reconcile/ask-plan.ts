@@ -1,3 +1,4 @@
+import { objectIn, text } from '../core/json.ts';
 import { createHash } from 'node:crypto';
 import type { PortToAsk, RankedPort } from '../ask/ask-pod.ts';
 import { MAX_PORTS } from '../ask/limits.ts';
@@ -6,12 +7,13 @@ import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
 import { isAskablePath, MAX_PATHS } from '../core/ask/ask-path.ts';
 import { askablePorts, podRefusal } from '../core/ask/askable-ports.ts';
 import type { AskMode, PodRefusal } from '../core/ask/askable-ports.ts';
-import { objectIn, objectsIn, readAskedPod, text } from '../core/ask/asked-pod.ts';
+import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { AskedPod } from '../core/ask/asked-pod.ts';
 import { pathsOfPort } from '../core/ask/paths-of-port.ts';
 import { annotatedService, servicePorts } from '../core/ask/service-ports.ts';
 import { workloadKey } from '../core/ask/workload-key.ts';
 import type { Decision } from '../core/decision.ts';
+import { ownerOf } from '../core/pod/owner.ts';
 import { readPod } from '../core/pod/pod.ts';
 import type { Pod } from '../core/pod/pod.ts';
 import { configuredPath } from '../core/rules/evaluate-rule.ts';
@@ -95,10 +97,11 @@ export function planAsk(object: unknown, decision: Decision, surroundings: AskSu
   const service = settings.annotatedServices === 'leave' ? annotatedService(services, asked) : undefined;
   if (service !== undefined) return { left: 'service_annotated', service };
   const metadata = objectIn(object, 'metadata');
+  const owner = ownerOf(object);
   return {
     ports,
     confirms,
-    owner: ownerOf(object, asked),
+    owner: owner && `${owner.kind}/${owner.workload}`,
     address: asked.podIP,
     node: text(objectIn(object, 'spec').nodeName) || asked.hostIP,
     key: () => keyOf(text(metadata.namespace), object, asked, pod, rules, ports),
@@ -189,24 +192,6 @@ function statedPath(pod: Pod, rules: Rules): string | undefined {
 
 function isInjectedBy({ ignoreContainers }: Rules, { work }: Pod): (container: string) => boolean {
   return (name) => ignoreContainers.some((ignored) => ignored.matches(name, work));
-}
-
-/**
- * Returns the kind and name of the pod's controller, without what differs between its versions:
- * the template's hash of a ReplicaSet, the time of a CronJob's Job.
- */
-function ownerOf(object: unknown, { labels }: AskedPod): string | undefined {
-  const owner = objectsIn(objectIn(object, 'metadata'), 'ownerReferences').find(
-    ({ controller }) => controller === true,
-  );
-  if (owner === undefined) return undefined;
-  const [kind, name] = [text(owner.kind), text(owner.name)];
-  // The second is that of Argo Rollouts: https://argo-rollouts.readthedocs.io/en/stable/FAQ/
-  const hash = labels.get('pod-template-hash') ?? labels.get('rollouts-pod-template-hash');
-  if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`)) {
-    return `${kind}/${name.slice(0, -hash.length - 1)}`;
-  }
-  return `${kind}/${kind === 'Job' ? name.replace(/-\d+$/, '') : name}`;
 }
 
 function keyOf(

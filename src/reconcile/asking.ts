@@ -1,5 +1,5 @@
+import { objectIn, objectsIn, text, textEntries } from '../core/json.ts';
 import type { PodRefusal } from '../core/ask/askable-ports.ts';
-import { objectIn, objectsIn, text, textEntries } from '../core/ask/asked-pod.ts';
 import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';

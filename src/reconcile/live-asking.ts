@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { refusedAddresses } from '../ask/refused-address.ts';
+import { randomName } from '../ask/random-name.ts';
+import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
 import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import type { Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
@@ -93,7 +93,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
       return failureLog.report(ASK_SUBJECT, failure);
     },
     onTick,
-    randomName: () => randomBytes(12).toString('hex'),
+    randomName,
   });
   let servicesRun = Promise.resolve();
   let areServicesLate = false;
@@ -117,7 +117,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
     const nodes = asking.nodeAddresses();
     if (isRefused === undefined || nodes.length !== refusedNodes) {
       refusedNodes = nodes.length;
-      isRefused = refusing([...nodes, ...serverAddress(kube.server)]);
+      isRefused = refusing([...nodes, hostOf(kube.server)]);
     }
     const known = isRefused;
     return (address) => known(address) || services.isServiceAddress(address);
@@ -205,9 +205,3 @@ const STATES = {
   no_metrics: 'asked_no_metrics',
   not_answered: 'could_not_ask',
 } as const;
-
-/** Returns the API server's address, where its URL has an address and no name. */
-function serverAddress(server: string): string[] {
-  const host = URL.parse(server)?.hostname.replaceAll(/^\[|\]$/g, '');
-  return host === undefined ? [] : [host];
-}

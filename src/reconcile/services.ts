@@ -1,4 +1,4 @@
-import { objectIn, objectsIn, text, textEntries } from '../core/ask/asked-pod.ts';
+import { objectIn, objectsIn, text, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { SERVICES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';

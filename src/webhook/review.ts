@@ -1,5 +1,5 @@
 import { stripControls } from '../core/control-characters.ts';
-import { member } from '../core/json.ts';
+import { member, text } from '../core/json.ts';
 import type { AddOperation } from '../core/patch.ts';
 import type { Result } from '../core/result.ts';
 
@@ -100,8 +100,4 @@ function acceptedWarnings(warnings: readonly string[]): readonly string[] {
     accepted.push(line);
   }
   return accepted;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../json.ts';
+import { objectIn, objectsIn, text, textEntries } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 
 /**
@@ -90,30 +90,6 @@ function isHostProcess(holder: JsonObject): boolean {
 /** Returns whether the value is the number of a port. */
 export function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
-}
-
-/** Returns the object under the key, or an empty one. */
-export function objectIn(holder: unknown, key: string): JsonObject {
-  const value = isObject(holder) ? holder[key] : undefined;
-  return isObject(value) ? value : {};
-}
-
-/** Returns the objects of the list under the key. */
-export function objectsIn(holder: JsonObject, key: string): JsonObject[] {
-  const value = holder[key];
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-/** Returns the string, or the empty string for any other value. */
-export function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-/** Returns the entries of a map whose values are strings. */
-export function textEntries(value: unknown): (readonly [string, string])[] {
-  return isObject(value)
-    ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-    : [];
 }
 
 function texts(value: unknown): string[] {

@@ -1,5 +1,5 @@
+import { objectIn, objectsIn, text } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import { objectIn, objectsIn, text } from './asked-pod.ts';
 
 /** A server compiles and fills caches in its first seconds: a request must not add to that. */
 const AFTER_READY_MS = 30_000;

@@ -1,6 +1,6 @@
-import { isObject } from '../json.ts';
+import { isObject, objectIn, objectsIn, text, textEntries } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import { isPort, objectIn, objectsIn, text, textEntries } from './asked-pod.ts';
+import { isPort } from './asked-pod.ts';
 import type { AskedPod } from './asked-pod.ts';
 
 /** A port of the pod that a Service sends traffic to. */

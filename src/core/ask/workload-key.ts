@@ -1,6 +1,5 @@
-import { isObject } from '../json.ts';
+import { isObject, objectIn, objectsIn, text } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import { objectIn, objectsIn, text } from './asked-pod.ts';
 
 // The key under which an answer is stored. The image alone is not enough: a variable can switch
 // metrics on, a ConfigMap can contain the code, and a pod of another tenant with the same image
