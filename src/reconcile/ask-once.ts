@@ -1,6 +1,6 @@
 import { MAX_REQUESTS } from '../ask/limits.ts';
 import { randomName } from '../ask/random-name.ts';
-import { refusedAddresses } from '../ask/refused-address.ts';
+import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
 import type { Place } from '../core/ask/place.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import type { Result } from '../core/result.ts';
@@ -100,7 +100,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
   }
 
   function refuses(): (address: string) => boolean {
-    const isRefused = refusing(asking.nodeAddresses());
+    const isRefused = refusing([...asking.nodeAddresses(), hostOf(kube.server)]);
     return (address) => isRefused(address) || services.isServiceAddress(address);
   }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { askPod, choosePort } from '../../../src/ask/ask-pod.ts';
 import { askPort } from '../../../src/ask/ask-port.ts';
 import type { PortAsked } from '../../../src/ask/ask-port.ts';
-import { refusedAddresses } from '../../../src/ask/refused-address.ts';
+import { hostOf, refusedAddresses } from '../../../src/ask/refused-address.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import { askTools } from '../../harness/asking/ask-tools.ts';
 import { startRawServer } from '../../harness/asking/raw-server.ts';
@@ -254,4 +254,10 @@ test('addresses that no pod has are refused, and others are not', () => {
     ['10.0.0.8', '172.16.0.1', '192.168.1.1', '100.64.0.1', '8.8.8.8', 'fd00::8', '2001:db8::1'].filter(refuses),
     [],
   );
+});
+
+test('the host of a URL has no brackets, and is empty where there is no URL', () => {
+  assert.equal(hostOf('https://10.0.0.1:6443'), '10.0.0.1');
+  assert.equal(hostOf('https://[fd00::1]:6443/k8s'), 'fd00::1');
+  assert.equal(hostOf('10.0.0.1'), '');
 });

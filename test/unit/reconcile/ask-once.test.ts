@@ -154,6 +154,17 @@ test('a pod on an address that must not be asked is not named, and not asked', a
   assert.equal(asked(), 1);
 });
 
+test("the API server's own host is among the addresses that must not be asked", async (t) => {
+  const { clock, pods } = await shop(t);
+  const hosts: string[] = [];
+  const record = (further: Iterable<string> = []): (() => boolean) => {
+    hosts.push(...further);
+    return () => false;
+  };
+  await once(clock, pods, true, { refusing: record });
+  assert.ok(hosts.includes('fake'), hosts.join(' '));
+});
+
 test('a rule that only hints decides without an answer where the pod is older than ten minutes', async () => {
   const clock = createAskingClock();
   const spring = { livenessProbe: { httpGet: { path: '/actuator/health', port: 1 } } };
