@@ -1,15 +1,9 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { freePort } from '../process/free-port.ts';
-import { waitFor } from '../process/wait-for.ts';
-import { temporaryFolder } from '../autoscrape/serving.ts';
+import { heapFlag } from '../../../tools/node-flags.ts';
 import type { Scope } from '../autoscrape/serving.ts';
-import { startStandIn } from '../control-plane/stand-in-api-server.ts';
+import { waitFor } from '../process/wait-for.ts';
+import { startReconciler, startTlsStandIn } from './reconciler-process.ts';
 import { underScope } from './scope.ts';
 
 // `node test/harness/stress/many-pods.ts [--known=150000 --waiting=50000 --namespaces=50 --limit=256]`, after `npm run build`, on Linux: a
@@ -38,40 +32,15 @@ await underScope(many);
 async function many(scope: Scope): Promise<number> {
   const perNamespace = Math.ceil(known / namespaces);
   const names = Array.from({ length: namespaces }, (_, index) => `shop-${index}`);
-  const { certificate: cert, key } = createAuthority().issue({ names: ['127.0.0.1'] });
-  const server = await startStandIn({
+  const { server, kubeconfig } = await startTlsStandIn(scope, {
     namespaces: new Map(names.map((name) => [name, perNamespace])),
     isAnnotated: (_, index) => index >= (perNamespace * waiting) / known,
-    tls: { cert, key },
   });
-  scope.after(() => server.close());
-  const kubeconfig = join(await temporaryFolder(scope), 'kubeconfig');
-  await writeFile(kubeconfig, server.kubeconfig);
-  const port = await freePort();
-  const heap = heapFlag(limit);
-  const child = spawn(
-    process.execPath,
-    [
-      ...NODE_FLAGS,
-      heap,
-      values.main,
-      'reconcile',
-      `--kubeconfig=${kubeconfig}`,
-      '--lease-namespace=autoscrape',
-      '--host=127.0.0.1',
-      `--health-port=${port}`,
-      '--log-level=error',
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...MALLOC_VARIABLES } },
-  );
-  let ended: string | undefined;
-  child.once('exit', (code, signal) => (ended = String(signal ?? code)));
-  scope.after(() => child.kill());
+  const reconciler = await startReconciler(scope, kubeconfig, { main: values.main, limit });
   const total = perNamespace * namespaces;
   const count = async (): Promise<number> => {
-    if (ended !== undefined) return total; // looked at below
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
-    const page = (await response?.text()) ?? '';
+    if (reconciler.hasEnded()) return total; // looked at below
+    const page = await reconciler.metrics();
     return [...page.matchAll(/^autoscrape_reconcile_pods\{.*\} (\d+)$/gm)].reduce(
       (sum, [, pods]) => sum + Number(pods),
       0,
@@ -85,25 +54,11 @@ async function many(scope: Scope): Promise<number> {
   await waitFor('every pod to be known', async () => (await count()) >= total, { seconds: 600, everyMs: 1000 });
   const before = patched;
   const listed = Math.round((performance.now() - started) / 1000);
-  await waitFor('changes', () => ended !== undefined || patched >= before + PATCHES, { seconds: 120 });
-  const memory = ended === undefined ? peak(child.pid ?? 0) : Infinity;
-  const cpu = ended === undefined ? cpuSeconds(child.pid ?? 0) : 0;
+  await waitFor('changes', () => reconciler.hasEnded() || patched >= before + PATCHES, { seconds: 120 });
+  const [memory, cpu, ended] = [reconciler.peakMemory(), reconciler.cpuSeconds(), reconciler.endedWith()];
   console.log(
-    `${total} pods in ${namespaces} namespaces, ${waiting} waiting, ${heap}: known after ${listed} s, ${cpu} s of CPU; ` +
+    `${total} pods in ${namespaces} namespaces, ${waiting} waiting, ${heapFlag(limit)}: known after ${listed} s, ${cpu} s of CPU; ` +
       `${patched} annotated; at most ${memory} MiB of ${limit}${ended === undefined ? '' : `; ended with ${ended}`}`,
   );
   return ended === undefined && memory < limit ? 0 : 1;
-}
-
-/** Most memory that the process had, in MiB. */
-function peak(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);
-}
-
-/** CPU time of the process, in whole seconds. Fields 14 and 15 of proc(5)'s stat are in hundredths. */
-function cpuSeconds(pid: number): number {
-  const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-  const fields = after.split(' ');
-  return Math.round((Number(fields[11]) + Number(fields[12])) / 100);
 }

@@ -1,20 +1,14 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { command } from '../../../tools/command.ts';
-import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
-import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { temporaryFolder } from '../autoscrape/serving.ts';
 import type { Scope } from '../autoscrape/serving.ts';
-import { startStandIn } from '../control-plane/stand-in-api-server.ts';
 import type { PodParts } from '../control-plane/stand-in-api-server.ts';
-import { freePort } from '../process/free-port.ts';
 import { waitFor } from '../process/wait-for.ts';
+import { startReconciler, startTlsStandIn } from './reconciler-process.ts';
+import type { ReconcilerProcess } from './reconciler-process.ts';
 import { underScope } from './scope.ts';
 
 // `unshare --net node test/harness/stress/silent-pods.ts [--pods=5000 --images=200 --namespaces=20 --limit=256]`, after `npm run build`,
@@ -58,30 +52,25 @@ async function silent(scope: Scope): Promise<number> {
   const perNamespace = Math.ceil(pods / namespaces);
   const names = Array.from({ length: namespaces }, (_, index) => `shop-${index}`);
   const since = new Date(Date.now() - 60 * 60_000).toISOString();
-  const { certificate: cert, key } = createAuthority().issue({ names: ['127.0.0.1'] });
-  const server = await startStandIn({
+  const { server, kubeconfig } = await startTlsStandIn(scope, {
     namespaces: new Map(names.map((name) => [name, perNamespace])),
     isAnnotated: () => false,
     podAt: (namespace, index) => silentPod(names.indexOf(namespace), index, perNamespace, since),
-    tls: { cert, key },
   });
-  scope.after(() => server.close());
-  const kubeconfig = join(await temporaryFolder(scope), 'kubeconfig');
-  await writeFile(kubeconfig, server.kubeconfig);
 
   const started = performance.now();
-  const first = await startReconciler(scope, kubeconfig);
+  const first = await startReconciler(scope, kubeconfig, { main: values.main, limit }, ['--ask']);
   await waitFor(
     'every image to be asked',
-    async () => first.hasEnded() || (!(await first.results()).has('waiting') && asked.workloads() >= images),
+    async () => first.hasEnded() || (!(await results(first)).has('waiting') && asked.workloads() >= images),
     { seconds: 60 + (4 * images) / RATE, everyMs: 500 },
   );
   const seconds = (performance.now() - started) / 1000;
   const memory = first.peakMemory();
-  const [requests, answered] = [asked.requests(), await first.results()];
+  const [requests, answered] = [asked.requests(), await results(first)];
   await first.stop();
 
-  const again = await startReconciler(scope, kubeconfig);
+  const again = await startReconciler(scope, kubeconfig, { main: values.main, limit }, ['--ask']);
   await sleep(RESTARTED_SECONDS * 1000);
   const repeated = asked.requests() - requests;
   await again.stop();
@@ -163,55 +152,10 @@ function silentPod(namespace: number, index: number, perNamespace: number, since
   };
 }
 
-interface Reconciler {
-  /** Returns the number of workloads by what asking them has shown. */
-  results(): Promise<Map<string, number>>;
-  /** Returns the most memory that the process had, in MiB. */
-  peakMemory(): number;
-  hasEnded(): boolean;
-  stop(): Promise<void>;
-}
-
-async function startReconciler(scope: Scope, kubeconfig: string): Promise<Reconciler> {
-  const port = await freePort();
-  const child = spawn(
-    process.execPath,
-    [
-      ...NODE_FLAGS,
-      heapFlag(limit),
-      values.main,
-      'reconcile',
-      '--ask',
-      `--kubeconfig=${kubeconfig}`,
-      '--lease-namespace=autoscrape',
-      '--host=127.0.0.1',
-      `--health-port=${port}`,
-      '--log-level=error',
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...MALLOC_VARIABLES } },
+/** Returns the number of workloads by what asking them has shown. */
+async function results(reconciler: ReconcilerProcess): Promise<Map<string, number>> {
+  const series = (await reconciler.metrics()).matchAll(/^autoscrape_ask_workloads\{result="(\w+)"\} (\d+)$/gm);
+  return new Map(
+    [...series].filter(([, , count]) => count !== '0').map(([, result = '', count]) => [result, Number(count)]),
   );
-  scope.after(() => child.kill('SIGKILL'));
-  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  return {
-    hasEnded,
-    async results() {
-      const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
-      const page = (await response?.text()) ?? '';
-      const series = page.matchAll(/^autoscrape_ask_workloads\{result="(\w+)"\} (\d+)$/gm);
-      return new Map(
-        [...series].filter(([, , count]) => count !== '0').map(([, result = '', count]) => [result, Number(count)]),
-      );
-    },
-    peakMemory() {
-      if (hasEnded()) return Infinity;
-      return Math.round(
-        Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
-      );
-    },
-    async stop() {
-      if (hasEnded()) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  };
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
@@ -7,22 +6,16 @@ import type { TestContext } from 'node:test';
 import { askThroughProxy } from '../../../src/ask/ask-through-proxy.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import { askTools } from '../../harness/asking/ask-tools.ts';
+import { listenOnLoopback } from '../../harness/process/listen.ts';
 
 /** Asks a pod through a server that answers as the API server's proxy. `milliseconds` runs every timer so soon. */
 async function ask(t: TestContext, listener: RequestListener, milliseconds?: number): Promise<Verdict['key']> {
   const server = createServer(listener);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
+  const port = await listenOnLoopback(t, server);
   const { verdict } = await askThroughProxy({ address: '10.1.2.3', port: 8080 }, '/metrics', {
     version: '0.0.0',
     after: (ms, action) => askTools().after(milliseconds ?? ms, action),
-    open: (_port, path, headers) => Promise.resolve(request({ port: address.port, path: `/proxy${path}`, headers })),
+    open: (_port, path, headers) => Promise.resolve(request({ port: port, path: `/proxy${path}`, headers })),
     prefix: () => '/proxy',
   });
   return verdict.key;

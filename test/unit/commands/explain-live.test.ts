@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
@@ -8,6 +7,7 @@ import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import { listenOnLoopback } from '../../harness/process/listen.ts';
 
 // A stand-in, because it has to refuse, to hang and to be empty. test/cluster/explain.test.ts asks the real API server.
 
@@ -61,15 +61,8 @@ async function start(t: TestContext, objects: Objects, { refuses = [], hangs = f
     const found = items.find(({ metadata }) => metadata.name === name);
     return found === undefined ? json(response, 404, { kind: 'Status', message: 'gone' }) : json(response, 200, found);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return { kubeconfig: await kubeconfig(t, address.port), paths };
+  const port = await listenOnLoopback(t, server);
+  return { kubeconfig: await kubeconfig(t, port), paths };
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

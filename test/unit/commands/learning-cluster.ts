@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { listenOnLoopback } from '../../harness/process/listen.ts';
 
 /** What a port of a pod answers: by path, and to every other path. */
 export type Site = Readonly<Record<string, (response: ServerResponse) => void>>;
@@ -77,21 +77,12 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
   }
 
   const server = createServer(answer);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('the server does not listen');
+  const port = await listenOnLoopback(t, server);
   const kubeconfig = join(await temporaryFolder(t), 'config');
   await writeFile(
     kubeconfig,
     JSON.stringify({
-      clusters: [
-        { name: 'c', cluster: { server: `http://127.0.0.1:${address.port}`, 'insecure-skip-tls-verify': true } },
-      ],
+      clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
       users: [{ name: 'u', user: { token: 'secret' } }],
       contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
       'current-context': 'x',

@@ -16,6 +16,7 @@ import type { UninjectOptions } from '../../../src/commands/uninject.ts';
 import { UserError } from '../../../src/process/user-error.ts';
 import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import type { Finished } from '../../harness/autoscrape/run-autoscrape.ts';
+import { listenOnLoopback } from '../../harness/process/listen.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'autoscrape-reconcile-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -114,15 +115,8 @@ async function startCluster(t: TestContext, onPatch: (response: ServerResponse) 
       response.end(JSON.stringify({ metadata: { ...metadata, deletionTimestamp } }));
     }
   });
-  server.listen(0, '127.0.0.1');
-  await event(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return kubeconfig(`cluster-${address.port}`, `http://127.0.0.1:${address.port}`);
+  const port = await listenOnLoopback(t, server);
+  return kubeconfig(`cluster-${port}`, `http://127.0.0.1:${port}`);
 }
 
 test('an opt-in label that means neither yes nor no is named, with what to write instead', async (t) => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { loadRules } from '../../../src/rules/load.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { at } from '../../harness/chart/render.ts';
 import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { listenOnLoopback } from '../../harness/process/listen.ts';
 
 // test/cluster runs verify against real API servers. Here are the answers that one can give.
 
@@ -36,14 +36,7 @@ async function startServer(t: TestContext, answer: (pod: unknown, call: number) 
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
+  const port = await listenOnLoopback(t, server);
   const kubeconfig = join(await temporaryFolder(t), 'kubeconfig');
   const ca = Buffer.from(authority.certificate).toString('base64');
   await writeFile(
@@ -54,7 +47,7 @@ async function startServer(t: TestContext, answer: (pod: unknown, call: number) 
       clusters: [
         {
           name: 'test',
-          cluster: { server: `https://127.0.0.1:${address.port}`, 'certificate-authority-data': ca },
+          cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority-data': ca },
         },
       ],
       users: [{ name: 'test', user: { token: 'none' } }],

@@ -1,12 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { Kube } from '../../../src/kube/client.ts';
 import { runAsLeader } from '../../../src/kube/leader-election.ts';
+import type { LeaderElectionOptions } from '../../../src/kube/leader-election.ts';
 import { fakeKube, hang, listOf } from './fake-kube.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 /** How long a lease of these tests is valid, in milliseconds. */
 const DURATION_MS = 1500;
+
+/** Returns a candidate for the lease of these tests. */
+function candidate(kube: Kube, signal: AbortSignal, now: () => number): LeaderElectionOptions {
+  return {
+    kube,
+    namespace: 'autoscrape',
+    name: 'lease',
+    identity: 'me',
+    durationMs: DURATION_MS,
+    signal,
+    onLeader: () => undefined,
+    onFailure: () => undefined,
+    now,
+  };
+}
 
 /**
  * Returns how long after the last successful renewal was sent the term ends, in milliseconds of a
@@ -33,17 +50,7 @@ async function termLength(t: TestContext, responseMs: number, later: 'hang' | 'f
       : hang(request);
   });
   const running = runAsLeader(
-    {
-      kube,
-      namespace: 'autoscrape',
-      name: 'lease',
-      identity: 'me',
-      durationMs: DURATION_MS,
-      signal: stop.signal,
-      onLeader: () => undefined,
-      onFailure: () => undefined,
-      now: () => clock.now(),
-    },
+    candidate(kube, stop.signal, () => clock.now()),
     async (signal) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
       endedAt = clock.now();
@@ -84,17 +91,7 @@ test('a term knows whether there was a leader before: in every term but the firs
   const stop = new AbortController();
   const terms: boolean[] = [];
   const running = runAsLeader(
-    {
-      kube,
-      namespace: 'autoscrape',
-      name: 'lease',
-      identity: 'me',
-      durationMs: DURATION_MS,
-      signal: stop.signal,
-      onLeader: () => undefined,
-      onFailure: () => undefined,
-      now: () => clock.now(),
-    },
+    candidate(kube, stop.signal, () => clock.now()),
     (_, wasLed) => {
       terms.push(wasLed);
       if (terms.length === 3) stop.abort();
