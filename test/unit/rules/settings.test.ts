@@ -208,6 +208,38 @@ cases('a version that brought TLS', [
   ],
 ]);
 
+cases('a version that changed a default', [
+  ['metrics are on before', { image: 'chartmuseum/chartmuseum:v0.13.1', ports: [HTTP] }, ':8080/metrics'],
+  [
+    'metrics are on before, unless a setting says off',
+    { image: 'chartmuseum/chartmuseum:v0.13.1', env: ['DISABLE_METRICS=true'], ports: [HTTP] },
+    'switched_off',
+  ],
+  ['metrics are off since', { image: 'chartmuseum/chartmuseum:v0.14.0', ports: [HTTP] }, 'no_candidate'],
+  [
+    'metrics are off since, unless a setting says on',
+    { image: 'chartmuseum/chartmuseum:v0.14.0', env: ['ENABLE_METRICS=true'], ports: [HTTP] },
+    ':8080/metrics',
+  ],
+  ['no version', { image: 'chartmuseum/chartmuseum:latest', ports: [HTTP] }, 'no_candidate'],
+]);
+
+cases('an image whose examples use another port than its chart', [
+  ['the port of the examples, where none is declared', { image: 'grafana/promtail:3.0.0' }, ':9080/metrics'],
+  [
+    "the chart's port, where it is declared",
+    { image: 'grafana/promtail:3.0.0', ports: [{ name: 'http', containerPort: 3101 }] },
+    ':3101/metrics',
+  ],
+  ['any other port', { image: 'grafana/promtail:3.0.0', ports: [HTTP] }, 'no_candidate'],
+  ['a setting', { image: 'grafana/promtail:3.0.0', args: ['-server.http-listen-port=9999'] }, ':9999/metrics'],
+]);
+
+cases('an image that is TLS by default, at a port called metrics', [
+  ['the image', { image: 'quay.io/konflux-ci/namespace-lister:1', ports: [METRICS] }, 'https_endpoint'],
+  ['another image', { image: 'quay.io/konflux-ci/namespaces:1', ports: [METRICS] }, ':9100/metrics'],
+]);
+
 const STATSD = { name: 'statsd-metrics', containerPort: 9102 };
 
 cases('the order of rules', [
@@ -480,4 +512,14 @@ cases('the JMX agent', [
     },
     'no_candidate',
   ],
+]);
+
+cases('MLflow', [
+  ['metrics are exposed', { args: ['--expose-prometheus=/tmp/m'], ports: [HTTP] }, ':8080/metrics ?'],
+  [
+    'behind a password',
+    { args: ['--expose-prometheus', '/tmp/m', '--app-name', 'basic-auth'], ports: [HTTP] },
+    'guarded',
+  ],
+  ['a password, and no metrics', { args: ['--app-name=basic-auth'], ports: [HTTP] }, 'no_candidate'],
 ]);
