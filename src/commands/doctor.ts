@@ -18,7 +18,7 @@ import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import { listAll } from '../kube/list.ts';
-import { connectPodProxy, proxyRefusal } from '../kube/pod-proxy.ts';
+import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import type { PodProxy } from '../kube/pod-proxy.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
 import { UserError } from '../process/user-error.ts';
@@ -80,9 +80,7 @@ export async function doctor(target: string, options: DoctorOptions): Promise<nu
   const connection = await connect(options);
   if (!connection.ok) throw new UserError(connection.error);
   const kube = connection.value;
-  const opened = await connectPodProxy(options);
-  if (!opened.ok) throw new UserError(opened.error);
-  const proxy = opened.value;
+  const proxy = podProxy(kube);
   const namespace = options.namespace ?? kube.namespace;
   // A signal ends the process at once: nothing has to be finished.
   const { signal } = new AbortController();
@@ -119,7 +117,6 @@ export async function doctor(target: string, options: DoctorOptions): Promise<nu
     if (rest > 0) process.stderr.write(`The newest ${MAX_PODS} pods were looked at, and ${rest} were not.\n`);
     return reports.some(({ lines }) => lines.some(({ state }) => state === 'cross')) ? 1 : 0;
   } finally {
-    proxy.close();
     await kube.close();
   }
 }

@@ -8,7 +8,7 @@ import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
-import { connectPodProxy, proxyRefusal } from '../kube/pod-proxy.ts';
+import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import type { PodProxy } from '../kube/pod-proxy.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { learn as learnRules } from '../learn/learn.ts';
@@ -94,7 +94,7 @@ export async function learn(options: LearnOptions): Promise<number> {
     const labels = await readLabels(kube, namespace, signal);
     const pods = await listIn(kube, podsPath(namespace), signal);
     const services = await listIn(kube, servicesPath(namespace), signal);
-    proxy = kube.inCluster ? undefined : await openProxy(kube, namespace, options, signal);
+    proxy = kube.inCluster ? undefined : await openProxy(kube, namespace, signal);
     const way = proxy === undefined ? 'directly, as a scraper does' : "through the API server's proxy";
     process.stderr.write(`Pods in namespace ${namespace} are asked ${way}.\n`);
     const refuses = refusedIn(kube, pods, services);
@@ -123,7 +123,6 @@ export async function learn(options: LearnOptions): Promise<number> {
     process.stderr.write(`${learned.rules.length} learned; ${learned.known} need no rule.\n`);
     return 0;
   } finally {
-    proxy?.close();
     await kube.close();
   }
 }
@@ -157,16 +156,14 @@ async function listIn(kube: Kube, path: string, signal: AbortSignal): Promise<re
 }
 
 /** Returns the proxy, after a check that it may be used. */
-async function openProxy(kube: Kube, namespace: string, options: LearnOptions, signal: AbortSignal): Promise<PodProxy> {
+async function openProxy(kube: Kube, namespace: string, signal: AbortSignal): Promise<PodProxy> {
   const refusal = await proxyRefusal(kube, namespace, signal);
   if (refusal !== undefined) {
     throw new UserError(
       `outside the cluster pods are asked through the API server, which needs the right to get pods/proxy in namespace ${namespace}: ${refusal}`,
     );
   }
-  const proxy = await connectPodProxy(options);
-  if (!proxy.ok) throw new UserError(proxy.error);
-  return proxy.value;
+  return podProxy(kube);
 }
 
 /** Returns what says which addresses must not be asked: nodes', Services' and the API server's, too. */

@@ -1,3 +1,7 @@
+import { request as requestHttp } from 'node:http';
+import type { ClientRequest } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { member } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { createDeadline } from './abort.ts';
@@ -83,6 +87,11 @@ export interface Kube {
     silenceMs: number,
     signal: AbortSignal,
   ): Promise<WatchStream>;
+  /**
+   * Returns a GET of the path with these headers and the credentials, not sent before `end()`. It follows no
+   * redirect and decodes nothing, as `request` does. Rejects where there are no credentials.
+   */
+  open(path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
   /** Ends every connection. */
   close(): Promise<void>;
 }
@@ -107,6 +116,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
   const { config, server, inCluster } = loaded.value;
   const http = new IsomorphicFetchHttpLibrary();
   const onResponse = options.onResponse ?? (() => undefined);
+  let agent: RequestOptions['agent'];
 
   async function send(request: ApiRequest, signal: AbortSignal) {
     const context = new RequestContext(server + request.path, request.method);
@@ -172,7 +182,20 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
       }
     },
 
-    close: () => config.destroyConnections(),
+    async open(path, headers) {
+      const credentials: Record<string, string> = {};
+      const options: RequestOptions = { headers: credentials };
+      await config.applyToHTTPSOptions(options);
+      agent = options.agent;
+      const url = new URL(server + path);
+      const request = url.protocol === 'http:' ? requestHttp : requestHttps;
+      return request(url, { ...options, headers: { ...headers, ...credentials } });
+    },
+
+    async close() {
+      if (typeof agent === 'object') agent.destroy();
+      await config.destroyConnections();
+    },
   };
   return { ok: true, value: kube };
 }

@@ -1,3 +1,4 @@
+import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestContext } from '@kubernetes/client-node';
 import type { Result } from '../core/result.ts';
@@ -17,9 +18,11 @@ type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 class ReusingKubeConfig extends KubeConfig {
   #dispatcher: Dispatcher | undefined;
   #since = 0;
+  #turn: Promise<unknown> = Promise.resolve();
 
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
-    await super.applySecurityAuthentication(context); // reads the token file again when it is older than a minute
+    // Reads the token file again when it is older than a minute.
+    await this.#inTurn(() => super.applySecurityAuthentication(context));
     const fresh = context.getDispatcher();
     if (fresh === undefined) return; // plain http: the library's global connections
     if (this.#dispatcher === undefined || Date.now() - this.#since > REFRESH_MS) {
@@ -29,6 +32,20 @@ class ReusingKubeConfig extends KubeConfig {
       void old?.close(); // waits for the requests in flight, watches included
     }
     context.setDispatcher(this.#dispatcher);
+  }
+
+  override async applyToHTTPSOptions(options: RequestOptions): Promise<void> {
+    await this.#inTurn(() => super.applyToHTTPSOptions(options));
+  }
+
+  /**
+   * Runs one after the other what needs credentials. The library keeps those of an exec plugin once it has them, and
+   * starts the plugin again for each request that comes before: a login page each, where the plugin opens one.
+   */
+  async #inTurn(apply: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(apply);
+    this.#turn = mine.catch(() => undefined);
+    await mine;
   }
 
   /** Ends every connection, also those that are in use. */

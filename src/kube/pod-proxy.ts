@@ -1,12 +1,7 @@
-import { request as requestHttp } from 'node:http';
 import type { ClientRequest } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import type { RequestOptions } from 'node:https';
 import { member } from '../core/json.ts';
-import type { Result } from '../core/result.ts';
 import { podPath, servicesPath } from './api-paths.ts';
 import type { Kube } from './client.ts';
-import type { KubeconfigChoice } from './kubeconfig.ts';
 
 /** A port of a pod, by names. */
 export interface PodPort {
@@ -31,8 +26,6 @@ export interface PodProxy {
   get(target: PodPort, path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
   /** Returns the same of a port of a Service (the subresource services/proxy). */
   getService(target: ServicePort, path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
-  /** Ends every connection. */
-  close(): void;
 }
 
 /**
@@ -63,36 +56,15 @@ export async function proxyRefusal(kube: Kube, namespace: string, signal: AbortS
 }
 
 /**
- * Returns the proxy of a cluster, or the message that says what is missing. The client of the API
- * cannot be used: it follows redirects, to other hosts as well.
+ * Returns the proxy of a cluster. `request` of the client cannot be used: it follows redirects, to other hosts as well.
  */
-export async function connectPodProxy(choice: KubeconfigChoice): Promise<Result<PodProxy, string>> {
-  const { loadKubeconfig } = await import('./kubeconfig.ts');
-  const loaded = loadKubeconfig(choice);
-  if (!loaded.ok) return loaded;
-  const { config, server } = loaded.value;
-  let agent: RequestOptions['agent'];
-  async function open(path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest> {
-    const credentials: Record<string, string> = {};
-    const options: RequestOptions = { headers: credentials };
-    await config.applyToHTTPSOptions(options);
-    agent = options.agent;
-    const url = new URL(server + path);
-    const request = url.protocol === 'http:' ? requestHttp : requestHttps;
-    return request(url, { ...options, headers: { ...headers, ...credentials } });
-  }
+export function podProxy(kube: Pick<Kube, 'open'>): PodProxy {
   return {
-    ok: true,
-    value: {
-      get: (target, path, headers) => open(podProxyPath(target) + path, headers),
-      getService: ({ namespace, service, port }, path, headers) =>
-        open(
-          `${servicesPath(namespace)}/${encodeURIComponent(service)}:${encodeURIComponent(port)}/proxy${path}`,
-          headers,
-        ),
-      close() {
-        if (typeof agent === 'object') agent.destroy();
-      },
-    },
+    get: (target, path, headers) => kube.open(podProxyPath(target) + path, headers),
+    getService: ({ namespace, service, port }, path, headers) =>
+      kube.open(
+        `${servicesPath(namespace)}/${encodeURIComponent(service)}:${encodeURIComponent(port)}/proxy${path}`,
+        headers,
+      ),
   };
 }

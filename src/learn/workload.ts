@@ -21,14 +21,20 @@ export interface Controller {
 
 /** Returns the workloads of a namespace's pods, by kind and name. */
 export function groupPods(pods: readonly unknown[]): readonly Workload[] {
-  const newestFirst = pods.toSorted((a, b) => (createdAt(a) < createdAt(b) ? 1 : -1));
+  // Pods of one second stay in the order in which the API server lists them.
+  const newestFirst = pods.toSorted((a, b) => compare(createdAt(b), createdAt(a)));
   const groups = Map.groupBy(newestFirst, (pod) => {
     const { kind, name } = identityOf(pod);
     return `${kind}/${name}`;
   });
   return [...groups.values()]
     .map((group) => ({ ...identityOf(group[0]), pods: group }))
-    .toSorted((a, b) => (`${a.kind}/${a.name}` < `${b.kind}/${b.name}` ? -1 : 1));
+    .toSorted((a, b) => compare(`${a.kind}/${a.name}`, `${b.kind}/${b.name}`));
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** RFC 3339 in UTC: the order of the strings is that of the times. */

@@ -89,6 +89,7 @@ test('the pods of a workload that is scraped get ticks and exit code 0, and each
   );
   assert.deepEqual(cluster.asked.toSorted(), ['orders-1:8080 /metrics', 'orders-2:8080 /metrics']);
   assert.equal(cluster.headers()['authorization'], 'Bearer secret');
+  assert.equal(await cluster.logins(), 1);
 });
 
 test('a break makes exit code 1, and JSON says the same with every key', async (t) => {

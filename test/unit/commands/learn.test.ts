@@ -271,6 +271,8 @@ test('a request through the API server says who asks as a scraper would, and fol
   );
   assert.match(stderr, /^Pod away: no rule: port 8080 \(redirected_away\)/m);
   const { 'user-agent': agent, accept, authorization } = cluster.headers();
+  // The requests to the API and those to pods have the same credentials.
+  assert.equal(await cluster.logins(), 1);
   assert.match(agent ?? '', /^autoscrape\/\S+ \(\+https:/);
   assert.match(accept ?? '', /^application\/openmetrics-text;version=1\.0\.0/);
   assert.equal(authorization, 'Bearer secret');

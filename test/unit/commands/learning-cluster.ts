@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -33,8 +33,11 @@ export interface RunningCluster {
   readonly asked: string[];
   /** The headers of the last request to a pod. */
   readonly headers: () => IncomingMessage['headers'];
+  /** How often the kubeconfig's exec plugin, which gives the token, has been started. */
+  readonly logins: () => Promise<number>;
 }
 
+const EXEC = 'client.authentication.k8s.io/v1';
 const PROMETHEUS = '/api/v1/namespaces/monitoring/services/prometheus:9090/proxy';
 const PROXY = /^\/api\/v1\/namespaces\/shop\/pods\/([^/:]+:\d+)\/proxy(\/.*)$/;
 
@@ -78,17 +81,26 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
 
   const server = createServer(answer);
   const port = await listenOnLoopback(t, server);
-  const kubeconfig = join(await temporaryFolder(t), 'config');
+  const folder = await temporaryFolder(t);
+  const [kubeconfig, logins] = [join(folder, 'config'), join(folder, 'logins')];
+  const credential = { apiVersion: EXEC, kind: 'ExecCredential', status: { token: 'secret' } };
+  await writeFile(logins, '');
+  const args = ['-c', `echo >> '${logins}'; sleep 0.05; echo '${JSON.stringify(credential)}'`];
   await writeFile(
     kubeconfig,
     JSON.stringify({
       clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'u', user: { token: 'secret' } }],
+      users: [{ name: 'u', user: { exec: { apiVersion: EXEC, command: 'sh', args, interactiveMode: 'Never' } } }],
       contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
       'current-context': 'x',
     }),
   );
-  return { kubeconfig, asked, headers: () => headers };
+  return {
+    kubeconfig,
+    asked,
+    headers: () => headers,
+    logins: async () => (await readFile(logins, 'utf8')).length,
+  };
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

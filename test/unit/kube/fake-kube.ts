@@ -21,6 +21,7 @@ export function fakeKube(
       }
     },
     watch: async (path, _query, _silenceMs, signal) => watch(path, signal),
+    open: () => Promise.reject(new Error('there is no proxy')),
     close: () => Promise.resolve(),
   };
 }

@@ -40,6 +40,7 @@ function responding(responses: readonly ApiResponse[]): { kube: Kube; requests: 
       return response === undefined ? { ok: false, error: { status: 0, message: 'no answer' } } : toResult(response);
     },
     watch: () => Promise.reject(new Error('not asked for')),
+    open: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
   };
   return { kube, requests };
