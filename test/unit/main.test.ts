@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
+import { runAutoscrape } from '../harness/autoscrape/run-autoscrape.ts';
 import { run } from '../harness/autoscrape/serving.ts';
-import type { RunOptions } from '../harness/autoscrape/serving.ts';
 
 test('--version and version print the version and nothing else', async () => {
   for (const args of [['--version'], ['version']])
@@ -21,7 +21,7 @@ test('--help prints commands and examples; a command’s help prints its flags a
 
 test('help prints what --help prints', async () => {
   const [help, serveHelp, ...asked] = await Promise.all(
-    [['help'], ['help', 'serve'], ['--help'], ['serve', '--help']].map((args) => run(args)),
+    [['help'], ['help', 'serve'], ['--help'], ['serve', '--help']].map((args) => runAutoscrape(args)),
   );
   assert.deepEqual([help, serveHelp], asked);
   assert.equal(help?.code, 0);
@@ -42,7 +42,9 @@ test('--help loads no command, and a command no other one', async () => {
   assert.ok((await loaded('serve', '--help')).includes('fastify'));
 });
 
-const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], message: RegExp, options?: RunOptions]>> = {
+const MISTAKES: Readonly<
+  Record<string, readonly [args: readonly string[], message: RegExp, env?: Record<string, string>]>
+> = {
   'no command': [[], /^Usage: autoscrape/],
   'an unknown command': [['srve'], /unknown command 'srve'\n\(Did you mean serve\?\)\n\(add --help/],
   'an unknown flag': [
@@ -55,7 +57,6 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
     /unknown option '--certdir'\n\(Did you mean --cert-dir\?\)/,
   ],
   'another one': [['explain', '--file', 'x.yaml'], /unknown option '--file'/],
-  'no file': [['explain'], /required option '-f, --filename <file>' not specified/],
   'an argument too many': [['serve', '--cert-dir', '.', 'now', 'then'], /'serve' does not take 'now', 'then'/],
   'no rules file': [['check'], /give one rules file: autoscrape check rules\.yaml/],
   'two rules files': [['check', 'a.yaml', '-f', 'b.yaml'], /give one rules file/],
@@ -81,23 +82,23 @@ const MISTAKES: Readonly<Record<string, readonly [args: readonly string[], messa
   'a wrong variable': [
     ['serve', '--cert-dir', '.'],
     /'--drain-seconds <number>' value '10s' from env 'AUTOSCRAPE_DRAIN_SECONDS' is invalid\. Give a whole number/,
-    { env: { AUTOSCRAPE_DRAIN_SECONDS: '10s' } },
+    { AUTOSCRAPE_DRAIN_SECONDS: '10s' },
   ],
   'a service link for a port': [
     ['serve', '--cert-dir', '.'],
     /from env 'AUTOSCRAPE_PORT' is invalid.* Set enableServiceLinks: false/,
-    { env: { AUTOSCRAPE_PORT: 'tcp://10.96.0.10:443' } },
+    { AUTOSCRAPE_PORT: 'tcp://10.96.0.10:443' },
   ],
   'a switch that is neither on nor off': [
     ['serve', '--cert-dir', '.'],
     /from env 'AUTOSCRAPE_OBSERVE' is invalid\. Give true or false\./,
-    { env: { AUTOSCRAPE_OBSERVE: 'yes' } },
+    { AUTOSCRAPE_OBSERVE: 'yes' },
   ],
 };
 
-for (const [title, [args, message, options]] of Object.entries(MISTAKES)) {
+for (const [title, [args, message, env]] of Object.entries(MISTAKES)) {
   test(`a usage error says what to do, without a stack, exit code 2: ${title}`, async () => {
-    const { code, stdout, stderr } = await run(args, options);
+    const { code, stdout, stderr } = await runAutoscrape(args, '', env);
     assert.equal(code, 2);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /^ {4}at /m);

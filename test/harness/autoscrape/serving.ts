@@ -9,22 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import type { Authority } from '../../../src/webhook/certificate-authority.ts';
 import type { Target } from './client.ts';
-
-const MAIN = new URL('../../../src/main.ts', import.meta.url).pathname;
-
-/** What a program under test is given of the environment: nobody's AUTOSCRAPE_… variables. */
-const BASE_ENV = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+import { BASE_ENV, MAIN } from './run-autoscrape.ts';
+import type { Finished } from './run-autoscrape.ts';
 
 /** A test, or whatever else cleans up after itself. */
 export interface Scope {
   readonly after: (cleanup: () => unknown) => void;
-}
-
-/** What came of a command that ended by itself. */
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** How the command line is run. */
@@ -50,11 +40,11 @@ export interface Serving extends Target {
   readonly exited: Promise<number | null>;
 }
 
-/** What `autoscrape` with these arguments prints, and its exit code. */
+/** Runs `autoscrape` with the arguments as a process of its own, and returns what it wrote and its exit code. */
 export async function run(
   args: readonly string[],
   { env = {}, nodeFlags = [], main = MAIN }: RunOptions = {},
-): Promise<Ended> {
+): Promise<Finished> {
   const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
     env: { ...BASE_ENV, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,7 +54,7 @@ export async function run(
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   await once(child, 'close');
-  return { code: child.exitCode, stdout, stderr };
+  return { code: child.exitCode ?? -1, stdout, stderr };
 }
 
 /** Returns a folder of its own, gone after the test. */

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { isObject } from '../../../src/core/json.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
-import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const RULES = `
@@ -112,7 +112,7 @@ test('UTF-16 is read, and a binary file is recognised', async () => {
 });
 
 test('--schema prints the JSON Schema of a rules file, with every field of it and no file given', async () => {
-  const { code, stdout } = await run(['check', '--schema']);
+  const { code, stdout } = await runAutoscrape(['check', '--schema']);
   assert.equal(code, 0);
   const schema: unknown = JSON.parse(stdout);
   assert.partialDeepStrictEqual(schema, {
@@ -178,11 +178,11 @@ test('--diff and --manifests belong together, and manifests that are not read ar
     ['--diff', 'examples/rules/rules.yaml'],
     ['-m', 'examples'],
   ]) {
-    const { code, stderr } = await run(['check', 'examples/rules/rules.yaml', ...flags]);
+    const { code, stderr } = await runAutoscrape(['check', 'examples/rules/rules.yaml', ...flags]);
     assert.equal(code, 2);
     assert.match(stderr, /--diff and --manifests belong together/);
   }
   const rules = 'examples/rules/rules.yaml';
-  const { code, stderr } = await run(['check', rules, '--diff', rules, '-m', 'missing.yaml']);
+  const { code, stderr } = await runAutoscrape(['check', rules, '--diff', rules, '-m', 'missing.yaml']);
   assert.deepEqual([code, stderr], [1, 'missing.yaml: no such file or folder\n']);
 });

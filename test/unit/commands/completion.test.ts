@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { before, suite, test } from 'node:test';
-import { run } from '../../harness/autoscrape/serving.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 suite('completion', () => {
   const scripts = new Map<string, string>();
   before(async () => {
-    for (const shell of ['bash', 'zsh', 'fish']) scripts.set(shell, (await run(['completion', shell])).stdout);
+    for (const shell of ['bash', 'zsh', 'fish'])
+      scripts.set(shell, (await runAutoscrape(['completion', shell])).stdout);
   });
 
   /** Returns what bash offers for the last word. */
@@ -41,7 +42,7 @@ suite('completion', () => {
   });
 
   test('another shell is a usage error', async () => {
-    const { code, stderr } = await run(['completion', 'tcsh']);
+    const { code, stderr } = await runAutoscrape(['completion', 'tcsh']);
     assert.equal(code, 2);
     assert.match(stderr, /Allowed choices are bash, zsh, fish/);
   });

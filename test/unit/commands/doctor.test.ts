@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import { run } from '../../harness/autoscrape/serving.ts';
 import { startCluster } from './learning-cluster.ts';
 import type { Cluster, RunningCluster, Site } from './learning-cluster.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 
 const HASH = '5d4f8c7b9';
 const OPTED_IN = { 'autoscrape.io/inject': 'enabled' };
@@ -76,7 +76,7 @@ function start(t: Parameters<typeof startCluster>[0], cluster: Partial<Cluster>)
 }
 
 function doctor({ kubeconfig }: RunningCluster, ...args: readonly string[]) {
-  return run(['doctor', ...args, '--kubeconfig', kubeconfig]);
+  return runAutoscrape(['doctor', ...args, '--kubeconfig', kubeconfig]);
 }
 
 test('the pods of a workload that is scraped get ticks and exit code 0, and each endpoint is asked once', async (t) => {

@@ -461,7 +461,7 @@ test('explain writes no control characters that a manifest or a file name brings
 });
 
 test('each line of -o json is what --schema says, and has no other fields', async () => {
-  const { code, stdout } = await run(['explain', '--schema']);
+  const { code, stdout } = await runAutoscrape(['explain', '--schema']);
   assert.equal(code, 0);
   const schema: {
     oneOf: { properties: { type: { const: string }; candidates?: { items: { properties: object } } } }[];
@@ -469,7 +469,7 @@ test('each line of -o json is what --schema says, and has no other fields', asyn
   const [workload] = schema.oneOf;
   const odd = 'kind: Pod\nspec: { containers: [{ name: a, ports: [{ containerPort: x }] }] }\n';
   const lines = await Promise.all([
-    run(['explain', '-o', 'json', '--details', 'examples']),
+    runAutoscrape(['explain', '-o', 'json', '--details', 'examples']),
     runAutoscrape(['explain', '-o', 'json'], odd),
   ]);
   const all = lines.flatMap((ended) => ended.stdout.trimEnd().split('\n')).map((line): unknown => JSON.parse(line));

@@ -7,7 +7,8 @@ import { parse } from 'yaml';
 import { decide } from '../../../src/core/decide.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
-import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { startCluster } from './learning-cluster.ts';
 import type { RunningCluster } from './learning-cluster.ts';
 
@@ -76,7 +77,7 @@ function selecting(name: string, labels: Readonly<Record<string, string>>) {
 }
 
 async function learn({ kubeconfig }: RunningCluster, ...flags: readonly string[]) {
-  const { code, stdout, stderr } = await run(['learn', '--kubeconfig', kubeconfig, ...flags]);
+  const { code, stdout, stderr } = await runAutoscrape(['learn', '--kubeconfig', kubeconfig, ...flags]);
   const file: { rules?: readonly Record<string, unknown>[] } = code === 0 ? parse(stdout) : {};
   return { code, stdout, stderr, rules: file.rules ?? [] };
 }
@@ -139,7 +140,7 @@ test('what is learned is a file that check accepts, and with it nothing more is 
   const first = await learn(cluster);
   const file = join(await temporaryFolder(t), 'learned.yaml');
   await writeFile(file, first.stdout);
-  assert.deepEqual((await run(['check', file])).code, 0);
+  assert.deepEqual((await runAutoscrape(['check', file])).code, 0);
   const requests = cluster.asked.length;
   const second = await learn(cluster, '--rules', file);
   assert.deepEqual(second.rules, []);

@@ -154,7 +154,7 @@ async function interrupt(
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), event(child, 'exit')]);
   clearInterval(timer);
   assert.equal(patches, 1);
-  return { code, stdout, stderr };
+  return { code: Number(code), stdout, stderr };
 }
 
 test('a signal ends reconcile --once after the patch in flight, with a report of what was done and what was not', async (t) => {

@@ -4,17 +4,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Decision } from '../../../src/core/decision.ts';
 import { differenceFrom, parseCases } from '../../../src/core/cases.ts';
-import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
+import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 
 const POD =
   '{ kind: Pod, metadata: { name: a }, spec: { containers: [{ name: a, image: a, ports: [{ name: ours, containerPort: 80 }] }] } }';
 
 test('the example passes, and fails where the rules decide otherwise, each case at its line', async (t) => {
   const file = 'examples/rules/rules.test.yaml';
-  assert.deepEqual(await run(['test', file]), { code: 0, stdout: `${file}: 3 cases passed.\n`, stderr: '' });
+  assert.deepEqual(await runAutoscrape(['test', file]), { code: 0, stdout: `${file}: 3 cases passed.\n`, stderr: '' });
   const other = join(await temporaryFolder(t), 'rules.yaml');
   await writeFile(other, 'disabled: [metrics-port]\n');
-  const { code, stdout, stderr } = await run(['test', file, '--rules', other]);
+  const { code, stdout, stderr } = await runAutoscrape(['test', file, '--rules', other]);
   assert.deepEqual([code, stdout], [1, `${file}: 2 of 3 cases failed.\n`]);
   assert.match(
     stderr,
@@ -42,7 +43,7 @@ cases:
   await writeFile(join(folder, 'pods.yaml'), `${POD}\n---\n${POD.replace('name: a', 'name: b')}\n`);
   const file = join(folder, 'rules.test.yaml');
   await writeFile(file, cases);
-  const { code, stdout, stderr } = await run(['test', file]);
+  const { code, stdout, stderr } = await runAutoscrape(['test', file]);
   assert.deepEqual([code, stdout], [1, `${file}: 3 of 6 cases failed.\n`]);
   assert.deepEqual(
     stderr

@@ -12,6 +12,7 @@ import { isObject, own } from '../../../src/core/json.ts';
 import { loadRules } from '../../../src/rules/load.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { at } from '../../harness/chart/render.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import { run, temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { listenOnLoopback } from '../../harness/process/listen.ts';
 
@@ -73,7 +74,7 @@ suite('verify', () => {
         ? { status: 403, body: { kind: 'Status', message: 'serviceaccount "default" not found' } }
         : { status: 201, body: annotated(pod) },
     );
-    const { code, stdout, stderr } = await run(['verify', '--kubeconfig', kubeconfig]);
+    const { code, stdout, stderr } = await runAutoscrape(['verify', '--kubeconfig', kubeconfig]);
     assert.equal(stderr, '');
     assert.equal(code, 0);
     assert.match(stdout, /namespace shop gets:\n {2}prometheus\.io\/scrape: true\n {2}prometheus\.io\/port: 9464\n/);
@@ -89,7 +90,7 @@ suite('verify', () => {
       const decision = decide(pod, loaded, { ask: true, namespace: 'shop' });
       return { status: 201, body: decision.outcome === 'annotate' ? withAnnotations(decision.annotations) : pod };
     });
-    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--rules', rules]);
+    const { code, stderr } = await runAutoscrape(['verify', '--kubeconfig', kubeconfig, '--rules', rules]);
     assert.equal(stderr, '');
     assert.equal(code, 0);
   });
@@ -101,7 +102,7 @@ suite('verify', () => {
       return { status: 201, body: annotated(pod) };
     });
     for (const flags of [[], ['--labels', 'scrape=yes,example.com/tier=,team=a', '--image', 'example.com/own:1']]) {
-      const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, ...flags]);
+      const { code, stderr } = await runAutoscrape(['verify', '--kubeconfig', kubeconfig, ...flags]);
       assert.equal(code, 0, stderr);
     }
     assert.deepEqual(
@@ -122,18 +123,26 @@ suite('verify', () => {
 
   test('refuses invalid labels, and labels with which the pod is skipped', async () => {
     for (const labels of ['team', '=a', 'a=b,,c=d', '']) {
-      const { code, stderr } = await run(['verify', '--labels', labels]);
+      const { code, stderr } = await runAutoscrape(['verify', '--labels', labels]);
       assert.equal(code, 2);
       assert.match(stderr, /labels, such as/);
     }
-    const { code, stderr } = await run(['verify', '--labels', 'autoscrape.io/inject=disabled']);
+    const { code, stderr } = await runAutoscrape(['verify', '--labels', 'autoscrape.io/inject=disabled']);
     assert.equal(code, 1);
     assert.match(stderr, /don't annotate the test pod: opted_out/);
   });
 
   test('says what to check when the pod is returned without annotations', async (t) => {
     const { kubeconfig } = await startServer(t, (pod) => ({ status: 201, body: pod }));
-    const { code, stderr } = await run(['verify', '-n', 'test', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    const { code, stderr } = await runAutoscrape([
+      'verify',
+      '-n',
+      'test',
+      '--kubeconfig',
+      kubeconfig,
+      '--timeout-seconds',
+      '1',
+    ]);
     assert.equal(code, 1);
     assert.match(stderr, /after 1 s: the pod has no annotations[^]*kubectl get pods/);
     for (const cause of [/namespaceSelector/, /objectSelector/, /matchConditions/, /test\.podLabels/]) {
@@ -146,7 +155,7 @@ suite('verify', () => {
       status: 403,
       body: { kind: 'Status', message: 'pods is forbidden' },
     }));
-    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    const { code, stderr } = await runAutoscrape(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
     assert.match(stderr, /the API server rejected the pod: pods is forbidden/);
   });
@@ -154,7 +163,7 @@ suite('verify', () => {
   test('ends in time where the API server never answers', async (t) => {
     const { kubeconfig } = await startServer(t, () => undefined);
     const startMs = performance.now();
-    const { code, stderr } = await run(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
+    const { code, stderr } = await runAutoscrape(['verify', '--kubeconfig', kubeconfig, '--timeout-seconds', '1']);
     assert.equal(code, 1);
     assert.match(stderr, /^autoscrape: after 1 s: no answer from https:/);
     // A request alone may take 10 s; the rest is the start of a process on a busy machine.

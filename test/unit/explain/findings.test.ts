@@ -5,7 +5,6 @@ import { renderForGitHub } from '../../../src/explain/github.ts';
 import { sarifLog } from '../../../src/explain/sarif.ts';
 import type { Finding } from '../../../src/explain/findings.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
-import { run } from '../../harness/autoscrape/serving.ts';
 
 const deployment = (name: string, port: object, annotations: object = {}): string =>
   JSON.stringify({
@@ -43,7 +42,7 @@ test('--fail-on makes an outcome, a warning or a reason an error with exit code 
 });
 
 test('--fail-on refuses what is no outcome and no reason, with a suggestion', async () => {
-  const { code, stderr } = await run(['explain', '-f', 'x', '--fail-on', 'skip,no_candidat']);
+  const { code, stderr } = await runAutoscrape(['explain', '-f', 'x', '--fail-on', 'skip,no_candidat']);
   assert.equal(code, 2);
   assert.match(stderr, /one of the reasons unreadable, .*too_large, did you mean "no_candidate"\?/);
 });

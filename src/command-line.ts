@@ -1,0 +1,82 @@
+import { CommanderError } from 'commander';
+import { Command } from './commands/options.ts';
+import { checkUsage, examples, help } from './commands/usage.ts';
+import { UserError } from './process/user-error.ts';
+import { VERSION } from './process/version.ts';
+
+// Each command's file has its flags, its examples and what it does. It sets the exit code: 0 for
+// success, 1 for a finding or an error that it has reported. Usage errors are reported here and exit
+// with 2.
+
+/** The summary of each command, and how to load it. Only the requested one is loaded: `serve` needs no Kubernetes client. */
+const COMMANDS = {
+  serve: ['run the admission webhook', async () => (await import('./commands/serve.ts')).command],
+  explain: [
+    'explain whether a workload would be annotated, how, and why',
+    async () => (await import('./commands/explain.ts')).command,
+  ],
+  doctor: ["say why a pod's metrics are not in Prometheus", async () => (await import('./commands/doctor.ts')).command],
+  check: ['check a rules file', async () => (await import('./commands/check.ts')).command],
+  test: ['test a rules file', async () => (await import('./commands/test.ts')).command],
+  reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
+  uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
+  learn: ['print rules for what only asking finds', async () => (await import('./commands/learn.ts')).command],
+  sample: ['run a small app with metrics', async () => (await import('./commands/sample.ts')).command],
+  verify: [
+    'check that new pods in a namespace are annotated',
+    async () => (await import('./commands/verify.ts')).command,
+  ],
+  version: ['print the version', async () => (await import('./commands/version.ts')).command],
+  completion: ['print a completion script', async () => (await import('./commands/completion.ts')).command],
+  help: ['print the help of a command', async () => help],
+} as const;
+
+async function parse(args: readonly string[]): Promise<void> {
+  const program = new Command('autoscrape')
+    .description('Writes Prometheus scrape annotations onto pods as they are created, and explains why.')
+    .version(VERSION)
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for usage)')
+    .exitOverride()
+    .helpCommand(false)
+    .allowExcessArguments()
+    .hook('preAction', (_program, command) => checkUsage(command))
+    .addHelpText(
+      'after',
+      examples(
+        ['Would this workload be annotated, and why?', 'autoscrape explain -f deployment.yaml'],
+        ['Is my rules file valid?', 'autoscrape check rules.yaml'],
+        ['Run the admission webhook', 'autoscrape serve --cert-dir /tls'],
+      ),
+    );
+  for (const [name, [summary, load]] of Object.entries(COMMANDS)) {
+    // `autoscrape serve …` or `autoscrape help serve` loads serve. The help needs only the names of the others; completion
+    // needs their flags.
+    const isLoaded = args[0] === 'completion' || args.slice(0, 2).includes(name);
+    const command = isLoaded ? await load() : new Command(name);
+    program.addCommand(command.summary(summary).copyInheritedSettings(program));
+  }
+  await program.parseAsync(args, { from: 'user' });
+}
+
+/** Prints what a command threw, and returns the exit code: 2 for a usage error, 1 for a UserError or a bug. */
+function reportError(error: unknown): number {
+  // commander has printed its message already; it also throws after --help and --version, with exit code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UserError) console.error(`autoscrape: ${error.message}`);
+  else console.error(error);
+  return 1;
+}
+
+/**
+ * Runs the command that the arguments name, and sets `process.exitCode` where that is not 0. It resolves when the command has
+ * ended; what it threw is printed.
+ */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  try {
+    await parse(args);
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}
