@@ -4,7 +4,7 @@ import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { isPlainPath, joinPath } from '../pod/path.ts';
-import { hasSetting } from './setting.ts';
+import { hasSetting, refersToSetting } from './setting.ts';
 import type { Setting } from './setting.ts';
 import type { VersionRange } from './version-range.ts';
 import { spend } from '../step-budget.ts';
@@ -214,7 +214,12 @@ function pathOfUrl(text: string): string {
 /** Returns why the container's settings leave nothing to scrape; undefined where they don't. */
 function whyNone({ unless, none }: ImageEntry, container: Container): NoEndpoint | undefined {
   if (unless !== undefined && hasSetting(container, unless)) return 'switched_off';
-  return none.find(({ when }) => hasSetting(container, when))?.reason;
+  return none.find(
+    ({ reason, when }) =>
+      hasSetting(container, when) ||
+      // A password usually comes from a Secret: that it is set is all that the pod shows.
+      (reason === 'guarded' && refersToSetting(container, when)),
+  )?.reason;
 }
 
 function schemeOf({ https, scheme }: ImageEntry, container: Container): 'http' | 'https' {

@@ -279,7 +279,9 @@ const Image = strict({
   needs: Pattern.optional().describe('an argument or NAME=value that the image needs to serve metrics'),
   unless: Pattern.optional().describe('an argument or NAME=value with which it serves none (switched_off)'),
   https: Pattern.optional().describe('an argument or NAME=value with which it serves them over https'),
-  guarded: Pattern.optional().describe('an argument or NAME=value with which they need credentials'),
+  guarded: Pattern.optional().describe(
+    'an argument or NAME=value with which they need credentials; NAME counts where its value comes from a Secret, too',
+  ),
   servedElsewhere: Pattern.optional().describe(
     'an argument or NAME=value with which something else serves them (served_elsewhere)',
   ),

@@ -153,3 +153,15 @@ export function hasSetting(container: Container, setting: Setting): boolean {
   const mayBeArgument = setting.argumentFragments?.some(container.hasArgumentWith) !== false;
   return (mayBeArgument && container.commandLine().some(matches)) || variables(setting, container).some(matches);
 }
+
+/** Returns whether the container has the setting with a value that is not in the pod, such as a Secret's. */
+export function refersToSetting(container: Container, { pattern, nameParts, names }: Setting): boolean {
+  return container.references().some((name) => {
+    if (names !== undefined ? !names.includes(name) : nameParts?.some((part) => name.includes(part)) === false)
+      return false;
+    return pattern.matches(`${name}=${UNKNOWN}`, container.work);
+  });
+}
+
+/** Stands for the value: it is matched by patterns that take any value, and by no others. */
+const UNKNOWN = '\u2026';

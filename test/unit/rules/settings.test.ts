@@ -20,19 +20,33 @@ interface Said {
   readonly env?: readonly string[];
   readonly ports?: readonly object[];
   readonly probe?: object;
+  /** Variables whose values come from a Secret. */
+  readonly secrets?: readonly string[];
   /** The pod's labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Returns `:PORT/PATH`, with `https` and `?` behind it where the rule only hints; or the reason. */
 function decisionOn(said: Said): string {
-  const { name = 'app', image = 'registry.example/app:1', args, env = [], ports, probe, labels = {} } = said;
+  const {
+    name = 'app',
+    image = 'registry.example/app:1',
+    args,
+    env = [],
+    secrets = [],
+    ports,
+    probe,
+    labels = {},
+  } = said;
   const container = {
     name,
     image,
     args,
     ports,
-    env: env.map((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) })),
+    env: [
+      ...env.map((text) => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) })),
+      ...secrets.map((variable) => ({ name: variable, valueFrom: { secretKeyRef: { name: 's', key: 'k' } } })),
+    ],
     ...(probe && { readinessProbe: { httpGet: probe } }),
   };
   const decision = decide({ metadata: { labels }, spec: { containers: [container] } }, rules);
@@ -160,6 +174,25 @@ cases('the catalogue', [
       ports: [{ name: 'metrics', containerPort: 3000 }],
     },
     'guarded',
+  ],
+]);
+
+cases('what a Secret sets', [
+  ['a key', { image: 'qdrant/qdrant:v1', secrets: ['QDRANT__SERVICE__API_KEY'] }, 'guarded'],
+  ['another variable', { image: 'qdrant/qdrant:v1', secrets: ['QDRANT__CLUSTER__API_KEY'] }, ':6333/metrics'],
+  [
+    'a key, where the name of the port says metrics',
+    {
+      image: 'qdrant/qdrant:v1',
+      secrets: ['QDRANT__SERVICE__API_KEY'],
+      ports: [{ name: 'metrics', containerPort: 6333 }],
+    },
+    'guarded',
+  ],
+  [
+    'a switch whose value the pod does not show',
+    { image: 'quay.io/keycloak/keycloak:26', secrets: ['KC_METRICS_ENABLED'] },
+    'no_candidate',
   ],
 ]);
 
