@@ -1,5 +1,6 @@
 import { objectIn, objectsIn, text } from '../core/json.ts';
 import type { AskTools } from '../ask/ask-port.ts';
+import { podSender } from '../ask/pod-sender.ts';
 import { randomName } from '../ask/random-name.ts';
 import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
 import { stripControls } from '../core/control-characters.ts';
@@ -29,7 +30,6 @@ import {
   option,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { podSender } from './pod-sender.ts';
 import { showProgress } from './progress.ts';
 import { examples } from './usage.ts';
 

@@ -1,11 +1,9 @@
-import type { Verdict, VerdictKey } from '../core/ask/verdict.ts';
+import type { VerdictKey } from '../core/ask/verdict.ts';
 import { VERDICTS } from '../core/ask/verdict.ts';
+import type { EndpointAsked, FoundEndpoint } from './ask-endpoint.ts';
 import type { Stated } from './check-pod.ts';
-import { finding } from './finding.ts';
+import { finding, quoted } from './finding.ts';
 import type { FindingId, Line } from './finding.ts';
-
-/** What asking the endpoint through the API server has shown, or what it needs. */
-export type EndpointAsked = { readonly verdict: Verdict } | { readonly needs: string };
 
 const IDS: Readonly<Record<VerdictKey, FindingId | 'ok' | 'unchecked'>> = {
   metrics: 'ok',
@@ -50,28 +48,55 @@ const WHAT_TO_DO: Readonly<Partial<Record<FindingId, string>>> = {
   'endpoint-mesh': "Only Prometheus' own word counts in a mesh: look at its page Targets.",
 };
 
-/** Returns what the answer of the annotated endpoint means. `isUp`: the scraper gets its metrics there. `isMeshed`: a sidecar refuses clients outside the mesh. */
-export function checkEndpoint(asked: EndpointAsked, { port, path }: Stated, isUp: boolean, isMeshed: boolean): Line {
+/** What is known when the answer is judged. */
+export interface EndpointSurroundings {
+  /** Whether the scraper gets its metrics there. */
+  readonly isUp: boolean;
+  /** Whether a sidecar refuses clients outside the mesh. */
+  readonly isMeshed: boolean;
+  /** Another port or path of the pod that answers with metrics, where that was asked. */
+  readonly other: FoundEndpoint | undefined;
+}
+
+/** Returns what the answer of the annotated endpoint means. */
+export function checkEndpoint(
+  asked: EndpointAsked,
+  { port, path, scheme }: Stated,
+  { isUp, isMeshed, other }: EndpointSurroundings,
+): Line {
   if ('needs' in asked) return { state: 'unchecked', title: 'the endpoint', needs: asked.needs };
   const { verdict } = asked;
   const at = `:${port ?? ''}`;
+  const time = `in ${(asked.ms / 1000).toFixed(2)} s`;
   if (verdict.key === 'metrics')
-    return { state: 'ok', title: `answers through the API server: ${verdict.series} series` };
-  const id = IDS[verdict.key];
-  if (id === 'ok') return { state: 'ok', title: 'answers through the API server: an empty page, 0 series' };
+    return {
+      state: 'ok',
+      title: `answers through the API server: ${verdict.series} series ${time}, ${verdict.format}`,
+    };
+  const isTls = asked.overHttps?.key === 'metrics';
+  const id = isTls ? 'endpoint-tls' : IDS[verdict.key];
+  if (id === 'ok') return { state: 'ok', title: `answers through the API server: an empty page, 0 series ${time}` };
   if (id === 'unchecked')
     return { state: 'unchecked', title: 'the endpoint', needs: 'an API server that reaches the pod' };
-  const { sentence, remedy } = VERDICTS[verdict.key];
+  const { sentence, remedy } = VERDICTS[isTls ? 'https_only' : verdict.key];
   // It asks from elsewhere, with another Host: a failure while the scraper says "up" is no finding.
   if (isUp)
     return { state: 'ok', title: `answers Prometheus; asked through the API server it does not (${verdict.key})` };
   const line = verdict.key === 'invalid_at_line' && verdict.line !== undefined ? ` It is line ${verdict.line}.` : '';
   const status = 'status' in verdict ? ` It is status ${verdict.status}.` : '';
+  const tls = asked.overHttps?.key === 'metrics' ? ` Over https it answers with ${asked.overHttps.series} series.` : '';
+  const better =
+    other === undefined ? '' : ` Port ${other.port} answers with ${other.series} series at ${quoted(other.path)}.`;
   const found = finding(
     isMeshed && id === 'endpoint-closes' ? 'endpoint-mesh' : id,
     `does not answer with metrics at ${at}${path === '/metrics' ? path : ' at its path'}`,
-    `Asked through the API server: ${sentence.replace('within 2 s', 'in time')}${line}${status}`,
+    `Asked through the API server${scheme === 'https' ? ' over https' : ''}: ${sentence.replace('within 2 s', 'in time')}${line}${status}${tls}${better}`,
     '',
   );
+  if (other !== undefined)
+    return {
+      ...found,
+      todo: `write into the pod template: prometheus.io/port: "${other.port}", prometheus.io/path: ${quoted(other.path)}`,
+    };
   return { ...found, todo: WHAT_TO_DO[found.id] ?? remedy };
 }

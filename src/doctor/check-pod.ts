@@ -5,10 +5,12 @@ import { readAskedPod } from '../core/ask/asked-pod.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import { readPortNumber } from '../core/pod/port.ts';
 import type { Rules } from '../core/rules/rule.ts';
-import { examineInFull } from '../explain/examine.ts';
-import type { ExaminedInFull } from '../explain/examine.ts';
-import { relate } from '../explain/related.ts';
+import { examine as examineBriefly, examineInFull } from '../explain/examine.ts';
+import type { Examined, ExamineSurroundings, Found } from '../explain/examine.ts';
+import type { Related } from '../explain/related.ts';
+import { remarksOn } from '../explain/remarks.ts';
 import { readWorkloads } from '../manifest/workload.ts';
+import type { FoundEndpoint } from './ask-endpoint.ts';
 import { finding, quoted } from './finding.ts';
 import type { Line } from './finding.ts';
 
@@ -23,11 +25,15 @@ export interface Stated {
 /** What is known of the pod's surroundings. */
 export interface PodSurroundings {
   readonly namespace: string;
-  /** The namespace's object; undefined where it can't be read. */
-  readonly namespaceObject: unknown;
+  /** What the namespace and its Services say; nothing of the namespace where it can't be read. */
+  readonly related: Related;
   readonly rules: Rules;
   /** Whether some scraper has a target of the pod, whatever the annotations say. */
   readonly isTarget: boolean;
+  /** Returns what creates the pod, such as its Deployment, or undefined where it can't be read. */
+  readonly owner: () => Promise<unknown>;
+  /** Asks the ports of a pod for which no rule finds an endpoint; undefined where none serves metrics, or none is to be asked. */
+  readonly findEndpoint: () => Promise<FoundEndpoint | undefined>;
   /** Unix time in ms. */
   readonly now: number;
 }
@@ -51,27 +57,56 @@ export function isNew(pod: unknown, now: number): boolean {
 }
 
 /** Returns what the pod itself shows, up to the first break. */
-export function checkPod(pod: unknown, surroundings: PodSurroundings): PodChecked {
+export async function checkPod(pod: unknown, surroundings: PodSurroundings): Promise<PodChecked> {
   const lifecycle = checkLifecycle(pod);
   if (lifecycle !== undefined) return { lines: [lifecycle], stated: undefined, goesOn: false };
-  const { rules, namespace } = surroundings;
+  const { rules, namespace, related } = surroundings;
   const asked = readAskedPod(pod);
   const stated = readScrapeAnnotations(rules.annotationKeys, asked.annotations);
-  const examined = examine(pod, surroundings);
-  if (examined === undefined) return { lines: [], stated: undefined, goesOn: false };
+  const found = asFound(pod);
+  if (found === undefined) return { lines: [], stated: undefined, goesOn: false };
+  const examined = examineBriefly(found, inNamespace(surroundings));
+  const adviceOf = (): string => examineInFull(found, inNamespace(surroundings)).advice.sentences[0] ?? '';
   const isStated = (stated.scrape === 'true' || stated.slow === 'true') && stated.negations.length === 0;
-  if (isStated) return annotated(asked.annotations, examined, statedEndpoint(stated, asked.containers));
-  const line = notAnnotated(examined, pod, surroundings);
+  if (isStated) return annotated(asked.annotations, examined, adviceOf, statedEndpoint(stated, asked.containers));
   if (surroundings.isTarget)
     return {
       lines: [{ state: 'ok', title: 'not annotated, and a target all the same' }],
       stated: undefined,
       goesOn: true,
     };
-  const lines: Line[] = [line];
-  if (surroundings.namespaceObject === undefined)
+  const lines: Line[] = [
+    (await misplaced(examined, surroundings)) ?? (await notAnnotated(examined, adviceOf, pod, surroundings)),
+  ];
+  if (related.namespace(namespace) === undefined)
     lines.unshift({ state: 'unchecked', title: `labels of namespace ${namespace}`, needs: 'get on namespaces' });
   return { lines, stated: undefined, goesOn: false };
+}
+
+function inNamespace({ rules, related, namespace }: PodSurroundings): ExamineSurroundings {
+  return { rules, related, mesh: false, defaultNamespace: namespace };
+}
+
+/** Scrape annotations, or our labels, that stand on the owner where nobody reads them. */
+async function misplaced(
+  { decision }: Examined,
+  { owner, related, rules, namespace }: PodSurroundings,
+): Promise<Line | undefined> {
+  if (decision.outcome === 'skip' && decision.reason !== 'no_candidate') return undefined;
+  const value = await owner();
+  const [workload] = value === undefined ? [] : readWorkloads([{ value, line: 0 }]).workloads;
+  if (workload === undefined) return undefined;
+  const [warning] = remarksOn(workload, decision, related, rules, namespace).warnings.filter((sentence) =>
+    sentence.includes(' itself has '),
+  );
+  return warning === undefined
+    ? undefined
+    : finding(
+        'annotation-misplaced',
+        'not annotated',
+        warning,
+        `kubectl edit ${workload.kind.toLowerCase()} ${workload.name} -n ${namespace}: write them below ${workload.template}.metadata`,
+      );
 }
 
 function checkLifecycle(pod: unknown): Line | undefined {
@@ -102,26 +137,11 @@ function checkLifecycle(pod: unknown): Line | undefined {
   return undefined;
 }
 
-function examine(pod: unknown, { namespace, namespaceObject, rules }: PodSurroundings): ExaminedInFull | undefined {
+function asFound(pod: unknown): Found | undefined {
   // The items of a list come without apiVersion and kind.
   const asPod = { ...objectIn({ pod }, 'pod'), apiVersion: 'v1', kind: 'Pod' };
-  const { workloads } = readWorkloads([{ value: asPod, line: 1 }]);
-  const { others } = readWorkloads(
-    namespaceObject === undefined
-      ? []
-      : [
-          {
-            value: { ...objectIn({ namespaceObject }, 'namespaceObject'), apiVersion: 'v1', kind: 'Namespace' },
-            line: 1,
-          },
-        ],
-  );
-  const [workload] = workloads;
-  if (workload === undefined) return undefined;
-  return examineInFull(
-    { workload, file: '' },
-    { rules, related: relate(others, namespace), mesh: false, defaultNamespace: namespace },
-  );
+  const [workload] = readWorkloads([{ value: asPod, line: 1 }]).workloads;
+  return workload && { workload, file: '' };
 }
 
 function statedEndpoint(
@@ -144,7 +164,8 @@ function titleOf({ scheme, port, path }: Stated): string {
 
 function annotated(
   annotations: ReadonlyMap<string, string>,
-  { decision, warnings, advice }: ExaminedInFull,
+  { decision, warnings }: Examined,
+  adviceOf: () => string,
   stated: Stated,
 ): PodChecked {
   const reason = decision.outcome === 'skip' ? decision.reason : undefined;
@@ -155,7 +176,7 @@ function annotated(
           'annotation-unusable',
           'the annotations cannot be used',
           quotedAll([REASONS[reason], ...warnings]),
-          advice.sentences[0] ?? 'Correct the annotation.',
+          adviceOf() || 'Correct the annotation.',
         ),
       ],
       stated,
@@ -192,11 +213,12 @@ function quotedAll(sentences: readonly string[]): string {
   return sentences.join(' ');
 }
 
-function notAnnotated(
-  { decision, optIn, advice, warnings }: ExaminedInFull,
+async function notAnnotated(
+  { decision, optIn, warnings }: Examined,
+  adviceOf: () => string,
   pod: unknown,
-  { namespace, now }: PodSurroundings,
-): Line {
+  { namespace, now, rules, findEndpoint }: PodSurroundings,
+): Promise<Line> {
   const title = 'not annotated';
   const found =
     decision.outcome === 'annotate'
@@ -211,7 +233,7 @@ function notAnnotated(
       'Write the annotations into the pod template yourself.',
     );
   if (decision.outcome === 'skip' && (decision.reason === 'opted_out' || decision.reason === 'declined'))
-    return finding('pod-opted-out', title, found, advice.sentences[0] ?? '');
+    return finding('pod-opted-out', title, quotedAll([found, ...warnings]), adviceOf());
   if (optIn === 'no')
     return finding(
       'namespace-not-opted-in',
@@ -226,13 +248,11 @@ function notAnnotated(
       `Namespace ${namespace} has a label autoscrape.io/inject that means neither yes nor no. ${found}`,
       `${command} --overwrite`,
     );
-  if (decision.outcome === 'skip')
-    return finding(
-      'no-endpoint',
-      title,
-      quotedAll([found, ...warnings]),
-      advice.sentences[0] ?? 'autoscrape explain -v',
-    );
+  if (decision.outcome === 'skip') {
+    const endpoint = await findEndpoint();
+    if (endpoint !== undefined) return unsaid(endpoint, rules);
+    return finding('no-endpoint', title, quotedAll([found, ...warnings]), adviceOf() || 'autoscrape explain -v');
+  }
   const hint = decision.confirm ? ' The rule only hints: where asking is on, the pod is asked first.' : '';
   if (isNew(pod, now))
     return finding(
@@ -246,5 +266,16 @@ function notAnnotated(
     title,
     `${found}${hint} Nobody has done it.`,
     `autoscrape reconcile --once -n ${namespace}`,
+  );
+}
+
+/** Metrics that only asking finds. */
+function unsaid({ port, path, series }: FoundEndpoint, { annotationKeys: keys }: Rules): Line {
+  const annotations = [`${keys.scrape}: "true"`, `${keys.port}: "${port}"`, `${keys.path}: ${quoted(path)}`];
+  return finding(
+    'endpoint-unsaid',
+    'not annotated, and has metrics',
+    `No rule finds an endpoint. Asked through the API server, port ${port} answers with ${series} series at ${quoted(path)}.`,
+    `add to the pod template: metadata.annotations: {${annotations.join(', ')}}`,
   );
 }

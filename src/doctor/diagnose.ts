@@ -1,40 +1,56 @@
-import { objectIn, objectsIn, text } from '../core/json.ts';
+import { objectIn, objectsIn } from '../core/json.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Rules } from '../core/rules/rule.ts';
+import type { Related } from '../explain/related.ts';
+import type { EndpointAsked, FoundEndpoint } from './ask-endpoint.ts';
 import { checkEndpoint } from './check-endpoint.ts';
-import type { EndpointAsked } from './check-endpoint.ts';
 import { checkPod, isNew } from './check-pod.ts';
 import type { Stated } from './check-pod.ts';
 import { checkTargets, isAt } from './check-targets.ts';
 import type { PodInScraper } from './check-targets.ts';
-import { quoted } from './finding.ts';
-import type { Line, PodReport } from './finding.ts';
+import { asNote, quoted } from './finding.ts';
+import type { Line, Named, PodReport } from './finding.ts';
+import { nameOf, workloadOf } from './select-pods.ts';
 
 /** What diagnosing one pod needs. */
 export interface Diagnosing {
   readonly namespace: string;
-  /** The namespace's object; undefined where it can't be read. */
-  readonly namespaceObject: unknown;
+  /** What the namespace and its Services say; nothing of the namespace where it can't be read. */
+  readonly related: Related;
   readonly rules: Rules;
+  /** What the user named: the pod or its workload, its namespace, or neither. What nobody asked for is only noted. */
+  readonly named: Named;
   /** What a Prometheus says of the pod, or why none could be asked. */
   readonly scraper: PodInScraper | { readonly title: string; readonly needs: string };
-  /** Asks the annotated endpoint once. */
-  readonly ask: (stated: Stated) => Promise<EndpointAsked>;
+  /** Asks the annotated endpoint once; undefined where it is not to be asked, and nothing to be said about that. */
+  readonly ask: (stated: Stated) => Promise<EndpointAsked | undefined>;
+  /** Asks the other ports of the pod; undefined where none serves metrics, or none is to be asked. */
+  readonly findEndpoint: () => Promise<FoundEndpoint | undefined>;
+  /** Returns what creates the pod, or undefined where it can't be read. */
+  readonly owner: () => Promise<unknown>;
   /** Unix time in ms. */
   readonly now: number;
 }
 
 /** Returns what was found on the way from the pod to its target. Judging stops at the first cross. */
 export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodReport> {
-  const { namespace, namespaceObject, rules, scraper, now } = options;
+  const report = await lookAt(pod, options);
+  const lines = report.lines.map((line) => asNote(line, options.named));
+  const isBroken = lines.some(({ state }) => state === 'cross' || state === 'warning');
+  return { ...report, lines: isBroken ? lines : lines.filter(({ state }) => state !== 'unreached') };
+}
+
+async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
+  const { namespace, related, rules, scraper, owner, findEndpoint, now } = options;
   const unchecked = 'needs' in scraper ? scraper : undefined;
   const says = 'needs' in scraper ? undefined : scraper;
   const isTarget = says !== undefined && says.active.length > 0;
-  const checked = checkPod(pod, { namespace, namespaceObject, rules, isTarget, now });
+  const checked = await checkPod(pod, { namespace, related, rules, isTarget, owner, findEndpoint, now });
   const lines: Line[] = [...checked.lines];
   const report = (scraped: boolean | undefined, answer: string): PodReport => ({
     namespace,
-    name: text(objectIn(pod, 'metadata').name),
+    name: nameOf(pod),
+    workload: workloadOf(pod),
     lines,
     scraped,
     answer,
@@ -42,10 +58,13 @@ export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodRe
   const { stated } = checked;
   if (!checked.goesOn) return report(false, broken(lines, ['the endpoint', 'Prometheus']));
   const asked = readAskedPod(pod);
-  if (stated !== undefined) {
+  const answer = stated && (await options.ask(stated));
+  if (stated !== undefined && answer !== undefined) {
     const up = (says?.active ?? []).filter(({ health }) => health === 'up');
     const isUp = up.some(({ url }) => isAt(url, asked.podIP, stated));
-    const line = checkEndpoint(await options.ask(stated), stated, isUp, isMeshed(pod));
+    const isGood = 'needs' in answer || answer.verdict.key === 'metrics' || isUp;
+    const other = isGood ? undefined : await findEndpoint();
+    const line = checkEndpoint(answer, stated, { isUp, isMeshed: isMeshed(pod), other });
     if (line.state !== 'cross') lines.push(line);
     // It is scraped at another address, where a monitor has found it: no break.
     else if (up.length > 0) lines.push({ ...line, state: 'warning' });
@@ -66,7 +85,7 @@ export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodRe
     address: asked.podIP,
     stated,
     declared: asked.containers.flatMap(({ ports }) => ports.map(({ number }) => number)),
-    answers: lines.some((line) => line.state === 'ok' && line.title.startsWith('answers through')),
+    answers: answer !== undefined && 'verdict' in answer && answer.verdict.key === 'metrics',
     isNew: isNew(pod, now),
     now,
   });
@@ -81,9 +100,7 @@ function broken(lines: Line[], unreached: readonly string[]): string {
   const cause =
     lines.find((line) => line.state === 'cross') ?? lines.findLast((line) => line.state === 'warning') ?? undefined;
   for (const title of unreached) lines.push({ state: 'unreached', title });
-  return cause === undefined || cause.state === 'unreached' || cause.state === 'unchecked'
-    ? 'not scraped'
-    : `not scraped: ${cause.title}${'id' in cause ? ` (${cause.id})` : ''}`;
+  return cause === undefined || !('id' in cause) ? 'not scraped' : `not scraped: ${cause.title} (${cause.id})`;
 }
 
 /** Istio's sidecar is a regular container or one that keeps running; ambient mode shows in a label. */

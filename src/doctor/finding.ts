@@ -11,6 +11,8 @@ export const FINDINGS = {
   'namespace-not-opted-in': 'cross',
   'namespace-excluded': 'cross',
   'no-endpoint': 'cross',
+  'endpoint-unsaid': 'cross',
+  'annotation-misplaced': 'cross',
   'annotation-unusable': 'cross',
   'annotation-changed': 'warning',
   'annotation-suspect': 'warning',
@@ -54,7 +56,8 @@ export type FindingId = keyof typeof FINDINGS;
 
 /** Something that is not as it should be. */
 export interface Finding {
-  readonly state: 'warning' | 'cross';
+  /** A note is what nobody asked for: a finished pod where all of a namespace are looked at. */
+  readonly state: 'note' | 'warning' | 'cross';
   readonly id: FindingId;
   readonly title: string;
   /** What is so, with who says it. */
@@ -74,11 +77,19 @@ export type Line =
 export interface PodReport {
   readonly namespace: string;
   readonly name: string;
+  /** Such as `Deployment orders`; empty for a pod without a controller. */
+  readonly workload: string;
   readonly lines: readonly Line[];
   /** Whether it is scraped; undefined where that could not be read. */
   readonly scraped: boolean | undefined;
   /** The answer in a sentence without the pod's name. */
   readonly answer: string;
+}
+
+/** Lines about something else than one pod, such as the installation. */
+export interface Section {
+  readonly title: string;
+  readonly lines: readonly Line[];
 }
 
 /** Returns the finding with its level. */
@@ -95,4 +106,26 @@ export function quoted(text: string): string {
     .slice(0, MAX_QUOTED)
     .replaceAll(/[^\u0020-\u007E]/g, (letter) => `\\u${(letter.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
   return shown.length > MAX_QUOTED || text.length > MAX_QUOTED ? `${shown.slice(0, MAX_QUOTED - 3)}...` : shown;
+}
+
+/** What is so of many pods of a namespace, and is no fault where nobody named the pod. */
+const EXPECTED: ReadonlySet<FindingId> = new Set([
+  'pod-terminating',
+  'pod-finished',
+  'pod-not-running',
+  'pod-opted-out',
+  'pod-new',
+  'namespace-excluded',
+  'no-endpoint',
+  'target-not-yet',
+] satisfies FindingId[]);
+
+/** What the user named: a pod or its workload, its namespace, or neither. */
+export type Named = 'pod' | 'namespace' | 'nothing';
+
+/** Returns the line as a note where it is so of many pods and nobody asked for this one. */
+export function asNote(line: Line, named: Named): Line {
+  if (named === 'pod' || !('id' in line)) return line;
+  const isExpected = EXPECTED.has(line.id) || (named === 'nothing' && line.id === 'namespace-not-opted-in');
+  return isExpected ? { ...line, state: 'note' } : line;
 }

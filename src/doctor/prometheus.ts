@@ -25,7 +25,7 @@ const MAX_FOUND = 3;
 
 /** Returns those that have the well-known labels, at most three, or what is needed for finding them. */
 export async function findPrometheus(
-  kube: Kube,
+  kube: Pick<Kube, 'request'>,
   proxy: PodProxy,
   signal: AbortSignal,
 ): Promise<Result<readonly Prometheus[], string>> {
@@ -68,8 +68,20 @@ function isWeb({ name, port }: JsonObject): boolean {
   return port === 9090 || ['http', 'web', 'http-web'].includes(text(name));
 }
 
+/** Returns the Prometheus, given the way through the API server. */
+export type PrometheusPlace = (proxy: PodProxy) => Prometheus;
+
+/** Returns where `svc/NAMESPACE/NAME:PORT` or a URL is; undefined for anything else. */
+export function readPrometheusPlace(where: string): PrometheusPlace | undefined {
+  const [, namespace, service, port] = /^svc\/([a-z0-9-]+)\/([a-z0-9-]+):([a-z0-9-]+)$/.exec(where) ?? [];
+  if (namespace !== undefined && service !== undefined && port !== undefined)
+    return (proxy) => throughService({ namespace, service, port }, proxy);
+  const url = URL.parse(where);
+  return url !== null && /^https?:$/.test(url.protocol) ? () => atUrl(url) : undefined;
+}
+
 /** Returns the Prometheus behind a Service, which the API server asks. */
-export function throughService(at: ServicePort, proxy: PodProxy): Prometheus {
+function throughService(at: ServicePort, proxy: PodProxy): Prometheus {
   return {
     name: `Prometheus ${at.namespace}/${at.service}`,
     get: (path) => readJson(() => proxy.getService(at, path, { accept: 'application/json' })),
@@ -77,7 +89,7 @@ export function throughService(at: ServicePort, proxy: PodProxy): Prometheus {
 }
 
 /** Returns the Prometheus at a URL, which is asked directly. */
-export function atUrl(url: URL): Prometheus {
+function atUrl(url: URL): Prometheus {
   const base = url.href.replace(/\/$/, '');
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   return {

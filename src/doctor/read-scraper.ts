@@ -17,10 +17,9 @@ export type Scrapers = (pod: unknown) => PodInScraper | { readonly title: string
 export async function readScrapers(
   all: readonly Prometheus[],
   pods: readonly unknown[],
-  namespace: string,
   key: string,
 ): Promise<Scrapers> {
-  const read = await Promise.all(all.map((prometheus) => readScraper(prometheus, pods, namespace, key)));
+  const read = await Promise.all(all.map((prometheus) => readScraper(prometheus, pods, key)));
   return (pod) => {
     const says = read.map((one) => (typeof one === 'function' ? one(pod) : one));
     const withTargets = says.find((one) => 'active' in one && one.active.length > 0);
@@ -32,21 +31,12 @@ export async function readScrapers(
   };
 }
 
-async function readScraper(
-  prometheus: Prometheus,
-  pods: readonly unknown[],
-  namespace: string,
-  key: string,
-): Promise<Read> {
+async function readScraper(prometheus: Prometheus, pods: readonly unknown[], key: string): Promise<Read> {
   const title = prometheus.name;
   const answer = await prometheus.get('/api/v1/targets?state=active');
   if (!answer.ok) return { title, needs: answer.error };
   const active = readActive(answer.value);
   if (active === undefined) return { title, needs: "an answer of Prometheus' form" };
-  const isOf = (pod: unknown) => {
-    const { name, uid } = objectIn(pod, 'metadata');
-    return ({ discovered }: Pick<Target, 'discovered'>) => isOfPod(discovered, namespace, text(name), text(uid));
-  };
   const targets = new Map(pods.map((pod) => [pod, active.filter(isOf(pod))]));
   let dropped: Dropped | undefined;
   let reads: boolean | undefined;
@@ -65,4 +55,9 @@ async function readScraper(
     dropped: dropped && { ...dropped, targets: dropped.targets.filter(isOf(pod)) },
     reads,
   });
+}
+
+function isOf(pod: unknown): (target: Pick<Target, 'discovered'>) => boolean {
+  const { namespace, name, uid } = objectIn(pod, 'metadata');
+  return ({ discovered }) => isOfPod(discovered, text(namespace), text(name), text(uid));
 }

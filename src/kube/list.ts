@@ -20,7 +20,7 @@ const PAGE_TIMEOUT_MS = 30_000;
  * failed; it may have called `onObject` with some of the objects by then.
  */
 export async function listAll(
-  kube: Kube,
+  kube: Pick<Kube, 'request'>,
   source: Source,
   onObject: (object: unknown) => void,
   signal: AbortSignal,

@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http';
 import { member } from '../core/json.ts';
-import { podPath, servicesPath } from './api-paths.ts';
+import { podsPath, servicesPath } from './api-paths.ts';
 import type { Kube } from './client.ts';
 
 /** A port of a pod, by names. */
@@ -8,6 +8,8 @@ export interface PodPort {
   readonly namespace: string;
   readonly pod: string;
   readonly port: number;
+  /** What the API server speaks to it; http unless given. It trusts any certificate. */
+  readonly scheme?: 'http' | 'https';
 }
 
 /** A port of a Service, by names; the port may be a number as well. */
@@ -15,6 +17,7 @@ export interface ServicePort {
   readonly namespace: string;
   readonly service: string;
   readonly port: string;
+  readonly scheme?: 'http' | 'https';
 }
 
 /** Requests to pods that the API server passes on (the subresource pods/proxy). */
@@ -32,15 +35,19 @@ export interface PodProxy {
  * Returns the path that the API server has in front of the pod's own, in requests and in the
  * redirects that it passes on.
  */
-export function podProxyPath({ namespace, pod, port }: PodPort): string {
-  return `${podPath(namespace, pod)}:${port}/proxy`;
+export function podProxyPath({ namespace, pod, port, scheme }: PodPort): string {
+  return `${podsPath(namespace)}/${prefixOf(scheme)}${encodeURIComponent(pod)}:${port}/proxy`;
 }
 
 /**
  * Returns why pods of the namespace must not be asked through the proxy, or undefined where they may.
  * To be called first, because the API server's refusal of a request looks like the pod's own.
  */
-export async function proxyRefusal(kube: Kube, namespace: string, signal: AbortSignal): Promise<string | undefined> {
+export async function proxyRefusal(
+  kube: Pick<Kube, 'request'>,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const reviewed = await kube.request({
     method: 'POST',
     path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
@@ -61,10 +68,15 @@ export async function proxyRefusal(kube: Kube, namespace: string, signal: AbortS
 export function podProxy(kube: Pick<Kube, 'open'>): PodProxy {
   return {
     get: (target, path, headers) => kube.open(podProxyPath(target) + path, headers),
-    getService: ({ namespace, service, port }, path, headers) =>
+    getService: ({ namespace, service, port, scheme }, path, headers) =>
       kube.open(
-        `${servicesPath(namespace)}/${encodeURIComponent(service)}:${encodeURIComponent(port)}/proxy${path}`,
+        `${servicesPath(namespace)}/${prefixOf(scheme)}${encodeURIComponent(service)}:${encodeURIComponent(port)}/proxy${path}`,
         headers,
       ),
   };
+}
+
+/** https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls */
+function prefixOf(scheme: 'http' | 'https' | undefined): string {
+  return scheme === 'https' ? 'https:' : '';
 }

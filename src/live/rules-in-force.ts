@@ -22,7 +22,10 @@ const USUAL_PATH = '/api/v1/namespaces/autoscrape/configmaps/autoscrape-rules';
  * Returns the rules in the chart's ConfigMap, the shipped ones where there is none or it can't be read, or a sentence where
  * it has rules that this version can't read.
  */
-export async function rulesInForce(kube: Kube, signal: AbortSignal): Promise<Result<RulesInForce, string>> {
+export async function rulesInForce(
+  kube: Pick<Kube, 'request'>,
+  signal: AbortSignal,
+): Promise<Result<RulesInForce, string>> {
   const found: unknown[] = [];
   const source = { path: '/api/v1/configmaps', query: { labelSelector: SELECTOR } };
   const listed = await listAll(kube, source, (item) => found.push(item), signal);

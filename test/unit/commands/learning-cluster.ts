@@ -16,6 +16,8 @@ export interface Cluster {
   readonly services?: readonly unknown[];
   /** Controllers by their path. */
   readonly controllers?: Readonly<Record<string, unknown>>;
+  /** Further collections by their path. */
+  readonly lists?: Readonly<Record<string, readonly unknown[]>>;
   /** By `pod:port`; nothing listens at other ports. */
   readonly sites?: Readonly<Record<string, Site>>;
   /** Whether the account may get pods/proxy. */
@@ -70,6 +72,10 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
       return json(response, 201, { status: { allowed: cluster.mayProxy ?? true } });
     if (pathname === '/api/v1/namespaces/shop')
       return json(response, 200, { metadata: { name: 'shop', labels: cluster.namespaceLabels ?? {} } });
+    if (pathname === '/api/v1/configmaps') return json(response, 200, { metadata: {}, items: [] });
+    if (pathname === '/version') return json(response, 200, { gitVersion: 'v1.37.0' });
+    const more = cluster.lists?.[pathname];
+    if (more !== undefined) return json(response, 200, { metadata: {}, items: more });
     if (pathname.endsWith('/pods')) return json(response, 200, { metadata: {}, items: cluster.pods });
     if (pathname.endsWith('/services')) return json(response, 200, { metadata: {}, items: cluster.services ?? [] });
     const pod = cluster.pods.find(({ metadata }) => pathname.endsWith(`/pods/${metadata.name}`));

@@ -2,14 +2,17 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { VERDICTS } from '../../../src/core/ask/verdict.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
+import type { FoundEndpoint } from '../../../src/doctor/ask-endpoint.ts';
 import { diagnose } from '../../../src/doctor/diagnose.ts';
 import type { Diagnosing } from '../../../src/doctor/diagnose.ts';
 import type { PodReport } from '../../../src/doctor/finding.ts';
 import { FINDINGS, quoted } from '../../../src/doctor/finding.ts';
-import { renderReports } from '../../../src/doctor/render.ts';
+import { renderDiagnosis } from '../../../src/doctor/render.ts';
 import { readActive, readDropped, readsAnnotations } from '../../../src/doctor/scraper.ts';
 import type { Dropped, Target } from '../../../src/doctor/scraper.ts';
-import { readTarget, selectPods } from '../../../src/doctor/select-pods.ts';
+import { readTargets, selectPods } from '../../../src/doctor/select-pods.ts';
+import { relate } from '../../../src/explain/related.ts';
+import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 
 const NOW = Date.parse('2026-01-01T01:00:00Z');
@@ -70,20 +73,36 @@ interface Situation {
   readonly pod?: PodWords;
   readonly namespace?: unknown;
   readonly verdict?: Verdict;
+  readonly overHttps?: Verdict;
+  readonly found?: FoundEndpoint;
+  readonly owner?: unknown;
+  readonly named?: Diagnosing['named'];
   readonly active?: readonly Target[];
   readonly dropped?: Dropped;
   readonly reads?: boolean;
   readonly scraper?: Diagnosing['scraper'];
 }
 
+function relatedOf(namespace: unknown) {
+  const value = { ...(namespace as object | undefined), apiVersion: 'v1', kind: 'Namespace' };
+  return relate(readWorkloads(namespace === undefined ? [] : [{ value, line: 0 }]).others, 'shop');
+}
+
+function print(report: PodReport): string {
+  return renderDiagnosis({ sections: [], reports: [report], versions: [] }, 'full');
+}
+
 async function look(situation: Situation): Promise<PodReport> {
   const { verdict = METRICS, active = [target()], dropped = NONE_DROPPED, reads = true } = situation;
   return diagnose(pod(situation.pod), {
     namespace: situation.name ?? 'shop',
-    namespaceObject: 'namespace' in situation ? situation.namespace : OPTED_IN,
+    related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN),
     rules,
+    named: situation.named ?? 'pod',
     scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, reads },
-    ask: () => Promise.resolve({ verdict }),
+    ask: () => Promise.resolve({ verdict, ms: 40, overHttps: situation.overHttps }),
+    findEndpoint: () => Promise.resolve(situation.found),
+    owner: () => Promise.resolve(situation.owner),
     now: NOW,
   });
 }
@@ -95,6 +114,13 @@ function ids({ lines }: PodReport): readonly string[] {
 /** A pod without annotations for which there is no target. */
 const BARE = { pod: { annotations: {} }, active: [] };
 const GONE = { active: [] };
+const FOUND = { port: 9000, path: '/internal', series: 3 };
+const ANNOTATED = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'orders', annotations: WRITTEN },
+  spec: { template: { metadata: {}, spec: { containers: [{ name: 'app' }] } } },
+};
 const STATUS = { status: 500 };
 
 /** What is wrong, and the only id that may be named. */
@@ -154,6 +180,16 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
       },
     },
     'annotation-changed',
+  ],
+  [
+    'metrics that only asking finds',
+    { pod: { annotations: {}, ports: [] }, active: [], found: FOUND },
+    'endpoint-unsaid',
+  ],
+  [
+    'annotations of the Deployment itself',
+    { pod: { annotations: {}, ports: [] }, active: [], owner: ANNOTATED },
+    'annotation-misplaced',
   ],
   ['a namespace of the system', { ...BARE, name: 'kube-system' }, 'namespace-excluded'],
   ['no pool that reads annotations', { ...GONE, reads: false }, 'annotations-not-read'],
@@ -242,11 +278,11 @@ suite('doctor', () => {
   test('a healthy pod has ticks only, and the answer says since when', async () => {
     const report = await look({});
     assert.equal(
-      renderReports([report]),
+      print(report),
       [
         'shop/orders-1',
         '  ✔ annotated by its author: http :8080/metrics',
-        '  ✔ answers through the API server: 214 series',
+        '  ✔ answers through the API server: 214 series in 0.04 s, text',
         '  ✔ Prometheus monitoring/p says up, 3 s ago: http://10.1.2.3:8080/metrics in pool kubernetes-pods',
         'shop/orders-1 is scraped: up, 3 s ago',
         '',
@@ -257,7 +293,7 @@ suite('doctor', () => {
   test('a break is shown with what is so, what to do, and what was not reached', async () => {
     const report = await look({ verdict: { key: 'refused' }, active: down('connect: connection refused') });
     assert.equal(
-      renderReports([report]),
+      print(report),
       [
         'shop/orders-1',
         '  ✔ annotated by its author: http :8080/metrics',
@@ -316,10 +352,7 @@ suite('doctor', () => {
   test('a Prometheus that was not asked leaves the answer open, and is no cross', async () => {
     const report = await look({ scraper: { title: 'Prometheus', needs: 'list on services' } });
     assert.deepEqual([ids(report), report.scraped], [[], undefined]);
-    assert.match(
-      renderReports([report]),
-      /– not checked: Prometheus \(needs list on services\)\nshop\/orders-1 cannot tell/,
-    );
+    assert.match(print(report), /– not checked: Prometheus \(needs list on services\)\nshop\/orders-1 cannot tell/);
   });
 
   test('a namespace that could not be read is said to be unchecked', async () => {
@@ -344,7 +377,7 @@ suite('doctor', () => {
 
   test('what a server wrote is printed as one short line of ASCII', async () => {
     const report = await look({ active: down(`\u001B[2J\n${'x'.repeat(500)}`) });
-    const text = renderReports([report]);
+    const text = print(report);
     assert.ok(!text.includes('\u001B') && !text.includes('x'.repeat(121)));
     assert.equal(quoted('a\u001Bb'), String.raw`a\u001bb`);
     assert.ok(quoted('\n'.repeat(200)).length <= 120);
@@ -370,7 +403,7 @@ function config(rule: string) {
 }
 
 test('Prometheus’ answers are read, and other answers are not taken for empty ones', () => {
-  for (const read of [readActive, readDropped, (answer: unknown) => readsAnnotations(answer, 'prometheus.io/scrape')])
+  for (const reader of [readActive, readDropped, (answer: unknown) => readsAnnotations(answer, 'prometheus.io/scrape')])
     for (const answer of [
       null,
       '<html>',
@@ -378,7 +411,7 @@ test('Prometheus’ answers are read, and other answers are not taken for empty 
       { data: {} },
       { data: { activeTargets: 3, droppedTargets: {}, yaml: [] } },
     ])
-      assert.equal(read(answer), undefined);
+      assert.equal(reader(answer), undefined);
   const targets = readActive({
     data: { activeTargets: [{ scrapePool: 'p', health: 'unknown', lastScrape: '0001-01-01T00:00:00Z' }, 7] },
   });
@@ -393,11 +426,23 @@ test('Prometheus’ answers are read, and other answers are not taken for empty 
   assert.equal(readsAnnotations(config('__meta_kubernetes_pod_annotation_prometheus_io_scrape_slow'), key), false);
 });
 
+function read(...words: readonly string[]): unknown {
+  const found = readTargets(words);
+  return found.ok && found.value.map(({ kind, name }) => `${kind} ${name ?? '*'}`);
+}
+
 test('a target is a pod or a workload as kubectl writes it', () => {
-  assert.deepEqual(readTarget('shop-1'), { ok: true, value: { kind: 'Pod', name: 'shop-1' } });
-  assert.deepEqual(readTarget('deploy/shop'), { ok: true, value: { kind: 'Deployment', name: 'shop' } });
-  assert.deepEqual(readTarget('STS/db'), { ok: true, value: { kind: 'StatefulSet', name: 'db' } });
-  for (const bad of ['', 'service/x', 'deploy/', 'a/b/c', 'pod/../x', '-n']) assert.equal(readTarget(bad).ok, false);
+  assert.deepEqual(read('shop-1', 'shop-2'), ['Pod shop-1', 'Pod shop-2']);
+  assert.deepEqual(read('deploy/shop', 'rollout/shop', 'STS/db'), [
+    'Deployment shop',
+    'Deployment shop',
+    'StatefulSet db',
+  ]);
+  assert.deepEqual(read('deploy', 'shop', 'site'), ['Deployment shop', 'Deployment site']);
+  assert.deepEqual(read('ds'), ['DaemonSet *']);
+  assert.deepEqual(read(), []);
+  for (const bad of ['', 'service/x', 'deploy/', 'a/b/c', 'pod/../x', '-n']) assert.equal(readTargets([bad]).ok, false);
+  assert.equal(readTargets(['deploy', 'a/b']).ok, false);
 });
 
 function owned(kind: string, name: string, labels = {}) {
@@ -407,8 +452,8 @@ function owned(kind: string, name: string, labels = {}) {
 test('a workload’s pods are those of its owners', () => {
   const mine = owned('ReplicaSet', 'shop-5d4', { 'pod-template-hash': '5d4' });
   const all = [mine, owned('StatefulSet', 'shop'), owned('ReplicaSet', 'other-5d4', { 'pod-template-hash': '5d4' })];
-  assert.deepEqual(selectPods({ kind: 'Deployment', name: 'shop' }, all), [mine]);
-  assert.deepEqual(selectPods({ kind: 'ReplicaSet', name: 'shop-5d4' }, all), [mine]);
-  assert.deepEqual(selectPods({ kind: 'StatefulSet', name: 'shop' }, all), [all[1]]);
-  assert.deepEqual(selectPods({ kind: 'DaemonSet', name: 'shop' }, all), []);
+  assert.deepEqual(selectPods({ kind: 'Deployment', name: 'shop', written: '' }, all), [mine]);
+  assert.deepEqual(selectPods({ kind: 'ReplicaSet', name: 'shop-5d4', written: '' }, all), [mine]);
+  assert.deepEqual(selectPods({ kind: 'StatefulSet', name: 'shop', written: '' }, all), [all[1]]);
+  assert.deepEqual(selectPods({ kind: 'DaemonSet', name: 'shop', written: '' }, all), []);
 });

@@ -1,0 +1,83 @@
+import type { Result } from '../core/result.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import type { Kube } from '../kube/client.ts';
+import { podProxy } from '../kube/pod-proxy.ts';
+import { rulesInForce } from '../live/rules-in-force.ts';
+import { VERSION } from '../process/version.ts';
+import { defaultRules } from '../rules/shipped.ts';
+import { createClusterReader } from './cluster.ts';
+import type { Named, Section } from './finding.ts';
+import { findPrometheus } from './prometheus.ts';
+import type { PrometheusPlace } from './prometheus.ts';
+import { readPods } from './read-pods.ts';
+import { readScrapers } from './read-scraper.ts';
+import type { Diagnosis } from './render.ts';
+import type { DoctorTarget } from './select-pods.ts';
+import { survey } from './survey.ts';
+
+/** What a diagnosis needs. */
+export interface DiagnoseOptions {
+  readonly kube: Pick<Kube, 'request' | 'open' | 'server'>;
+  /** None means all pods of the namespace. */
+  readonly targets: readonly DoctorTarget[];
+  /** Undefined means all. */
+  readonly namespace: string | undefined;
+  /** A label selector, as kubectl takes it. */
+  readonly selector: string | undefined;
+  /** Undefined means those in force. */
+  readonly rules: Rules | undefined;
+  /** Undefined means those with well-known labels. */
+  readonly prometheus: PrometheusPlace | undefined;
+  /** Whether the ports of pods are asked for which no rule finds an endpoint. */
+  readonly asksForEndpoints: boolean;
+  /** Most pods to ask. */
+  readonly askAtMost: number;
+  readonly onProgress: (done: number, of: number) => void;
+  /** Called with a sentence on what is used, or is not there. */
+  readonly onNote: (sentence: string) => void;
+  /** Returns Unix time in ms. */
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** What was found. */
+export interface Diagnosed {
+  readonly diagnosis: Diagnosis;
+  /** Whether all targets are there. */
+  readonly isComplete: boolean;
+}
+
+/** Returns what is found about the pods and their surroundings, or a sentence where no pod can be read. */
+export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<Diagnosed, string>> {
+  const { kube, targets, namespace, signal, onNote } = options;
+  const read = await readPods(kube, options, signal);
+  if (!read.ok) return read;
+  const { pods, problems } = read.value;
+  for (const problem of problems) onNote(`autoscrape: ${problem}`);
+  const isComplete = problems.length === 0;
+  if (pods.length === 0 && !isComplete)
+    return { ok: true, value: { isComplete, diagnosis: { sections: [], reports: [], versions: [] } } };
+  const cluster = createClusterReader(kube, signal);
+  const rules = options.rules ?? (await readRules(options));
+  const named: Named = targets.length > 0 ? 'pod' : namespace === undefined ? 'nothing' : 'namespace';
+  const proxy = podProxy(kube);
+  const place = options.prometheus;
+  const found =
+    place === undefined ? await findPrometheus(kube, proxy, signal) : { ok: true as const, value: [place(proxy)] };
+  const scrapers = found.ok
+    ? await readScrapers(found.value, pods, rules.annotationKeys.scrape)
+    : () => ({ title: 'Prometheus', needs: found.error });
+  const reports = await survey(pods, { ...options, cluster, rules, named, scrapers, now: options.now() });
+  // What is not about one pod comes here: the installation, where no target is named.
+  const sections: readonly Section[] = [];
+  const versions = [`autoscrape ${VERSION}`, `Kubernetes ${(await cluster.version()) ?? 'unknown'}`];
+  return { ok: true, value: { isComplete, diagnosis: { sections, reports, versions } } };
+}
+
+/** Returns the rules in force, or those of this version where they can't be read. */
+async function readRules({ kube, signal, onNote }: DiagnoseOptions): Promise<Rules> {
+  const inForce = await rulesInForce(kube, signal);
+  const sentences = inForce.ok ? inForce.value.from : `Rules: those of this version, because of ${inForce.error}`;
+  for (const line of sentences.split('\n')) onNote(line);
+  return inForce.ok ? inForce.value.rules : defaultRules();
+}

@@ -1,0 +1,144 @@
+import { objectIn, text } from '../core/json.ts';
+import { ASK_LABEL } from '../core/ask-label.ts';
+import type { Rules } from '../core/rules/rule.ts';
+import { relate } from '../explain/related.ts';
+import type { Related } from '../explain/related.ts';
+import { createSemaphore } from '../kube/semaphore.ts';
+import type { Kube } from '../kube/client.ts';
+import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
+import { readWorkloads } from '../manifest/workload.ts';
+import { askEndpoint, findEndpoint } from './ask-endpoint.ts';
+import type { EndpointAsked } from './ask-endpoint.ts';
+import { COLLECTIONS } from './cluster.ts';
+import type { ClusterReader } from './cluster.ts';
+import { diagnose } from './diagnose.ts';
+import type { Named, PodReport } from './finding.ts';
+import { readOwner } from './owner.ts';
+import type { Scrapers } from './read-scraper.ts';
+import { namespaceOf, workloadOf } from './select-pods.ts';
+
+/** What looking at many pods needs. */
+export interface SurveyOptions {
+  readonly kube: Pick<Kube, 'request' | 'open'>;
+  readonly cluster: ClusterReader;
+  readonly rules: Rules;
+  readonly named: Named;
+  readonly scrapers: Scrapers;
+  /** Whether the ports of pods are asked for which no rule finds an endpoint. */
+  readonly asksForEndpoints: boolean;
+  /** Most pods to ask. */
+  readonly askAtMost: number;
+  readonly onProgress: (done: number, of: number) => void;
+  /** Unix time in ms. */
+  readonly now: number;
+  readonly signal: AbortSignal;
+}
+
+/** Pods at a time: what waits is the network, and the API server has other work. */
+const AT_ONCE = 8;
+
+/** Returns a report of each pod, in their order. */
+export async function survey(pods: readonly unknown[], options: SurveyOptions): Promise<readonly PodReport[]> {
+  const { kube, named, onProgress } = options;
+  const namespaces = new Map<string, Promise<Surroundings>>();
+  const surroundingsOf = (name: string): Promise<Surroundings> => {
+    const known = namespaces.get(name) ?? readSurroundings(name, options);
+    namespaces.set(name, known);
+    return known;
+  };
+  const proxy = podProxy(kube);
+  const asked = chooseAsked(pods, options);
+  const semaphore = createSemaphore(AT_ONCE);
+  let done = 0;
+  return Promise.all(
+    pods.map((pod) =>
+      semaphore.run(async () => {
+        const namespace = namespaceOf(pod);
+        const { related, mayAsk, services, askLabel } = await surroundingsOf(namespace);
+        const of = { pod, namespace, proxy };
+        const scraper = options.scrapers(pod);
+        const isUp = 'active' in scraper && scraper.active.some(({ health }) => health === 'up');
+        const report = await diagnose(pod, {
+          namespace,
+          related,
+          rules: options.rules,
+          named,
+          scraper,
+          async ask(stated): Promise<EndpointAsked | undefined> {
+            if (!mayAsk) return { needs: `get on pods/proxy in namespace ${namespace}` };
+            if (asked.has(pod)) return askEndpoint(of, stated);
+            return isUp ? undefined : { needs: `--ask-at-most: ${asked.size} pods were asked` };
+          },
+          findEndpoint: async () =>
+            options.asksForEndpoints && mayAsk && asked.has(pod)
+              ? findEndpoint(of, { rules: options.rules, askLabel, services })
+              : undefined,
+          owner: () => readOwner(pod, options.cluster),
+          now: options.now,
+        });
+        onProgress(++done, pods.length);
+        return report;
+      }),
+    ),
+  );
+}
+
+/** Returns the pods to ask: those that no scraper has up come first, and one of each workload before the second one. */
+function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: SurveyOptions): ReadonlySet<unknown> {
+  const counts = new Map<string, number>();
+  const ranked = pods.map((pod) => {
+    const key = `${namespaceOf(pod)}/${workloadOf(pod)}`;
+    const nth = counts.get(key) ?? 0;
+    counts.set(key, nth + 1);
+    const scraper = scrapers(pod);
+    const isUp = 'active' in scraper && scraper.active.some(({ health }) => health === 'up');
+    return { pod, nth, isUp };
+  });
+  const first = ranked.toSorted((a, b) => Number(a.isUp) - Number(b.isUp) || a.nth - b.nth);
+  return new Set(first.slice(0, askAtMost).map(({ pod }) => pod));
+}
+
+interface Surroundings {
+  readonly related: Related;
+  readonly services: readonly unknown[];
+  readonly askLabel: string | undefined;
+  readonly mayAsk: boolean;
+}
+
+async function readSurroundings(
+  namespace: string,
+  { kube, cluster, named, signal }: SurveyOptions,
+): Promise<Surroundings> {
+  const [object, services, refusal] = await Promise.all([
+    readNamespace(namespace, cluster, named),
+    cluster.list(COLLECTIONS.services, { namespace }),
+    proxyRefusal(kube, namespace, signal),
+  ]);
+  const found = services.ok ? services.value : [];
+  const { others } = readWorkloads([
+    ...(object === undefined ? [] : [typed(object, 'Namespace')]),
+    ...found.map((service) => typed(service, 'Service')),
+  ]);
+  const label = objectIn(objectIn(object, 'metadata'), 'labels')[ASK_LABEL];
+  return {
+    related: relate(others, namespace),
+    services: found,
+    askLabel: typeof label === 'string' ? text(label) : undefined,
+    mayAsk: refusal === undefined,
+  };
+}
+
+async function readNamespace(name: string, cluster: ClusterReader, named: Named): Promise<unknown> {
+  if (named !== 'nothing') {
+    const read = await cluster.get(COLLECTIONS.namespaces, undefined, name);
+    return read.ok ? read.value : undefined;
+  }
+  // Of many namespaces one list is quicker.
+  const listed = await cluster.list(COLLECTIONS.namespaces);
+  return listed.ok ? listed.value.find((object) => objectIn(object, 'metadata').name === name) : undefined;
+}
+
+/** Returns an object as a document: the API server leaves out apiVersion and kind in the items of a list. */
+function typed(object: unknown, kind: string): { readonly value: unknown; readonly line: number } {
+  return { value: { ...objectIn({ object }, 'object'), apiVersion: 'v1', kind }, line: 0 };
+}
