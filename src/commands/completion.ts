@@ -19,7 +19,10 @@ export const command = new Command('completion')
     ),
   )
   .action((shell, _options, self) => {
-    process.stdout.write(SCRIPTS[shell](self.parent?.commands.map(completed) ?? []));
+    const commands = self.parent?.commands ?? [];
+    const names = commands.map((command) => command.name());
+    const toComplete = commands.map(completed).map((one) => (one.name === 'help' ? { ...one, choices: names } : one));
+    process.stdout.write(SCRIPTS[shell](toComplete));
   });
 
 /** A command, as far as a shell completes it. */
@@ -84,7 +87,6 @@ ${values.join('\n')}
 ${flags.join('\n')}
     esac; else case "\${COMP_WORDS[1]}" in
 ${choices.join('\n')}
-      help) words='${commands.map(({ name }) => name).join(' ')}' ;;
     esac; fi ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -118,7 +120,8 @@ ${commands.map(({ name, summary }) => `    '${name}:${inZsh(summary)}'`).join('\
 ${cases.join('\n')}
   esac
 }
-compdef _autoscrape autoscrape
+# zsh runs the file itself where it is found in $fpath, and only defines the function where it is sourced.
+if [[ $funcstack[1] == _autoscrape ]]; then _autoscrape "$@"; else compdef _autoscrape autoscrape; fi
 `;
 }
 
