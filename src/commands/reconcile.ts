@@ -121,6 +121,7 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
     return {
       selection: options.namespace === undefined ? 'labelled' : { name: options.namespace },
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
+      finishesPatch: true,
       plannerFor: ({ mesh }, asking) => annotatePlanner(rules, mesh, asking),
       ask: options.ask ? { rules, settings: askSettings(options) } : undefined,
       onNamespaces(namespaces, found) {

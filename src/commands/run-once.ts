@@ -26,7 +26,7 @@ export interface RunOnceOptions {
 }
 
 /** What to do with the pods of which namespaces. */
-export interface Task extends Pick<BulkOptions, 'isWanted'> {
+export interface Task extends Pick<BulkOptions, 'isWanted' | 'finishesPatch'> {
   readonly selection: NamespaceSelection;
   /** Returns the planner of a namespace, with what asks its pods where `ask` is given. */
   plannerFor(namespace: Namespace, asking: NamespaceAsking | undefined): Planner;
@@ -68,6 +68,7 @@ export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => 
       dryRun: options.dryRun,
       onProgress: (done, of) => progress.show(done, of),
       signal,
+      finishesPatch: task.finishesPatch,
     });
     progress.end();
     const report =

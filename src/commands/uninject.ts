@@ -59,6 +59,8 @@ export async function uninject(options: UninjectOptions): Promise<number> {
   return runOnce(options, (kube) => ({
     selection: allNamespaces ? 'all' : { name: namespace ?? kube.namespace },
     isWanted,
+    // A second run removes the same again, so nothing is lost by ending at once.
+    finishesPatch: false,
     plannerFor: () => uninjectPlanner(rules),
     onNamespaces(namespaces, found) {
       // With --all-namespaces these are skipped without a message.

@@ -12,11 +12,12 @@ import type { Namespace } from './namespace.ts';
 import type { ChangePlan, Planner, PodPlan } from './plan.ts';
 
 /**
- * The plan for one pod and its result: none in a dry run, `stopped` when the signal aborted before.
+ * The plan for one pod and its result: none in a dry run, `stopped` when the signal aborted before, `interrupted` when it
+ * aborted the patch in flight, so that nobody knows what came of it.
  */
 export interface PodOutcome {
   readonly plan: PodPlan;
-  readonly applied?: Applied | { readonly result: 'stopped' };
+  readonly applied?: Applied | { readonly result: 'stopped' | 'interrupted' };
 }
 
 /** What one run over namespaces found and did. */
@@ -41,14 +42,16 @@ export interface BulkOptions {
   readonly dryRun: boolean;
   /** Called after each change. */
   readonly onProgress: (done: number, of: number) => void;
-  /** Ends the run after the change in flight. */
+  /** Ends the run. */
   readonly signal: AbortSignal;
+  /** Whether the patch in flight is waited for when the signal aborts. */
+  readonly finishesPatch: boolean;
 }
 
 /** How long a read namespace counts as current when a pod in it is changed, in milliseconds. */
 const NAMESPACE_AGE_MS = 5000;
 
-/** A request in flight is never aborted: its result would be unknown. */
+/** The signal of a patch that is waited for: aborted, its result would be unknown. */
 const NEVER = new AbortController().signal;
 
 /**
@@ -56,7 +59,7 @@ const NEVER = new AbortController().signal;
  * Returns the report.
  */
 export async function runBulk(options: BulkOptions): Promise<BulkReport> {
-  const { kube, namespaces, plannerFor, isWanted, rateLimiter, dryRun, onProgress, signal } = options;
+  const { kube, namespaces, plannerFor, isWanted, rateLimiter, dryRun, onProgress, signal, finishesPatch } = options;
   const problems: string[] = [];
   const planned: { namespace: Namespace; plans: readonly PodPlan[] }[] = [];
   for (const namespace of namespaces) {
@@ -82,17 +85,23 @@ export async function runBulk(options: BulkOptions): Promise<BulkReport> {
       planner: plannerFor(namespace),
       rateLimiter: { ...rateLimiter, wait: () => rateLimiter.wait(signal) },
       isWanted: isStillWanted(kube, namespace, isWanted, signal),
-      signal: NEVER,
+      signal: finishesPatch ? NEVER : signal,
     });
     for await (const { change, applied } of applying) {
-      const isStopped = applied.result === 'unwanted' && signal.aborted;
-      outcomes.set(change, { plan: change, applied: isStopped ? { result: 'stopped' } : applied });
+      outcomes.set(change, { plan: change, applied: signal.aborted ? ofAborted(applied) : applied });
       done += 1;
       onProgress(done, of);
     }
     pods.push(...plans.map((plan) => outcomes.get(plan) ?? { plan }));
   }
   return { ...report, pods };
+}
+
+/** Returns what became of a change since the signal aborted. A failure that the API server answered is one. */
+function ofAborted(applied: Applied): NonNullable<PodOutcome['applied']> {
+  if (applied.result === 'unwanted') return { result: 'stopped' };
+  const isUnknown = applied.result === 'failed' && applied.failure.status === 0;
+  return isUnknown ? { result: 'interrupted' } : applied;
 }
 
 /** Returns the plan for each pod of a namespace, or why they could not be listed. */

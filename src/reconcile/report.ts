@@ -16,7 +16,7 @@ export type ReportFormat = 'text' | 'json' | 'yaml';
 export function hasFailed({ pods, problems }: BulkReport): boolean {
   return (
     problems.length > 0 ||
-    pods.some(({ applied }) => applied !== undefined && ['failed', 'refused', 'stopped'].includes(applied.result))
+    pods.some(({ applied }) => applied !== undefined && ['failed', 'refused', 'stopped', 'interrupted'].includes(applied.result))
   );
 }
 
@@ -124,6 +124,7 @@ function resultOf({ plan, applied }: PodOutcome): string {
       return 'namespace changed';
     case 'stopped':
       return 'not done';
+    case 'interrupted':
     case 'refused':
     case 'failed':
       return applied.result;
@@ -142,6 +143,7 @@ function details(pod: PodOutcome): string {
 }
 
 function failureMessage({ applied }: PodOutcome): string | undefined {
+  if (applied?.result === 'interrupted') return 'the API server may have changed it: run the command again';
   return applied?.result === 'failed' || applied?.result === 'refused' ? applied.failure.message : undefined;
 }
 

@@ -101,15 +101,26 @@ const pods = ['a', 'b', 'c'].map((name) => ({
   spec: { containers: [{ name: 'c', ports: [{ name: 'metrics', containerPort: 9464 }] }] },
 }));
 
-/** Starts a cluster with three pods in each namespace, and returns its kubeconfig. `onPatch` responds to patches. */
+const added = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464' };
+const annotations = { ...added, 'autoscrape.io/injected': JSON.stringify({ rule: 'metrics-port', added }) };
+
+/**
+ * Starts a cluster with three pods in each namespace, annotated already in `annotated`, and returns its kubeconfig. `onPatch`
+ * responds to patches.
+ */
 async function startCluster(t: TestContext, onPatch: (response: ServerResponse) => void): Promise<string> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '', 'http://here');
     const name = pathname.split('/')[4] ?? '';
     request.resume();
     if (request.method === 'PATCH') onPatch(response);
-    else if (pathname.endsWith('/pods')) response.end(JSON.stringify({ metadata: {}, items: pods }));
-    else {
+    else if (pathname.endsWith('/pods')) {
+      const isAnnotated = name === 'annotated';
+      const items = pods.map((pod) =>
+        isAnnotated ? { ...pod, metadata: { ...pod.metadata, namespace: name, annotations } } : pod,
+      );
+      response.end(JSON.stringify({ metadata: {}, items }));
+    } else {
       const metadata = { name, labels: { 'autoscrape.io/inject': name === 'unclear' ? 'on' : 'enabled' } };
       const deletionTimestamp = name === 'leaving' ? '2026-01-01T00:00:00Z' : undefined;
       response.end(JSON.stringify({ metadata: { ...metadata, deletionTimestamp } }));
@@ -131,36 +142,41 @@ test('an opt-in label that means neither yes nor no is named, with what to write
   );
 });
 
-/**
- * Runs `reconcile --once`, and sends it a signal once it has sent its first patch, to which `answer` responds. `isRepeated`
- * signals go on until it ends: two that come while it is busy may be one for it.
- */
-async function interrupt(
-  t: TestContext,
-  signal: NodeJS.Signals,
-  isRepeated: boolean,
-  answer: (response: ServerResponse) => void,
-): Promise<Finished> {
+/** What interrupts a command: a signal once the first patch has come, to which `answer` responds. */
+interface Interruption {
+  readonly command: readonly string[];
+  readonly signal: NodeJS.Signals;
+  /** Whether signals go on until the command ends: two that come while it is busy may be one for it. */
+  readonly isRepeated?: boolean;
+  readonly answer?: (response: ServerResponse) => void;
+}
+
+/** Runs a command, interrupts it, and returns what it came to. */
+async function interrupt(t: TestContext, { command, signal, isRepeated, answer }: Interruption): Promise<Finished> {
   let patches = 0;
   let timer: NodeJS.Timeout | undefined;
   const config = await startCluster(t, (response) => {
     patches += 1;
     if (patches > 1) return;
-    answer(response);
+    answer?.(response);
     child.kill(signal);
-    if (isRepeated) timer = setInterval(() => child.kill(signal), 300);
+    if (isRepeated === true) timer = setInterval(() => child.kill(signal), 300);
   });
-  const child = spawn(process.execPath, [MAIN, 'reconcile', '--once', '-n', 'shop', `--kubeconfig=${config}`]);
+  const child = spawn(process.execPath, [MAIN, ...command, `--kubeconfig=${config}`]);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), event(child, 'exit')]);
   clearInterval(timer);
   assert.equal(patches, 1);
   return { code: Number(code), stdout, stderr };
 }
 
+const ONCE = ['reconcile', '--once', '-n', 'shop'];
+
 test('a signal ends reconcile --once after the patch in flight, with a report of what was done and what was not', async (t) => {
-  const { code, stdout } = await interrupt(t, 'SIGTERM', false, (response) =>
-    setTimeout(() => response.end('{}'), 500),
-  );
+  const { code, stdout } = await interrupt(t, {
+    command: ONCE,
+    signal: 'SIGTERM',
+    answer: (response) => setTimeout(() => response.end('{}'), 500),
+  });
   assert.match(
     stdout,
     /^shop\/a {2}annotated .*\nshop\/b {2}not done .*\nshop\/c {2}not done .*\n\n3 pods in 1 namespace: /,
@@ -169,8 +185,17 @@ test('a signal ends reconcile --once after the patch in flight, with a report of
 });
 
 test('a second signal ends it at once, without a report', async (t) => {
-  const { code, stdout } = await interrupt(t, 'SIGINT', true, () => undefined);
+  const { code, stdout } = await interrupt(t, { command: ONCE, signal: 'SIGINT', isRepeated: true });
   assert.deepEqual([code, stdout], [130, '']);
+});
+
+test('a signal ends uninject at once, though the API server has not answered, with a report that says so', async (t) => {
+  const { code, stdout } = await interrupt(t, { command: ['uninject', '-n', 'annotated'], signal: 'SIGINT' });
+  assert.match(
+    stdout,
+    /^annotated\/a {2}interrupted {2}the API server may have changed it: run the command again\nannotated\/b {2}not done /,
+  );
+  assert.equal(code, 1);
 });
 
 for (const [command, namespace, want] of [

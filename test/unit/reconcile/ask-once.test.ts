@@ -72,6 +72,7 @@ async function once(
     dryRun,
     onProgress: () => undefined,
     signal,
+    finishesPatch: true,
   });
   return { ...report, requests, problems: [...asking.problems, ...report.problems] };
 }

@@ -24,6 +24,7 @@ function runOver(kube: Kube, signal: AbortSignal, perSecond = 1000): Promise<Bul
     dryRun: false,
     onProgress: () => undefined,
     signal,
+    finishesPatch: true,
   });
 }
 
