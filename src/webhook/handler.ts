@@ -37,6 +37,8 @@ export interface ReviewAnswer {
   readonly outcome: Outcome;
   /** The AdmissionReview as JSON. */
   readonly review: string;
+  /** Logs and counts the review. To be called once the answer is sent, because the API server need not wait for it. */
+  record(): void;
 }
 
 /** The part of a decision that is logged, counted and written into the audit log. */
@@ -62,14 +64,16 @@ export function answerReview(handler: Handler, call: ReviewCall): Result<ReviewA
 
 function answerRequest(handler: Handler, call: ReviewCall, request: ReviewRequest): ReviewAnswer {
   if (!request.createsPod) {
-    logReview(handler, call, request, NOT_A_POD);
-    return { outcome: 'skip', review: allowed(request.uid, { warnings: [], auditAnnotations: audit(NOT_A_POD) }) };
+    const review = allowed(request.uid, { warnings: [], auditAnnotations: audit(NOT_A_POD) });
+    const milliseconds = since(call.start);
+    return { outcome: 'skip', review, record: () => logReview(handler, call, request, NOT_A_POD, milliseconds) };
   }
   try {
     return answerPod(handler, call, request);
   } catch (error) {
     handler.log.error({ uid: request.uid, ...withoutMessage(error) }, 'decision failed (a bug), pod allowed unchanged');
-    return { outcome: 'error', review: allowed(request.uid, { warnings: [], auditAnnotations: {} }) };
+    const review = allowed(request.uid, { warnings: [], auditAnnotations: {} });
+    return { outcome: 'error', review, record: () => {} };
   }
 }
 
@@ -82,18 +86,22 @@ function answerPod(handler: Handler, call: ReviewCall, request: ReviewRequest): 
   });
   const patch = renderPatch(object, decision);
   const labels = labelsOf(decision);
-  handler.metrics.decisions.inc({ ...labels });
-  logReview(handler, call, request, labels);
-
-  const auditAnnotations = audit(labels);
-  if (handler.observe) {
-    // No warnings: people who apply pods should not notice that rules are being tried.
-    const outcome = patch.length > 0 ? 'observe' : 'skip';
-    return { outcome, review: allowed(uid, { warnings: [], auditAnnotations }) };
-  }
-  const notes = { warnings: decision.warnings, auditAnnotations };
-  if (patch.length === 0) return { outcome: 'skip', review: allowed(uid, notes) };
-  return { outcome: 'annotate', review: patched(uid, patch, notes) };
+  const outcome = patch.length === 0 ? 'skip' : handler.observe ? 'observe' : 'annotate';
+  const notes = {
+    // None with --observe: people who apply pods should not notice that rules are being tried.
+    warnings: handler.observe ? [] : decision.warnings,
+    auditAnnotations: audit(labels),
+  };
+  const review = outcome === 'annotate' ? patched(uid, patch, notes) : allowed(uid, notes);
+  const milliseconds = since(call.start);
+  return {
+    outcome,
+    review,
+    record() {
+      handler.metrics.decisions.inc({ ...labels });
+      logReview(handler, call, request, labels, milliseconds);
+    },
+  };
 }
 
 /** Returns the request in a body, or an error that never repeats the JSON parser's message: that quotes the body. */
@@ -123,9 +131,10 @@ function audit({ rule, reason }: DecisionLabels): Record<string, string> {
 /** Logs one line for each review: who, what, why and how long, and nothing else of the pod. */
 function logReview(
   { log, observe }: Handler,
-  { start, mesh }: ReviewCall,
+  { mesh }: ReviewCall,
   request: ReviewRequest,
   labels: DecisionLabels,
+  milliseconds: number,
 ): void {
   const { uid, namespace, name, generateName, dryRun } = request;
   log.info(
@@ -134,13 +143,18 @@ function logReview(
       ...(name === '' ? { generateName: shorten(generateName) } : { name: shorten(name) }),
       uid,
       ...labels,
-      milliseconds: Math.round((performance.now() - start) * 1000) / 1000,
+      milliseconds,
       dryRun,
       ...(mesh && { mesh }),
       ...(observe && { observe }),
     },
     'review',
   );
+}
+
+/** Returns the milliseconds since then, to the microsecond. */
+function since(start: number): number {
+  return Math.round((performance.now() - start) * 1000) / 1000;
 }
 
 /** Names have at most 253 characters (RFC 1123), but the API server has not validated them yet. */

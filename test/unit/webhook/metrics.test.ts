@@ -53,8 +53,11 @@ test('no decision about a fixture creates a new series', async () => {
   const begun = new Set(await series(registry, 'autoscrape_admission_decisions_total'));
   const handler = { rules: () => rules, observe: false, ask: true, log: createLog('error', { write() {} }), metrics };
   for (const { pod } of readFixtures()) {
-    for (const mesh of [false, true])
-      answerReview(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });
+    for (const mesh of [false, true]) {
+      const result = answerReview(handler, { body: Buffer.from(JSON.stringify(reviewOf(pod))), mesh, start: 0 });
+      assert.ok(result.ok);
+      result.value.record();
+    }
   }
   const counted = await series(registry, 'autoscrape_admission_decisions_total');
   assert.deepEqual(

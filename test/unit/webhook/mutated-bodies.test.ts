@@ -47,6 +47,7 @@ test('a review with any of its parts replaced by any value is answered, and its 
       const result = answerReview(handler, { body: Buffer.from(JSON.stringify(review)), mesh: false, start: 0 });
       if (!result.ok) return assert.equal(result.error.status, 400);
       assert.notEqual(result.value.outcome, 'error');
+      result.value.record();
       const reply = { status: 200, headers: { 'content-type': 'application/json' }, body: result.value.review };
       const { patch } = verifyAnswer(reply, UID);
       if (patch.length > 0) applyPatch(Object(Object(review).request).object, patch);
@@ -63,6 +64,7 @@ test('a body with any of its bytes changed is answered with 200 and allowed, or 
       const result = answerReview(handler, { body, mesh: true, start: 0 });
       if (!result.ok) return assert.equal(result.error.status, 400);
       assert.notEqual(result.value.outcome, 'error');
+      result.value.record();
       return assert.match(result.value.review, /"allowed":true/);
     }),
     { numRuns: 3000 },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +7,7 @@ import { Agent } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
+import { Worker } from 'node:worker_threads';
 import { GC_AFTER_BYTES, MAX_AGE_MS, MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../../src/webhook/limits.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import type { Target } from '../../harness/autoscrape/client.ts';
@@ -48,6 +50,35 @@ test('TLS 1.3 is the minimum, also after the certificate changes', async (t) => 
     webhook.server.setPair(newPair(webhook.authority));
   }
   assert.equal((await webhook.call(reviewOf(podWithMetrics()), { agent })).status, 200);
+});
+
+test('the answer is sent before the review is logged and counted', async (t) => {
+  // The client is a thread of its own, which has to get the answer while this one is still recording.
+  const answered = new Int32Array(new SharedArrayBuffer(4));
+  let recorded: string | undefined;
+  const webhook = await startWebhook(t, {
+    answer: () => ({
+      ok: true,
+      value: {
+        outcome: 'skip',
+        review: '{}',
+        record() {
+          recorded = Atomics.wait(answered, 0, 0, 10_000);
+        },
+      },
+    }),
+  });
+  const script = `
+    const { workerData: { port, ca, answered } } = require('node:worker_threads');
+    const headers = { 'content-type': 'application/json', 'content-length': 2 };
+    const options = { method: 'POST', host: '127.0.0.1', port, ca, path: '/mutate', headers, agent: false };
+    require('node:https').request(options, (response) => response.resume().on('end', () => {
+      Atomics.store(answered, 0, 1);
+      Atomics.notify(answered, 0);
+    })).end('{}');`;
+  const client = new Worker(script, { eval: true, workerData: { port: webhook.port, ca: webhook.ca, answered } });
+  await once(client, 'exit');
+  assert.ok(recorded === 'ok' || recorded === 'not-equal', recorded);
 });
 
 test('an old connection is closed with its next answer, so that new replicas get their share', async (t) => {
