@@ -122,14 +122,13 @@ const Values = z.strictObject({
     ...process,
   }),
   certificates: z.strictObject({
-    mode: z.enum(['cert-manager', 'issuerRef', 'existingSecret', 'helm']),
+    mode: z.enum(['cert-manager', 'issuerRef', 'existingSecret', 'job']),
     caBundle: z.string().regex(/^(\s*-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*)?$/),
     duration: Hours,
     renewBefore: Hours.or(z.literal('')),
     caDuration: Hours,
     issuerRef: z.strictObject({ name: Text, kind: Text, group: Text }),
     existingSecret: z.strictObject({ name: Text, injectCA: z.boolean() }),
-    helm: z.strictObject({ renewal: Text }),
   }),
   sample: z.strictObject({ enabled: z.boolean(), namespace: NamespaceName, ...pod }),
   monitoring: z.strictObject({

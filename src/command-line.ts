@@ -26,6 +26,14 @@ const COMMANDS = {
     'check that new pods in a namespace are annotated',
     async () => (await import('./commands/verify.ts')).command,
   ],
+  certificate: [
+    "make or renew the webhook's certificate, in a Secret",
+    async () => (await import('./commands/certificate.ts')).command,
+  ],
+  trust: [
+    'have the API server trust the CA of a certificate',
+    async () => (await import('./commands/trust.ts')).command,
+  ],
   version: ['print the version', async () => (await import('./commands/version.ts')).command],
   completion: ['print a completion script', async () => (await import('./commands/completion.ts')).command],
   help: ['print the help of a command', async () => help],

@@ -104,6 +104,33 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* The spec of a pod that does one thing and ends: security, scheduling, and a container up to its image and resources. It runs
+where the webhook runs, and has the token of its account. Call with root, account and container (its name); args and volumeMounts of
+the container follow. */}}
+{{- define "autoscrape.taskSpec" -}}
+serviceAccountName: {{ .account }}
+automountServiceAccountToken: true
+restartPolicy: Never
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+{{- include "autoscrape.imagePullSecrets" . }}
+nodeSelector:
+  {{- include "autoscrape.nodeSelector" (dict "root" .root "values" .root.Values.webhook) | nindent 2 }}
+{{- include "autoscrape.tolerations" (dict "root" .root "values" .root.Values.webhook) }}
+containers:
+  - name: {{ .container }}
+    image: {{ include "autoscrape.image" .root }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    securityContext:
+      {{- toYaml .root.Values.securityContext | nindent 6 }}
+    {{- /* It loads what the reconciler loads. */}}
+    {{- with .root.Values.reconciler.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- end -}}
+
 {{/* The size of Node's heap, from the container's memory limit: 144 MiB or a quarter are left for what isn't heap, and 48 MiB
 are what it has without a limit. tools/node-flags.ts has the same formula and says why. Call with values. */}}
 {{- define "autoscrape.nodeOptions" -}}

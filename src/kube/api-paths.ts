@@ -33,3 +33,18 @@ export function leasesPath(namespace: string): string {
 export function leasePath(namespace: string, name: string): string {
   return `${leasesPath(namespace)}/${encodeURIComponent(name)}`;
 }
+
+/** Returns the path of the collection of a namespace's Secrets. */
+export function secretsPath(namespace: string): string {
+  return `${namespacePath(namespace)}/secrets`;
+}
+
+/** Returns the path of a Secret. */
+export function secretPath(namespace: string, name: string): string {
+  return `${secretsPath(namespace)}/${encodeURIComponent(name)}`;
+}
+
+/** Returns the path of a MutatingWebhookConfiguration. */
+export function mutatingWebhookConfigurationPath(name: string): string {
+  return `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${encodeURIComponent(name)}`;
+}

@@ -1,4 +1,12 @@
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto';
 import { isIP } from 'node:net';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
@@ -53,46 +61,73 @@ export interface Leaf extends Validity {
   readonly names: readonly string[];
 }
 
-/** A certificate authority that nobody should trust for longer than a test or a demo. */
+/** A certificate authority. */
 export interface Authority {
   /** Its own certificate, in PEM: what a `caBundle` holds. */
   readonly certificate: string;
+  /** Its private key, in PEM. */
+  readonly key: string;
   /** Returns a new key and a certificate for it. */
   readonly issue: (leaf: Leaf) => Pem;
 }
 
+/** What an authority is made from; by default it is one that nobody should trust for longer than a test or a demo. */
+export interface AuthorityOptions extends Validity {
+  /** What certificates call it. */
+  readonly name?: string;
+  /**
+   * The private key, in PEM, of an earlier authority of this name: what that has issued is then trusted with the new
+   * certificate too, and the other way round. By default a new one.
+   */
+  readonly key?: string | undefined;
+}
+
 const HOUR = 3_600_000;
-const AUTHORITY_NAME = 'autoscrape throwaway CA';
 /** RFC 5758 §3.2. */
 const ECDSA_WITH_SHA256 = new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' });
 /** RFC 5280 appendix A.1. */
 const COMMON_NAME = '2.5.4.3';
 
-/** Returns a new authority with an ECDSA P-256 key. */
-export function createAuthority(validity: Validity = {}): Authority {
-  const { publicKey, privateKey } = newKey();
+/** Returns a new authority, with an ECDSA P-256 key unless a key is given. */
+export function createAuthority({
+  name = 'autoscrape throwaway CA',
+  key,
+  ...validity
+}: AuthorityOptions = {}): Authority {
+  const privateKey = key === undefined ? newKey() : createPrivateKey(key);
+  const subject = distinguishedName(name);
   const certificate = certify({
-    subject: AUTHORITY_NAME,
-    publicKey,
-    issuerKey: privateKey,
-    issuerPublicKey: publicKey,
+    subject,
+    publicKey: createPublicKey(privateKey),
+    issuer: { name: subject, privateKey },
     ...during(validity),
     extensions: [
       extension(id_ce_basicConstraints, new BasicConstraints({ cA: true }), { critical: true }),
       extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), { critical: true }),
     ],
   });
+  return authority(certificate, privateKey, subject);
+}
+
+/** Returns the authority that has this certificate and key. Throws where one of them can't be read. */
+export function openAuthority({ certificate, key }: Pem): Authority {
+  const { raw } = new X509Certificate(certificate);
+  const { subject } = AsnConvert.parse(raw, Certificate).tbsCertificate;
+  return authority(certificate, createPrivateKey(key), subject);
+}
+
+function authority(certificate: string, privateKey: KeyObject, name: Name): Authority {
   return {
     certificate,
+    key: pem(privateKey),
     issue({ names, ...validity }) {
-      const leaf = newKey();
+      const key = newKey();
       return {
-        key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        key: pem(key),
         certificate: certify({
-          subject: 'autoscrape throwaway server',
-          publicKey: leaf.publicKey,
-          issuerKey: privateKey,
-          issuerPublicKey: publicKey,
+          subject: distinguishedName('autoscrape'),
+          publicKey: createPublicKey(key),
+          issuer: { name, privateKey },
           ...during(validity),
           extensions: [
             extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), { critical: true }),
@@ -105,6 +140,10 @@ export function createAuthority(validity: Validity = {}): Authority {
   };
 }
 
+function pem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
 function during({ notBefore, notAfter }: Validity): Required<Validity> {
   return {
     notBefore: notBefore ?? new Date(Date.now() - HOUR),
@@ -113,38 +152,39 @@ function during({ notBefore, notAfter }: Validity): Required<Validity> {
 }
 
 interface CertificateOptions extends Required<Validity> {
-  readonly subject: string;
+  readonly subject: Name;
   readonly publicKey: KeyObject;
-  readonly issuerKey: KeyObject;
-  readonly issuerPublicKey: KeyObject;
+  readonly issuer: { readonly name: Name; readonly privateKey: KeyObject };
   readonly extensions: readonly Extension[];
 }
 
 /** Returns an X.509 v3 certificate in PEM (RFC 5280 §4.1). */
 function certify(options: CertificateOptions): string {
-  const { subject, publicKey, issuerKey, issuerPublicKey, notBefore, notAfter, extensions } = options;
+  const { subject, publicKey, issuer, notBefore, notAfter, extensions } = options;
   const tbsCertificate = new TBSCertificate({
     version: Version.v3,
     // Positive, and long enough that no two are the same.
     serialNumber: Uint8Array.of(1, ...randomBytes(15)).buffer,
     signature: ECDSA_WITH_SHA256,
-    issuer: distinguishedName(AUTHORITY_NAME),
+    issuer: issuer.name,
     validity: new CertificateValidity({ notBefore, notAfter }),
-    subject: distinguishedName(subject),
+    subject,
     subjectPublicKeyInfo: AsnConvert.parse(spki(publicKey), SubjectPublicKeyInfo),
     extensions: new Extensions([
       ...extensions,
       extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyId(publicKey))),
       extension(
         id_ce_authorityKeyIdentifier,
-        new AuthorityKeyIdentifier({ keyIdentifier: new SubjectKeyIdentifier(keyId(issuerPublicKey)) }),
+        new AuthorityKeyIdentifier({
+          keyIdentifier: new SubjectKeyIdentifier(keyId(createPublicKey(issuer.privateKey))),
+        }),
       ),
     ]),
   });
   const certificate = new Certificate({
     tbsCertificate,
     signatureAlgorithm: ECDSA_WITH_SHA256,
-    signatureValue: Uint8Array.from(sign('sha256', encode(tbsCertificate), issuerKey)).buffer,
+    signatureValue: Uint8Array.from(sign('sha256', encode(tbsCertificate), issuer.privateKey)).buffer,
   });
   // No blank line where the last one is full: OpenSSL takes that for the end of the block.
   const lines = encode(certificate)
@@ -153,8 +193,8 @@ function certify(options: CertificateOptions): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
-function newKey() {
-  return generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+function newKey(): KeyObject {
+  return generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
 }
 
 function encode(value: unknown): Buffer {

@@ -7,20 +7,28 @@ import { after, before, suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { parseDocument } from 'yaml';
+import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { runCommand } from '../../../tools/command.ts';
 import type { CommandResult } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
-import { at, CHART, HELMS, list } from '../../harness/chart/render.ts';
+import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/render.ts';
 import type { Helm } from '../../harness/chart/render.ts';
+import { runJobs } from '../../harness/programs/job-runner.ts';
+import type { JobRunner } from '../../harness/programs/job-runner.ts';
 
 // What only a live cluster shows, and needs no node: what Helm looks up, keeps and leaves behind.
+
+const JOB = ['--set', 'certificates.mode=job'];
 
 suite('on a cluster without cert-manager', () => {
   let cluster: ControlPlane;
   before(async () => {
-    cluster = await startControlPlane();
+    const accounts = HELMS.flatMap((helm) =>
+      ['certificate', 'ca-bundle'].map((name) => `system:serviceaccount:${helm}:autoscrape-${name}`),
+    );
+    cluster = await startControlPlane({ users: Object.fromEntries(accounts.map((account) => [account, []])) });
   });
   after(() => cluster.stop());
 
@@ -35,21 +43,53 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.equal(code, 0, stderr);
     assert.doesNotMatch(stderr, /conflict/i);
   };
-  const certificates = ['--set', 'certificates.mode=helm'];
+  const certificates = JOB;
+  let jobs: JobRunner;
+  before(() => {
+    jobs = runJobs(cluster(), helm);
+  });
+  after(() => jobs.stop());
+  const lastOutput = () => jobs.finished.at(-1)?.output ?? '';
+
+  /** Asserts that what is served is trusted, and returns which certificates there are. */
   const state = async () => {
     const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/autoscrape';
     const { body } = await cluster().request('GET', path);
-    const [ca, leaf] = [await certificate(cluster(), helm, 'helm-ca'), await certificate(cluster(), helm, 'helm-tls')];
-    const caBundle = Buffer.from(String(at(body, 'webhooks', 0, 'clientConfig', 'caBundle')), 'base64').toString();
-    assert.equal(caBundle.trim(), ca.toString().trim());
-    assert.ok(leaf.verify(ca.publicKey));
+    const [ca, leaf] = [await certificate(cluster(), helm, 'job-ca'), await certificate(cluster(), helm, 'job-tls')];
+    const webhooks = list(body, 'webhooks');
+    assert.equal(webhooks.length, 3);
+    for (const webhook of webhooks) {
+      const caBundle = Buffer.from(String(at(webhook, 'clientConfig', 'caBundle')), 'base64').toString();
+      assert.equal(caBundle, ca.toString());
+    }
+    assert.ok(leaf.checkHost(`autoscrape-webhook.${helm}.svc`) && leaf.verify(ca.publicKey));
     return { ca: ca.fingerprint256, leaf: leaf.fingerprint256 };
   };
+  /** Names of the objects that the Jobs need while they run. */
+  const rightsOfJobs = async () =>
+    (
+      await cluster().kubectl([
+        'get',
+        'serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,networkpolicies',
+        '-n',
+        helm,
+        '--selector=app.kubernetes.io/component=certificate',
+        '--output=name',
+      ])
+    ).trim();
+  /** The release's objects in the whole cluster. */
+  const ours = async () => {
+    const kinds = (await cluster().kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n');
+    const flags = ['-A', '--ignore-not-found', '-l', 'app.kubernetes.io/name=autoscrape', '-o', 'name'];
+    const names = await cluster().kubectl(['get', kinds.join(','), ...flags]);
+    return names.split('\n').filter(Boolean).toSorted();
+  };
+  const namesOfJobs = async () => (await cluster().kubectl(['get', 'jobs', '-n', helm, '-o', 'name'])).trim();
 
   test('the installation is refused, with what to install or to choose instead', async () => {
     const { code, stderr } = await run('install', 'autoscrape', CHART, '--create-namespace');
     assert.equal(code, 1);
-    assert.match(stderr, /no cert-manager[^]*install cert-manager first[^]*certificates\.mode=helm/);
+    assert.match(stderr, /no cert-manager[^]*install cert-manager first[^]*certificates\.mode=job/);
   });
 
   test('a cluster that is older than what the chart supports is refused, with both versions', async (t) => {
@@ -59,24 +99,105 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.match(stderr, /runs Kubernetes v1\.37\.[0-9]+, and autoscrape .* supports 1\.99 and newer/);
   });
 
-  test('mode helm: the certificate stays as it is over upgrades and a rollback, and is renewed when told, under the same CA', async () => {
-    await succeed('install', 'autoscrape', CHART, '--create-namespace', ...certificates);
+  for (const job of ['autoscrape-certificate', 'autoscrape-ca-bundle']) {
+    test(`mode job: when ${job} fails, Helm fails, and no right is left, but the Job for its log`, async () => {
+      jobs.fail(job);
+      const { code, stderr } = await run('install', 'autoscrape', CHART, '--create-namespace', ...certificates);
+      jobs.fail();
+      assert.equal(code, 1);
+      assert.match(stderr, /failed (pre|post)-install/);
+      assert.equal(await rightsOfJobs(), '');
+      assert.equal(await namesOfJobs(), `job.batch/${job}`);
+      await succeed('uninstall', 'autoscrape', '--wait');
+    });
+  }
+
+  test('mode job: upgrades, a rollback and a new installation keep the certificate, and no key is in the release', async () => {
+    const egress = ['-f', (await ciFiles()).get('job-certificate') ?? ''];
+    await succeed('install', 'autoscrape', CHART, '--create-namespace', ...egress);
     const first = await state();
     await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=5');
-    assert.deepEqual(await state(), first);
-    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
-    const renewed = await state();
-    assert.equal(renewed.ca, first.ca);
-    assert.notEqual(renewed.leaf, first.leaf);
-    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'certificates.helm.renewal=soon');
-    assert.deepEqual(await state(), renewed);
     await succeed('rollback', 'autoscrape', '1');
+    await succeed('uninstall', 'autoscrape', '--wait');
+    await succeed('install', 'autoscrape', CHART, ...certificates);
     assert.deepEqual(await state(), first);
+    assert.equal(await rightsOfJobs(), '');
+    assert.equal(await namesOfJobs(), '');
+    const { stdout } = await run('get', 'all', 'autoscrape');
+    assert.doesNotMatch(stdout, /tls\.key|PRIVATE KEY/);
   });
 
+  test('mode job: a certificate whose Secret is gone is made again under the same CA, and without both Secrets all is new', async () => {
+    const first = await state();
+    await cluster().kubectl(['delete', 'secret', 'autoscrape-job-tls', '-n', helm]);
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates);
+    const second = await state();
+    assert.equal(second.ca, first.ca);
+    assert.notEqual(second.leaf, first.leaf);
+    await cluster().kubectl(['delete', 'secret', 'autoscrape-job-ca', 'autoscrape-job-tls', '-n', helm]);
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates);
+    assert.notEqual((await state()).ca, first.ca);
+  });
+
+  test('mode job: a Secret of that name that somebody else has made is not touched', async () => {
+    const label = ['label', 'secret', 'autoscrape-job-tls', '-n', helm];
+    await cluster().kubectl([...label, 'app.kubernetes.io/managed-by=ops', '--overwrite']);
+    const { code } = await run('upgrade', 'autoscrape', CHART, ...certificates);
+    assert.equal(code, 1);
+    assert.match(lastOutput(), /autoscrape-job-tls was not made by autoscrape/);
+    await cluster().kubectl([...label, 'app.kubernetes.io/managed-by=autoscrape', '--overwrite']);
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates);
+  });
+
+  test("mode job: each Job's account may do no more than its Job does", async () => {
+    const can = async (name: string, verb: string, ...what: readonly string[]) => {
+      const as = `--as=system:serviceaccount:${helm}:autoscrape-${name}`;
+      return cluster()
+        .kubectl(['auth', 'can-i', verb, ...what, as, '-n', helm])
+        .then((answer) => answer.trim() === 'yes')
+        .catch(() => false);
+    };
+    const mayRead = async () =>
+      Promise.all([
+        can('certificate', 'get', 'secret/autoscrape-job-ca'),
+        can('ca-bundle', 'patch', 'mutatingwebhookconfiguration/autoscrape'),
+      ]);
+    assert.deepEqual(await mayRead(), [false, false], 'after the Jobs');
+    const rights = await rightsIn(helm);
+    await cluster().kubectl(['apply', '-f', '-'], rights);
+    assert.deepEqual(await mayRead(), [true, true], 'while they run');
+    for (const [name, verb, what] of [
+      ['certificate', 'get', 'secret/other'],
+      ['certificate', 'list', 'secrets'],
+      ['certificate', 'delete', 'secret/autoscrape-job-ca'],
+      ['certificate', 'get', 'mutatingwebhookconfiguration/autoscrape'],
+      ['ca-bundle', 'get', 'secret/autoscrape-job-tls'],
+      ['ca-bundle', 'patch', 'mutatingwebhookconfiguration/other'],
+      ['ca-bundle', 'patch', 'validatingwebhookconfiguration/autoscrape'],
+      ['ca-bundle', 'create', 'mutatingwebhookconfigurations'],
+      ['ca-bundle', 'delete', 'mutatingwebhookconfiguration/autoscrape'],
+    ] as const) {
+      assert.equal(await can(name, verb, what), false, `${name} ${verb} ${what}`);
+    }
+    await cluster().kubectl(['delete', '-f', '-'], rights);
+  });
+
+  test('mode job: after uninstalling only its Secrets are left', async () => {
+    await succeed('uninstall', 'autoscrape', '--wait');
+    assert.deepEqual(await ours(), ['secret/autoscrape-job-ca', 'secret/autoscrape-job-tls']);
+    await cluster().kubectl(['delete', 'secret', 'autoscrape-job-ca', 'autoscrape-job-tls', '-n', helm]);
+  });
+
+  // The rest runs no Jobs, which would take seconds at each upgrade.
+  const secret = [
+    '--set=certificates.mode=existingSecret,certificates.existingSecret.name=mine',
+    `--set-string=certificates.caBundle=${createAuthority().certificate}`,
+  ];
+
   test("an upgrade is not in conflict with AKS's enforcer, which adds to the selectors what it misses there", async () => {
+    await succeed('install', 'autoscrape', CHART, ...secret);
     await enforce(cluster());
-    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.timeoutSeconds=4');
+    await succeed('upgrade', 'autoscrape', CHART, ...secret, '--set', 'webhook.timeoutSeconds=4');
   });
 
   test('with replicas null upgrades keep the number that is there, set by Helm or by others', async () => {
@@ -86,8 +207,8 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
         'spec',
         'replicas',
       );
-    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.replicas=3');
-    const free = [...certificates, '--set', 'webhook.replicas=null'];
+    await succeed('upgrade', 'autoscrape', CHART, ...secret, '--set', 'webhook.replicas=3');
+    const free = [...secret, '--set', 'webhook.replicas=null'];
     await succeed('upgrade', 'autoscrape', CHART, ...free);
     assert.equal(await replicas(), 3);
     for (const number of [5, 0]) {
@@ -95,28 +216,35 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
       await succeed('upgrade', 'autoscrape', CHART, ...free);
       assert.equal(await replicas(), number);
     }
-    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.replicas=2', ...force(helm));
+    await succeed('upgrade', 'autoscrape', CHART, ...secret, '--set', 'webhook.replicas=2', ...force(helm));
     assert.equal(await replicas(), 2);
   });
 
   test('after the emergency stop an upgrade brings webhook and reconciler back, by a chart with more values too', async (t) => {
-    await succeed('upgrade', 'autoscrape', await olderChart(t), ...certificates, '--set', 'logLevel=debug');
+    await succeed('upgrade', 'autoscrape', await olderChart(t), ...secret, '--set', 'logLevel=debug');
     await cluster().kubectl(['delete', 'mutatingwebhookconfiguration', 'autoscrape']);
     await cluster().kubectl(['delete', 'deployment', 'autoscrape-reconciler', '-n', helm]);
     await succeed('upgrade', 'autoscrape', CHART, '--reset-then-reuse-values');
-    await state();
+    await cluster().kubectl(['get', 'mutatingwebhookconfiguration', 'autoscrape']);
     const { stdout } = await run('get', 'values', 'autoscrape');
-    assert.match(stdout, /mode: helm[^]*logLevel: debug/);
+    assert.match(stdout, /mode: existingSecret[^]*logLevel: debug/);
     await cluster().kubectl(['get', 'deployment', 'autoscrape-reconciler', '-n', helm]);
   });
 
   test('nothing is left after uninstalling', async () => {
     await succeed('uninstall', 'autoscrape', '--wait');
-    const kinds = (await cluster().kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n');
-    const ours = ['-l', 'app.kubernetes.io/name=autoscrape', '-o', 'name'];
-    const left = await cluster().kubectl(['get', kinds.join(','), '-A', '--ignore-not-found', ...ours]);
-    assert.equal(left, '');
+    assert.deepEqual(await ours(), []);
   });
+}
+
+/** The accounts, roles and bindings of mode job's Jobs, for a release in this namespace, as objects that stay. */
+async function rightsIn(namespace: string): Promise<string> {
+  const objects = await render([...JOB, '-n', namespace]);
+  const rights = objects.filter(
+    ({ kind, object }) =>
+      kind !== 'Job' && at(object, 'metadata', 'labels', 'app.kubernetes.io/component') === 'certificate',
+  );
+  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: rights.map(({ object }) => object) });
 }
 
 /**
@@ -174,7 +302,8 @@ async function olderChart(t: TestContext): Promise<string> {
 
 /** Runs Helm on the cluster, in a namespace that is called as the Helm is. */
 async function runHelm(cluster: ControlPlane, helm: Helm, args: readonly string[]): Promise<CommandResult> {
-  return runCommand(await component(helm), [...args, '--kubeconfig', cluster.kubeconfig, '-n', helm]);
+  const waits = ['install', 'upgrade', 'rollback', 'uninstall'].includes(args[0] ?? '') ? ['--timeout=60s'] : [];
+  return runCommand(await component(helm), [...args, ...waits, '--kubeconfig', cluster.kubeconfig, '-n', helm]);
 }
 
 /** The certificate in one of the chart's Secrets. */

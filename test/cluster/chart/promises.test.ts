@@ -13,7 +13,7 @@ import type { Manifest } from '../../harness/chart/render.ts';
 /** Pod specs of everything that runs. */
 const podSpecs = (manifests: readonly Manifest[]): readonly (readonly [string, unknown])[] =>
   manifests.flatMap(({ kind, name, object }): (readonly [string, unknown])[] => {
-    if (kind === 'Deployment') return [[name, at(object, 'spec', 'template', 'spec')]];
+    if (kind === 'Deployment' || kind === 'Job') return [[name, at(object, 'spec', 'template', 'spec')]];
     return kind === 'Pod' ? [[name, at(object, 'spec')]] : [];
   });
 
@@ -170,8 +170,8 @@ for (const helm of HELMS) {
         }
       });
 
-      test('only a mode without cainjector writes a caBundle', () => {
-        const writes = /^(helm-certificate|openshift|existing-secret-bundle)$/.test(name);
+      test('only a caBundle that is given is rendered: cainjector and mode job own the field', () => {
+        const writes = name === 'existing-secret-bundle';
         for (const hook of hooks(manifests)) {
           assert.equal(at(hook, 'clientConfig', 'caBundle') !== undefined, writes);
         }

@@ -107,7 +107,7 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     ],
     /which CA to trust.*webhook\.annotations.*"inject"/s,
   ],
-  ...['cert-manager', 'helm'].map(
+  ...['cert-manager', 'job'].map(
     (mode) =>
       [
         `a caBundle in mode ${mode}, whose CA is another`,

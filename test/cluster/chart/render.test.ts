@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -122,6 +121,9 @@ const trust = (objects: Awaited<ReturnType<typeof render>>) => ({
   secret: at(one(objects, 'Deployment', 'autoscrape-webhook'), 'spec', 'template', 'spec', 'volumes', 0, 'secret'),
 });
 
+/** One of Helm's annotations of a hook. */
+const hook = (object: unknown, key: string) => at(object, 'metadata', 'annotations', `helm.sh/${key}`);
+
 suite('certificates', () => {
   test('cert-manager: a long CA that keeps its key, a short leaf that never does, and the CA injected from the leaf', async () => {
     const objects = await render([]);
@@ -174,23 +176,50 @@ suite('certificates', () => {
     });
   });
 
-  test('helm: a CA and a leaf under it, for the name that is called, with P-256 keys', async () => {
-    const objects = await render(await ci('helm-certificate'));
-    const pem = (name: string) =>
-      new X509Certificate(Buffer.from(String(at(one(objects, 'Secret', name), 'data', 'tls.crt')), 'base64'));
-    const [ca, leaf] = [pem('autoscrape-helm-ca'), pem('autoscrape-helm-tls')];
-    assert.ok(ca.ca);
-    assert.ok(leaf.verify(ca.publicKey));
-    assert.ok(leaf.checkHost('autoscrape-webhook.autoscrape.svc'));
-    assert.equal(leaf.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
-    assert.equal(
-      Buffer.from(String(trust(objects).caBundle), 'base64')
-        .toString()
-        .trim(),
-      ca.toString().trim(),
+  test('job: a Job before the rest makes the certificate, one after it writes the CA, and no key is rendered', async () => {
+    const objects = await render(set('certificates.mode=job'));
+    assert.deepEqual(trust(objects), {
+      annotations: undefined,
+      caBundle: undefined,
+      secret: { secretName: 'autoscrape-job-tls' },
+    });
+    assert.ok(!objects.some(({ kind, object }) => kind === 'Secret' || /cert-manager/.test(JSON.stringify(object))));
+    const [make, spread] = ['autoscrape-certificate', 'autoscrape-ca-bundle'].map((name) => one(objects, 'Job', name));
+    assert.equal(hook(make, 'hook'), 'pre-install,pre-upgrade,pre-rollback');
+    assert.equal(hook(spread, 'hook'), 'post-install,post-upgrade,post-rollback');
+    assert.ok(
+      args(make).includes('--names=autoscrape-webhook.autoscrape.svc,autoscrape-webhook.autoscrape.svc.cluster.local'),
     );
-    assert.deepEqual(trust(objects).secret, { secretName: 'autoscrape-helm-tls' });
-    assert.ok(!objects.some(({ object }) => String(at(object, 'apiVersion')).startsWith('cert-manager.io')));
+    // Of the Secret with the key it gets the CA's certificate alone.
+    assert.deepEqual(at(spread, 'spec', 'template', 'spec', 'volumes'), [
+      { name: 'ca', secret: { secretName: 'autoscrape-job-tls', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    ]);
+  });
+
+  test('job: the Jobs end before Helm gives up, try thrice, and their rights go with them whatever happens', async () => {
+    const objects = await render(await ci('job-certificate'));
+    const ours = objects.filter(
+      ({ object }) => at(object, 'metadata', 'labels', 'app.kubernetes.io/component') === 'certificate',
+    );
+    assert.equal(ours.length, 9);
+    for (const { kind, object } of ours) {
+      if (kind === 'Job') {
+        assert.ok(Number(at(object, 'spec', 'activeDeadlineSeconds')) < 300);
+        assert.equal(at(object, 'spec', 'backoffLimit'), 2);
+        assert.equal(hook(object, 'hook-delete-policy'), 'before-hook-creation,hook-succeeded');
+      } else {
+        assert.equal(hook(object, 'hook-delete-policy'), 'before-hook-creation,hook-succeeded,hook-failed', kind);
+      }
+    }
+    const cluster = ours.find(({ kind }) => kind === 'ClusterRole')?.object;
+    assert.deepEqual(at(cluster, 'rules'), [
+      {
+        apiGroups: ['admissionregistration.k8s.io'],
+        resources: ['mutatingwebhookconfigurations'],
+        resourceNames: ['autoscrape'],
+        verbs: ['get', 'patch'],
+      },
+    ]);
   });
 });
 

@@ -4,11 +4,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { at, list } from '../chart/render.ts';
+import { at, HELMS, list } from '../chart/render.ts';
+import { runs } from '../length.ts';
 import { waitFor } from '../process/wait-for.ts';
 import type { Cluster } from './cluster.ts';
 import { createPod } from './creations.ts';
-import { RELEASE } from './helm.ts';
+import { helmClient, RELEASE } from './helm.ts';
 import { CREATIONS, getSetup, waitUntilAnnotating } from './setup.ts';
 import type { Setup } from './setup.ts';
 import { apply, namespace, podsOf } from './workload.ts';
@@ -65,26 +66,34 @@ export function certificates(): void {
       await waitUntilAnnotating(opened);
     });
 
-    test('made by Helm: kept by an upgrade, and renewed under the same CA when asked', async () => {
-      const opened = await fresh();
-      const mode = [...SMALL, '--set=certificates.mode=helm'];
-      await opened.helm.install(...mode);
-      await waitUntilAnnotating(opened);
-      const made = await madeByHelm(opened);
-      await opened.helm.upgrade(...mode, '--set=webhook.timeoutSeconds=4');
-      assert.deepEqual(await madeByHelm(opened), made);
+    for (const name of runs({ usually: 1, all: 2 }) === 1 ? (['helm'] as const) : HELMS) {
+      test(`made by Jobs: kept by an upgrade and a rollback, and made again under the same CA (${name})`, async () => {
+        const opened = await fresh();
+        const helm = helmClient(name, opened.kubeconfig);
+        const mode = [...SMALL, '--set=certificates.mode=job'];
+        await helm.install(...mode);
+        await waitUntilAnnotating(opened);
+        const made = await madeByJobs(opened);
+        await helm.upgrade(...mode, '--set=webhook.timeoutSeconds=4');
+        await helm.succeed('rollback', RELEASE, '1');
+        assert.deepEqual(await madeByJobs(opened), made);
 
-      await opened.helm.upgrade(...mode, '--set-string=certificates.helm.renewal=2027');
-      const renewed = await madeByHelm(opened);
-      assert.deepEqual([renewed.ca, renewed.trusted], [made.ca, made.trusted]);
-      assert.notEqual(renewed.leaf, made.leaf);
-      const end = Date.parse(new X509Certificate(renewed.leaf).validTo) / 1000;
-      await waitFor('the running pod to serve it', async () => (await endOfServed(opened)) === end, {
-        seconds: 150,
-        everyMs: 1000,
+        await opened.kubectl(['delete', 'secret', `--namespace=${RELEASE}`, 'autoscrape-job-tls']);
+        await helm.upgrade(...mode);
+        const renewed = await madeByJobs(opened);
+        assert.deepEqual([renewed.ca, renewed.trusted], [made.ca, made.trusted]);
+        assert.notEqual(renewed.leaf, made.leaf);
+        const end = Date.parse(new X509Certificate(renewed.leaf).validTo) / 1000;
+        await waitFor('the running pod to serve it', async () => (await endOfServed(opened)) === end, {
+          seconds: 150,
+          everyMs: 1000,
+        });
+        assert.ok((await createPod(opened.request, CREATIONS)).annotated);
+        await opened.helm.uninstall();
+        const jobs = await opened.kubectl(['get', 'jobs,pods', `--namespace=${RELEASE}`, '--output=name']);
+        assert.equal(jobs, '');
       });
-      assert.ok((await createPod(opened.request, CREATIONS)).annotated);
-    });
+    }
   });
 }
 
@@ -106,13 +115,13 @@ async function inSecret({ request }: Cluster, name: string, key: string): Promis
   return Buffer.from(String(at(body, 'data', key)), 'base64').toString();
 }
 
-async function madeByHelm(cluster: Cluster): Promise<{ ca: string; leaf: string; trusted: string }> {
+async function madeByJobs(cluster: Cluster): Promise<{ ca: string; leaf: string; trusted: string }> {
   const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/autoscrape';
   const { body } = await cluster.request('GET', path);
   const [webhook] = list(body, 'webhooks');
   return {
-    ca: await inSecret(cluster, 'autoscrape-helm-ca', 'tls.crt'),
-    leaf: await inSecret(cluster, 'autoscrape-helm-tls', 'tls.crt'),
+    ca: await inSecret(cluster, 'autoscrape-job-ca', 'tls.crt'),
+    leaf: await inSecret(cluster, 'autoscrape-job-tls', 'tls.crt'),
     trusted: String(at(webhook, 'clientConfig', 'caBundle')),
   };
 }
