@@ -1,11 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { stripControls } from '../core/control-characters.ts';
 import { diagnoseCluster } from '../doctor/diagnose-cluster.ts';
-import { readPrometheusPlace } from '../doctor/prometheus.ts';
+import { readScraperPlace } from '../doctor/find-scrapers.ts';
 import { diagnosisRecord, renderDiagnosis } from '../doctor/render.ts';
 import type { Detail } from '../doctor/render.ts';
 import { readTargets } from '../doctor/select-pods.ts';
 import type { DoctorTarget } from '../doctor/select-pods.ts';
 import { connect } from '../kube/client.ts';
+import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
 import {
@@ -58,6 +60,12 @@ const flags = new Command('doctor')
     ).argParser(nonEmpty),
   )
   .addOption(
+    new Option(
+      '--prometheus-token-file <file>',
+      'file with the bearer token that is sent to the URL of --prometheus, and nowhere else',
+    ).argParser(nonEmpty),
+  )
+  .addOption(
     option('--rules <file>', 'rules file; defaults to the rules that are in force in the cluster').argParser(nonEmpty),
   )
   .addOption(kubeconfigOption)
@@ -98,13 +106,15 @@ export type DoctorOptions = OptionsOf<typeof flags>;
 /** Returns what is wrong with the flags, as kubectl sees it. */
 function misuseOf(
   targets: readonly DoctorTarget[],
-  { allNamespaces, selector, prometheus }: DoctorOptions,
+  { allNamespaces, selector, prometheus, prometheusTokenFile }: DoctorOptions,
 ): string | undefined {
   const isNamed = targets.some(({ name }) => name !== undefined);
   if (isNamed && allNamespaces === true) return 'a name is of one namespace: give -n NAMESPACE, not -A';
   if (isNamed && selector !== undefined) return 'give names or a selector, and not both';
-  if (prometheus !== undefined && readPrometheusPlace(prometheus) === undefined)
+  if (prometheus !== undefined && readScraperPlace(prometheus) === undefined)
     return '--prometheus takes a URL, such as http://localhost:9090, or svc/NAMESPACE/NAME:PORT';
+  if (prometheusTokenFile !== undefined && (prometheus === undefined || prometheus.startsWith('svc/')))
+    return '--prometheus-token-file needs --prometheus with a URL: the API server does not pass a token on';
   return undefined;
 }
 
@@ -126,7 +136,8 @@ async function doctor(targets: readonly DoctorTarget[], options: DoctorOptions):
       namespace,
       selector: options.selector,
       rules: given,
-      prometheus: options.prometheus === undefined ? undefined : readPrometheusPlace(options.prometheus),
+      prometheus: options.prometheus === undefined ? undefined : readScraperPlace(options.prometheus),
+      prometheusToken: await readToken(options.prometheusTokenFile),
       asksForEndpoints: options.ask === true,
       askAtMost: options.askAtMost,
       onProgress: (done, of) => progress.show(done, of),
@@ -152,6 +163,15 @@ async function doctor(targets: readonly DoctorTarget[], options: DoctorOptions):
     return isComplete && !lines.some(({ state }) => fails.includes(state)) ? 0 : 1;
   } finally {
     await kube.close();
+  }
+}
+
+async function readToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new UserError(readErrorMessage(file, error));
   }
 }
 

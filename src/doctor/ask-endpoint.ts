@@ -51,10 +51,18 @@ export async function askEndpoint(of: AskedOf, { port, path, scheme }: Stated): 
   const { podIP } = readAskedPod(of.pod);
   const { verdict } = await askPort({ address: podIP, port }, [path], toolsFor(of, scheme));
   const ms = performance.now() - before;
+  if (verdict.key === 'timeout' && scheme === 'http') {
+    // Where another path of the port answers, the page is slow, and the way is open.
+    const control = await askPort({ address: podIP, port }, ['/'], toolsFor(of, scheme));
+    const isOpen = !UNREACHED.includes(control.verdict.key);
+    return { verdict: isOpen ? { key: 'too_slow', answered: false } : verdict, ms, overHttps: undefined };
+  }
   if (scheme === 'https' || !PERHAPS_TLS.includes(verdict.key)) return { verdict, ms, overHttps: undefined };
   const { verdict: overHttps } = await askPort({ address: podIP, port }, [path], toolsFor(of, 'https'));
   return { verdict, ms, overHttps };
 }
+
+const UNREACHED: readonly VerdictKey[] = ['timeout', 'waiting', 'refused', 'too_slow'];
 
 /** How servers answer that expect TLS: Go's says so, others close the connection. */
 const PERHAPS_TLS: readonly VerdictKey[] = ['https_only', 'reset', 'not_http'];

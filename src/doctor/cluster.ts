@@ -88,4 +88,13 @@ export const COLLECTIONS = {
   pods: { apiVersion: 'v1', plural: 'pods' },
   namespaces: { apiVersion: 'v1', plural: 'namespaces' },
   services: { apiVersion: 'v1', plural: 'services' },
+  events: { apiVersion: 'v1', plural: 'events' },
+  networkPolicies: { apiVersion: 'networking.k8s.io/v1', plural: 'networkpolicies' },
+  peerAuthentications: { apiVersion: 'security.istio.io/v1', plural: 'peerauthentications' },
+  authorizationPolicies: { apiVersion: 'security.istio.io/v1', plural: 'authorizationpolicies' },
+  podMonitors: { apiVersion: 'monitoring.coreos.com/v1', plural: 'podmonitors' },
+  serviceMonitors: { apiVersion: 'monitoring.coreos.com/v1', plural: 'servicemonitors' },
+  scrapeConfigs: { apiVersion: 'monitoring.coreos.com/v1alpha1', plural: 'scrapeconfigs' },
+  prometheuses: { apiVersion: 'monitoring.coreos.com/v1', plural: 'prometheuses' },
+  prometheusAgents: { apiVersion: 'monitoring.coreos.com/v1alpha1', plural: 'prometheusagents' },
 } as const satisfies Record<string, Collection>;

@@ -7,11 +7,12 @@ import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
 import { createClusterReader } from './cluster.ts';
 import type { Named, Section } from './finding.ts';
-import { findPrometheus } from './prometheus.ts';
-import type { PrometheusPlace } from './prometheus.ts';
+import { findScrapers, givenScraper } from './find-scrapers.ts';
+import type { ScraperPlace } from './find-scrapers.ts';
 import { readPods } from './read-pods.ts';
 import { readScrapers } from './read-scraper.ts';
 import type { Diagnosis } from './render.ts';
+import { scrapersSection } from './scrapers-section.ts';
 import type { DoctorTarget } from './select-pods.ts';
 import { survey } from './survey.ts';
 
@@ -27,7 +28,9 @@ export interface DiagnoseOptions {
   /** Undefined means those in force. */
   readonly rules: Rules | undefined;
   /** Undefined means those with well-known labels. */
-  readonly prometheus: PrometheusPlace | undefined;
+  readonly prometheus: ScraperPlace | undefined;
+  /** The bearer token for a Prometheus that is given as a URL. */
+  readonly prometheusToken: string | undefined;
   /** Whether the ports of pods are asked for which no rule finds an endpoint. */
   readonly asksForEndpoints: boolean;
   /** Most pods to ask. */
@@ -63,14 +66,19 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   const proxy = podProxy(kube);
   const place = options.prometheus;
   const found =
-    place === undefined ? await findPrometheus(kube, proxy, signal) : { ok: true as const, value: [place(proxy)] };
-  const scrapers = found.ok
-    ? await readScrapers(found.value, pods, rules.annotationKeys.scrape)
-    : () => ({ title: 'Prometheus', needs: found.error });
+    place === undefined
+      ? { ok: true as const, value: await findScrapers(cluster, proxy) }
+      : await givenScraper(place, options.prometheusToken, { cluster, proxy });
+  if (!found.ok) return found;
+  const { scrapers, states } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
   const reports = await survey(pods, { ...options, cluster, rules, named, scrapers, now: options.now() });
-  // What is not about one pod comes here: the installation, where no target is named.
-  const sections: readonly Section[] = [];
-  const versions = [`autoscrape ${VERSION}`, `Kubernetes ${(await cluster.version()) ?? 'unknown'}`];
+  // What is not about one pod, where no target is named: the installation comes first here.
+  const sections: readonly Section[] = named === 'pod' ? [] : [scrapersSection(found.value, states)];
+  const versions = [
+    `autoscrape ${VERSION}`,
+    `Kubernetes ${(await cluster.version()) ?? 'unknown'}`,
+    ...states.map(({ scraper, version }) => `${scraper.name} ${version ?? 'unknown'}`),
+  ];
   return { ok: true, value: { isComplete, diagnosis: { sections, reports, versions } } };
 }
 

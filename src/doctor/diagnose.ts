@@ -1,4 +1,4 @@
-import { objectIn, objectsIn } from '../core/json.ts';
+import { isObject, objectIn, text } from '../core/json.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { Related } from '../explain/related.ts';
@@ -7,9 +7,13 @@ import { checkEndpoint } from './check-endpoint.ts';
 import { checkPod, isNew } from './check-pod.ts';
 import type { Stated } from './check-pod.ts';
 import { checkTargets, isAt } from './check-targets.ts';
-import type { PodInScraper } from './check-targets.ts';
-import { asNote, quoted } from './finding.ts';
+import type { KnownPod, PodInScraper } from './check-targets.ts';
+import type { ClusterReader } from './cluster.ts';
+import { asNote, finding, quoted } from './finding.ts';
 import type { Line, Named, PodReport } from './finding.ts';
+import { isMeshed } from './mesh.ts';
+import type { Unread } from './read-scraper.ts';
+import { noScraper } from './scrapers-section.ts';
 import { nameOf, workloadOf } from './select-pods.ts';
 
 /** What diagnosing one pod needs. */
@@ -21,13 +25,17 @@ export interface Diagnosing {
   /** What the user named: the pod or its workload, its namespace, or neither. What nobody asked for is only noted. */
   readonly named: Named;
   /** What a Prometheus says of the pod, or why none could be asked. */
-  readonly scraper: PodInScraper | { readonly title: string; readonly needs: string };
+  readonly scraper: PodInScraper | Unread;
   /** Asks the annotated endpoint once; undefined where it is not to be asked, and nothing to be said about that. */
   readonly ask: (stated: Stated) => Promise<EndpointAsked | undefined>;
   /** Asks the other ports of the pod; undefined where none serves metrics, or none is to be asked. */
   readonly findEndpoint: () => Promise<FoundEndpoint | undefined>;
   /** Returns what creates the pod, or undefined where it can't be read. */
   readonly owner: () => Promise<unknown>;
+  /** The name of a running pod that has the address of this one; undefined where none has. */
+  readonly sameAddress: string | undefined;
+  /** Reads what else may be the cause. */
+  readonly cluster: ClusterReader;
   /** Unix time in ms. */
   readonly now: number;
 }
@@ -56,7 +64,11 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
     answer,
   });
   const { stated } = checked;
-  if (!checked.goesOn) return report(false, broken(lines, ['the endpoint', 'Prometheus']));
+  if (!checked.goesOn) {
+    if (isTarget && lines.some((line) => 'id' in line && line.id === 'pod-finished'))
+      lines.splice(0, 1, stillTarget(pod, says, options.sameAddress));
+    return report(false, broken(lines, ['the endpoint', 'Prometheus']));
+  }
   const asked = readAskedPod(pod);
   const answer = stated && (await options.ask(stated));
   if (stated !== undefined && answer !== undefined) {
@@ -77,21 +89,32 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
   }
   if (says === undefined) {
     const { title, needs } = unchecked ?? { title: 'Prometheus', needs: '--prometheus' };
-    lines.push({ state: 'unchecked', title, needs });
-    return report(undefined, `cannot tell: ${title} was not checked (needs ${needs})`);
+    lines.push(unchecked?.isNone === true ? noScraper() : { state: 'unchecked', title, needs });
+    return report(
+      undefined,
+      `cannot tell: ${unchecked?.isNone === true ? 'no scraper found (scraper-not-found)' : `${title} was not checked (needs ${needs})`}`,
+    );
   }
-  const targets = checkTargets(says, {
+  const known = {
+    pod: isObject(pod) ? pod : {},
     namespace,
     address: asked.podIP,
     stated,
     declared: asked.containers.flatMap(({ ports }) => ports.map(({ number }) => number)),
-    answers: answer !== undefined && 'verdict' in answer && answer.verdict.key === 'metrics',
+    ...answeredBy(answer),
+    isMeshed: isMeshed(pod),
     isNew: isNew(pod, now),
+    key: rules.annotationKeys.scrape,
     now,
-  });
+  };
+  const targets = await checkTargets(says, known, options.cluster);
+  // Where the target is down too, its finding says what came through the API server.
+  const isDown = says.active.some(({ health }) => health === 'down') && targets.scraped !== true;
+  const endpoint = lines.findIndex((line) => line.state === 'warning' && line.id.startsWith('endpoint-'));
+  if (isDown && endpoint >= 0) lines.splice(endpoint, 1);
   lines.push(...targets.lines);
   if (targets.scraped === true) return report(true, `is scraped: ${targets.answer}`);
-  if (targets.scraped === undefined) return report(undefined, 'cannot tell yet: it is a target that was not asked yet');
+  if (targets.scraped === undefined) return report(undefined, 'cannot tell yet: ask again in a minute');
   return report(false, broken(lines, []));
 }
 
@@ -103,12 +126,20 @@ function broken(lines: Line[], unreached: readonly string[]): string {
   return cause === undefined || !('id' in cause) ? 'not scraped' : `not scraped: ${cause.title} (${cause.id})`;
 }
 
-/** Istio's sidecar is a regular container or one that keeps running; ambient mode shows in a label. */
-function isMeshed(pod: unknown): boolean {
-  const spec = objectIn(pod, 'spec');
-  const names = [...objectsIn(spec, 'containers'), ...objectsIn(spec, 'initContainers')].map(({ name }) => name);
-  const labels = objectIn(objectIn(pod, 'metadata'), 'labels');
-  return (
-    names.includes('istio-proxy') || names.includes('linkerd-proxy') || labels['istio.io/dataplane-mode'] === 'ambient'
+/** Returns that the address of a finished pod is still asked, whose metrics get its name. */
+function stillTarget(pod: unknown, says: PodInScraper, other: string | undefined): Line {
+  const phase = text(objectIn(pod, 'status').phase);
+  const taken = other === undefined ? '' : ` The address is now that of ${other}, whose metrics get this pod's labels.`;
+  return finding(
+    'target-finished',
+    'finished, and still a target',
+    `Its phase is ${quoted(phase)}, and ${says.prometheus} goes on asking its address.${taken}`,
+    `kubectl delete pod ${nameOf(pod)}; for good: ttlSecondsAfterFinished in the Job, or {source_labels: [__meta_kubernetes_pod_phase], regex: Succeeded|Failed, action: drop} in the scrape job`,
   );
+}
+
+function answeredBy(answer: EndpointAsked | undefined): Pick<KnownPod, 'answered' | 'verdict'> {
+  if (answer === undefined || 'needs' in answer) return { answered: undefined, verdict: undefined };
+  const isGood = answer.verdict.key === 'metrics' || answer.verdict.key === 'metrics_empty';
+  return { answered: isGood ? { ms: answer.ms } : undefined, verdict: answer.verdict.key };
 }

@@ -32,12 +32,24 @@ export const FINDINGS = {
   'endpoint-timeout': 'warning',
   'endpoint-mesh': 'warning',
   'annotations-not-read': 'cross',
+  'scraper-not-found': 'warning',
+  'scraper-reload-failed': 'cross',
+  'monitor-not-selected': 'cross',
+  'monitor-port-missing': 'cross',
+  'monitor-not-loaded': 'cross',
   'target-dropped': 'cross',
   'target-not-discovered': 'cross',
   'target-missing': 'cross',
   'target-not-yet': 'warning',
   'target-elsewhere': 'warning',
   'target-doubled': 'warning',
+  'target-other-ports': 'warning',
+  'target-istio-port': 'warning',
+  'target-finished': 'warning',
+  'target-slow': 'cross',
+  'target-network': 'cross',
+  'target-mesh': 'cross',
+  'target-host': 'cross',
   'target-refused': 'cross',
   'target-unreachable': 'cross',
   'target-timeout': 'cross',
@@ -118,6 +130,8 @@ const EXPECTED: ReadonlySet<FindingId> = new Set([
   'namespace-excluded',
   'no-endpoint',
   'target-not-yet',
+  // A section of its own says so.
+  'scraper-not-found',
 ] satisfies FindingId[]);
 
 /** What the user named: a pod or its workload, its namespace, or neither. */

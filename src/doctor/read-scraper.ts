@@ -1,63 +1,160 @@
-import { objectIn, text } from '../core/json.ts';
+import { objectIn, own, text } from '../core/json.ts';
 import type { PodInScraper } from './check-targets.ts';
-import type { Prometheus } from './prometheus.ts';
-import { isOfPod, readActive, readDropped, readsAnnotations } from './scraper.ts';
-import type { Dropped, Target } from './scraper.ts';
+import type { FoundScrapers, Scraper } from './find-scrapers.ts';
+import { readJobs, readsAnnotation } from './scrape-config.ts';
+import type { ScrapeJob } from './scrape-config.ts';
+import { podKeyOf, readDroppedTarget, readTarget } from './scraper.ts';
+import type { DroppedTarget, Target } from './scraper.ts';
+import { nameOf, namespaceOf } from './select-pods.ts';
 
-/** What one Prometheus says of any pod, or why nothing could be read. */
-type Read = ((pod: unknown) => PodInScraper) | { readonly title: string; readonly needs: string };
+/** What one scraper says of itself. */
+export interface ScraperState {
+  readonly scraper: Scraper;
+  /** Such as `3.14.0`; undefined where it does not say. */
+  readonly version: string | undefined;
+  /** The jobs of its loaded configuration; undefined where it can't be read. */
+  readonly jobs: readonly ScrapeJob[] | undefined;
+  /** Those that read the scrape annotation of pods. */
+  readonly reading: readonly ScrapeJob[];
+  /** Whether the last reload succeeded; undefined where it does not say. */
+  readonly reloaded: boolean | undefined;
+  /** Unix time in ms of the configuration that is loaded. */
+  readonly loadedAt: number | undefined;
+  /** Targets by pool. */
+  readonly active: ReadonlyMap<string, number>;
+  /** Dropped targets by pool; undefined where that was not read, or it does not keep them. */
+  readonly dropped: ReadonlyMap<string, number> | undefined;
+}
 
-/** What any of them says of a pod. */
-export type Scrapers = (pod: unknown) => PodInScraper | { readonly title: string; readonly needs: string };
+/** Why nothing could be read. */
+export interface Unread {
+  readonly title: string;
+  readonly needs: string;
+  /** Whether nothing was found that scrapes, though everything could be read. */
+  readonly isNone?: boolean;
+}
+
+/** What the scrapers say of a pod. */
+export type Scrapers = (pod: unknown) => PodInScraper | Unread;
 
 /**
- * Returns what the Prometheuses say of the pods: of several the one that has a target of a pod,
- * as shards share them. `key` is the scrape annotation.
+ * Returns what the scrapers say of the pods: of several the one that has a target of a pod, as shards share them.
+ * `key` is the scrape annotation.
  */
 export async function readScrapers(
-  all: readonly Prometheus[],
+  found: FoundScrapers,
   pods: readonly unknown[],
   key: string,
-): Promise<Scrapers> {
-  const read = await Promise.all(all.map((prometheus) => readScraper(prometheus, pods, key)));
-  return (pod) => {
-    const says = read.map((one) => (typeof one === 'function' ? one(pod) : one));
-    const withTargets = says.find((one) => 'active' in one && one.active.length > 0);
+): Promise<{ readonly scrapers: Scrapers; readonly states: readonly ScraperState[] }> {
+  const read = await Promise.all(found.scrapers.map((scraper) => readScraper(scraper, pods, key)));
+  const states = read.flatMap((one) => ('state' in one ? [one.state] : []));
+  const scrapers = (pod: unknown): PodInScraper | Unread => {
+    const says = read.map((one) => ('state' in one ? one.of(pod) : one));
+    const withTargets = says.filter((one): one is PodInScraper => 'active' in one && one.active.length > 0);
+    const up = withTargets.find(({ active }) => active.some(({ health }) => health === 'up'));
     // Where one could not be read, the pod may be its target.
-    const unread = says.find((one) => 'needs' in one);
+    const unread = says.find((one): one is Unread => 'needs' in one);
     // Where several have no target, the one that reads annotations says why.
-    const reading = says.find((one) => 'active' in one && one.reads !== false);
-    return withTargets ?? unread ?? reading ?? says[0] ?? { title: 'Prometheus', needs: '--prometheus' };
+    const reading = says.find((one) => 'active' in one && one.state.reading.length > 0);
+    return up ?? withTargets[0] ?? unread ?? reading ?? says[0] ?? noScraper(found);
+  };
+  return { scrapers, states };
+}
+
+function noScraper({ others, needs }: FoundScrapers): Unread {
+  const [other] = others;
+  if (other !== undefined) return { title: other.name, needs: `a look at ${other.page}` };
+  if (needs !== undefined) return { title: 'Prometheus', needs: `${needs}, or --prometheus` };
+  return { title: 'Prometheus', needs: '--prometheus: no Service has its well-known labels', isNone: true };
+}
+
+type Read = { readonly state: ScraperState; readonly of: (pod: unknown) => PodInScraper } | Unread;
+
+async function readScraper(scraper: Scraper, pods: readonly unknown[], key: string): Promise<Read> {
+  const { api, name: title } = scraper;
+  const wanted = new Map(pods.map((pod) => [`${namespaceOf(pod)}/${nameOf(pod)}`, pod]));
+  const targets = new Map<unknown, Target[]>();
+  const active = new Map<string, number>();
+  const answer = await api.items('/api/v1/targets?state=active', (item) => {
+    const pool = text(objectIn({ item }, 'item').scrapePool);
+    active.set(pool, (active.get(pool) ?? 0) + 1);
+    // Only what is kept is read in full: a large cluster has 60,000 targets.
+    const pod = podOf(item, wanted);
+    if (pod !== undefined) targets.set(pod, [...(targets.get(pod) ?? []), readTarget(item)]);
+  });
+  if (!answer.ok) return { title, needs: answer.error };
+  if (!Array.isArray(answer.value['activeTargets'])) return { title, needs: "an answer of Prometheus' form" };
+  const isMissing = pods.some((pod) => !targets.has(pod));
+  const [config, runtime, build, dropped] = await Promise.all([
+    api.data('/api/v1/status/config'),
+    api.data('/api/v1/status/runtimeinfo'),
+    api.data('/api/v1/status/buildinfo'),
+    // It is large where there is much to scrape, and only tells why a target is missing.
+    isMissing ? readDropped(scraper, wanted, targets) : undefined,
+  ]);
+  const jobs = config.ok ? readJobs(text(config.value['yaml'])) : undefined;
+  const loadedAt = runtime.ok ? Date.parse(text(runtime.value['lastConfigTime'])) : Number.NaN;
+  const reloaded = runtime.ok ? runtime.value['reloadConfigSuccess'] : undefined;
+  const state: ScraperState = {
+    scraper,
+    version: build.ok ? text(build.value['version']) || undefined : undefined,
+    jobs,
+    reading: (jobs ?? []).filter((job) => readsAnnotation(job, key)),
+    reloaded: typeof reloaded === 'boolean' ? reloaded : undefined,
+    loadedAt: Number.isNaN(loadedAt) ? undefined : loadedAt,
+    active,
+    dropped: dropped?.counts,
+  };
+  return {
+    state,
+    of: (pod) => ({
+      prometheus: title,
+      state,
+      active: targets.get(pod) ?? [],
+      dropped: dropped && { targets: dropped.targets.get(pod) ?? [], isCut: dropped.isCut },
+    }),
   };
 }
 
-async function readScraper(prometheus: Prometheus, pods: readonly unknown[], key: string): Promise<Read> {
-  const title = prometheus.name;
-  const answer = await prometheus.get('/api/v1/targets?state=active');
-  if (!answer.ok) return { title, needs: answer.error };
-  const active = readActive(answer.value);
-  if (active === undefined) return { title, needs: "an answer of Prometheus' form" };
-  const targets = new Map(pods.map((pod) => [pod, active.filter(isOf(pod))]));
-  let dropped: Dropped | undefined;
-  let reads: boolean | undefined;
-  // Both are large where there is much to scrape, and only tell why a target is missing.
-  if ([...targets.values()].some((found) => found.length === 0)) {
-    const [droppedAnswer, config] = [
-      await prometheus.get('/api/v1/targets?state=dropped'),
-      await prometheus.get('/api/v1/status/config'),
-    ];
-    dropped = droppedAnswer.ok ? readDropped(droppedAnswer.value) : undefined;
-    reads = config.ok ? readsAnnotations(config.value, key) : undefined;
-  }
-  return (pod) => ({
-    prometheus: title,
-    active: targets.get(pod) ?? [],
-    dropped: dropped && { ...dropped, targets: dropped.targets.filter(isOf(pod)) },
-    reads,
+/** Of one pod: as many ports and jobs as say something. */
+const MAX_DROPPED = 200;
+
+async function readDropped(
+  { api, kind }: Scraper,
+  wanted: ReadonlyMap<string, unknown>,
+  active: ReadonlyMap<unknown, unknown>,
+): Promise<
+  | { readonly targets: Map<unknown, DroppedTarget[]>; readonly counts: Map<string, number>; readonly isCut: boolean }
+  | undefined
+> {
+  const targets = new Map<unknown, DroppedTarget[]>();
+  let listed = 0;
+  const answer = await api.items('/api/v1/targets?state=dropped', (item) => {
+    listed += 1;
+    const pod = podOf(item, wanted);
+    if (pod === undefined || active.has(pod)) return;
+    const known = targets.get(pod) ?? [];
+    if (known.length < MAX_DROPPED) targets.set(pod, [...known, readDroppedTarget(item)]);
   });
+  // vmagent keeps what it drops only with -promscrape.dropOriginalLabels=false.
+  if (!answer.ok || !Array.isArray(answer.value['droppedTargets']) || (kind === 'vmagent' && listed === 0))
+    return undefined;
+  // Since Prometheus 2.47; before it the list was never cut.
+  const counts = new Map<string, number>();
+  for (const [pool, count] of Object.entries(objectIn(answer.value, 'droppedTargetCounts')))
+    if (typeof count === 'number') counts.set(pool, count);
+  const sum = [...counts.values()].reduce((all, count) => all + count, 0);
+  return { targets, counts, isCut: sum > listed };
 }
 
-function isOf(pod: unknown): (target: Pick<Target, 'discovered'>) => boolean {
-  const { namespace, name, uid } = objectIn(pod, 'metadata');
-  return ({ discovered }) => isOfPod(discovered, text(namespace), text(name), text(uid));
+function podOf(target: unknown, wanted: ReadonlyMap<string, unknown>): unknown {
+  const labels = objectIn(target, 'discoveredLabels');
+  const key = podKeyOf({
+    __meta_kubernetes_namespace: text(labels['__meta_kubernetes_namespace']),
+    __meta_kubernetes_pod_name: text(labels['__meta_kubernetes_pod_name']),
+  });
+  const pod = key === undefined ? undefined : wanted.get(key);
+  const [uid, found] = [text(objectIn(pod, 'metadata').uid), own(labels, '__meta_kubernetes_pod_uid')];
+  // A pod of the same name that is gone has another uid.
+  return uid !== '' && typeof found === 'string' && found !== uid ? undefined : pod;
 }

@@ -1,5 +1,5 @@
-import { isObject, member, objectIn, objectsIn, text } from '../core/json.ts';
-import type { JsonObject } from '../core/json.ts';
+import { objectIn, text, textEntries } from '../core/json.ts';
+import type { Labels } from './relabel.ts';
 
 // The answers of Prometheus' API: https://prometheus.io/docs/prometheus/latest/querying/api/#targets
 
@@ -13,64 +13,77 @@ export interface Target {
   readonly error: string;
   /** Unix time in ms of the last scrape; undefined before the first. */
   readonly scrapedAt: number | undefined;
-  readonly discovered: JsonObject;
+  /** The scrape's timeout in ms; undefined where the scraper does not say. */
+  readonly timeoutMs: number | undefined;
+  /** How long the last scrape took, in ms. */
+  readonly tookMs: number;
+  readonly labels: Labels;
+  readonly discovered: Labels;
 }
 
-/** What Prometheus drops, as far as it keeps that. */
+/** What one scraper drops of one pod, as far as it keeps that. */
 export interface Dropped {
-  readonly targets: readonly { readonly pool: string; readonly discovered: JsonObject }[];
+  readonly targets: readonly DroppedTarget[];
   /** Whether there are more than these: `keep_dropped_targets` cuts the list. */
   readonly isCut: boolean;
 }
 
-/** Returns the active targets, or undefined where the answer has none of Prometheus' form. */
-export function readActive(answer: unknown): readonly Target[] | undefined {
-  const data = member(answer, 'data');
-  if (!isObject(data) || !Array.isArray(data.activeTargets)) return undefined;
-  return objectsIn(data, 'activeTargets').map((target) => {
-    const scrapedAt = Date.parse(text(target.lastScrape));
-    return {
-      pool: text(target.scrapePool),
-      url: text(target.scrapeUrl),
-      health: text(target.health),
-      error: text(target.lastError),
-      // Go's zero time is of the year 1.
-      scrapedAt: scrapedAt > 0 ? scrapedAt : undefined,
-      discovered: objectIn(target, 'discoveredLabels'),
-    };
-  });
+/** A target that relabelling drops. */
+export interface DroppedTarget {
+  /** Empty before Prometheus 3.3. */
+  readonly pool: string;
+  readonly discovered: Labels;
 }
 
-/** Returns what is dropped, or undefined where the answer has none of Prometheus' form. */
-export function readDropped(answer: unknown): Dropped | undefined {
-  const data = member(answer, 'data');
-  if (!isObject(data) || !Array.isArray(data.droppedTargets)) return undefined;
-  const targets = objectsIn(data, 'droppedTargets').map((target) => ({
-    pool: text(target.scrapePool),
-    discovered: objectIn(target, 'discoveredLabels'),
-  }));
-  // Since Prometheus 2.47; before it the list was never cut.
-  const counts = Object.values(objectIn(data, 'droppedTargetCounts')).filter((count) => typeof count === 'number');
-  return { targets, isCut: counts.reduce((sum, count) => sum + count, 0) > targets.length };
+/** Returns an active target. What is missing is empty. */
+export function readTarget(target: unknown): Target {
+  const {
+    scrapePool,
+    scrapeUrl,
+    health,
+    lastError,
+    lastScrape,
+    lastScrapeDuration,
+    scrapeTimeout,
+    labels,
+    discoveredLabels,
+  } = objectIn({ target }, 'target');
+  const scrapedAt = Date.parse(text(lastScrape));
+  return {
+    pool: text(scrapePool),
+    url: text(scrapeUrl),
+    health: text(health),
+    error: text(lastError),
+    // Go's zero time is of the year 1.
+    scrapedAt: scrapedAt > 0 ? scrapedAt : undefined,
+    timeoutMs: readDuration(text(scrapeTimeout)),
+    tookMs: typeof lastScrapeDuration === 'number' ? lastScrapeDuration * 1000 : 0,
+    labels: asLabels(labels),
+    discovered: asLabels(discoveredLabels),
+  };
 }
 
-/**
- * Returns whether the loaded configuration reads the scrape annotation of pods, or undefined where
- * the answer has none of Prometheus' form. `key` is the annotation's.
- */
-export function readsAnnotations(answer: unknown, key: string): boolean | undefined {
-  const yaml = member(member(answer, 'data'), 'yaml');
-  if (typeof yaml !== 'string') return undefined;
-  const label = key.replaceAll(/[^A-Za-z0-9]/g, '_');
-  return new RegExp(`__meta_kubernetes_pod_annotation(?:present)?_${label}\\b`).test(yaml);
+/** Returns a dropped target. */
+export function readDroppedTarget(target: unknown): DroppedTarget {
+  const { scrapePool, discoveredLabels } = objectIn({ target }, 'target');
+  return { pool: text(scrapePool), discovered: asLabels(discoveredLabels) };
 }
 
-/** Returns whether service discovery made the target of this pod. */
-export function isOfPod(discovered: JsonObject, namespace: string, name: string, uid: string): boolean {
-  const found = discovered['__meta_kubernetes_pod_uid'];
-  return (
-    discovered['__meta_kubernetes_namespace'] === namespace &&
-    discovered['__meta_kubernetes_pod_name'] === name &&
-    (uid === '' || typeof found !== 'string' || found === uid)
-  );
+function asLabels(value: unknown): Labels {
+  return Object.fromEntries(textEntries(value));
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Returns milliseconds of a duration as Prometheus prints it: `1m30s`. */
+function readDuration(written: string): number | undefined {
+  const parts = [...written.matchAll(/(\d+)(ms|s|m|h)/g)];
+  if (parts.length === 0) return undefined;
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNITS[unit ?? ''] ?? 0), 0);
+}
+
+/** Returns the namespace and name of the pod that service discovery made the target of, as one key; undefined for other targets. */
+export function podKeyOf(discovered: Labels): string | undefined {
+  const { __meta_kubernetes_namespace: namespace, __meta_kubernetes_pod_name: name } = discovered;
+  return namespace === undefined || name === undefined ? undefined : `${namespace}/${name}`;
 }

@@ -15,7 +15,7 @@ import { diagnose } from './diagnose.ts';
 import type { Named, PodReport } from './finding.ts';
 import { readOwner } from './owner.ts';
 import type { Scrapers } from './read-scraper.ts';
-import { namespaceOf, workloadOf } from './select-pods.ts';
+import { nameOf, namespaceOf, workloadOf } from './select-pods.ts';
 
 /** What looking at many pods needs. */
 export interface SurveyOptions {
@@ -48,6 +48,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
   };
   const proxy = podProxy(kube);
   const asked = chooseAsked(pods, options);
+  const sameAddress = addressesOf(pods);
   const semaphore = createSemaphore(AT_ONCE);
   let done = 0;
   return Promise.all(
@@ -74,6 +75,8 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
               ? findEndpoint(of, { rules: options.rules, askLabel, services })
               : undefined,
           owner: () => readOwner(pod, options.cluster),
+          sameAddress: sameAddress(pod),
+          cluster: options.cluster,
           now: options.now,
         });
         onProgress(++done, pods.length);
@@ -96,6 +99,20 @@ function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: SurveyOp
   });
   const first = ranked.toSorted((a, b) => Number(a.isUp) - Number(b.isUp) || a.nth - b.nth);
   return new Set(first.slice(0, askAtMost).map(({ pod }) => pod));
+}
+
+/** Returns which running pod has the address of a pod that has finished, as far as they were both read. */
+function addressesOf(pods: readonly unknown[]): (pod: unknown) => string | undefined {
+  const running = new Map<string, string>();
+  for (const pod of pods) {
+    const { phase, podIP } = objectIn(pod, 'status');
+    if (phase === 'Running' && objectIn(pod, 'spec').hostNetwork !== true)
+      running.set(text(podIP), `${namespaceOf(pod)}/${nameOf(pod)}`);
+  }
+  return (pod) => {
+    const { phase, podIP } = objectIn(pod, 'status');
+    return phase === 'Running' || text(podIP) === '' ? undefined : running.get(text(podIP));
+  };
 }
 
 interface Surroundings {

@@ -8,12 +8,11 @@ import type { Decision } from '../core/decision.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { misspeltKeys } from '../core/misspelt-keys.ts';
-import { satisfies } from '../core/rules/selector.ts';
-import type { LabelRequirement } from '../core/rules/selector.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import { groupOf, isBuiltIn } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
-import type { Monitor, Related } from './related.ts';
+import { selecting, targetsOf } from './monitor-targets.ts';
+import type { Related } from './related.ts';
 
 /** What is said about a workload besides the decision on its pod. */
 export interface Remarks {
@@ -151,72 +150,6 @@ function monitorNotes(
   });
 }
 
-/** Returns the number of targets that a monitor makes of the pod; undefined where it does not select it. */
-function targetsOf(
-  { kind, namespace: own_, spec }: Monitor,
-  pod: AskedPod,
-  services: readonly JsonObject[],
-  namespace: string,
-): number | undefined {
-  if (!selectsNamespace(spec, own_, namespace)) return undefined;
-  const selector = requirementsOf(own(spec, 'selector'));
-  if (kind === 'PodMonitor') {
-    if (!satisfies(pod.labels, selector)) return undefined;
-    return listOf(spec, 'podMetricsEndpoints').filter((endpoint) => hasPort(pod, endpoint)).length;
-  }
-  const selected = selecting(services, pod).filter((service) => satisfies(labelsOf(service), selector));
-  if (selected.length === 0) return undefined;
-  return selected.reduce((sum, service) => {
-    const ports = listOf(member(service, 'spec'), 'ports');
-    return (
-      sum +
-      listOf(spec, 'endpoints').filter((endpoint) =>
-        typeof own(endpoint, 'port') === 'string'
-          ? ports.some((port) => own(port, 'name') === own(endpoint, 'port'))
-          : hasPort(pod, endpoint),
-      ).length
-    );
-  }, 0);
-}
-
-function hasPort(pod: AskedPod, endpoint: JsonObject): boolean {
-  const wanted = own(endpoint, 'port') ?? own(endpoint, 'portNumber') ?? own(endpoint, 'targetPort');
-  return (
-    wanted === undefined ||
-    pod.containers.some(({ ports }) => ports.some(({ name, number }) => name === wanted || number === wanted))
-  );
-}
-
-function selectsNamespace(spec: JsonObject, monitors: string, namespace: string): boolean {
-  const selector = own(spec, 'namespaceSelector');
-  if (member(selector, 'any') === true) return true;
-  const names = member(selector, 'matchNames');
-  return Array.isArray(names) && names.length > 0 ? names.includes(namespace) : monitors === namespace;
-}
-
-const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
-
-/** Returns a label selector's requirements; those of a wrong type are left out. */
-function requirementsOf(selector: unknown): LabelRequirement[] {
-  const labels = member(selector, 'matchLabels');
-  const expressions = member(selector, 'matchExpressions');
-  return [
-    ...(isObject(labels) ? Object.entries(labels) : []).map(([key, value]) => ({
-      key,
-      operator: 'In' as const,
-      values: [String(value)],
-    })),
-    ...(Array.isArray(expressions) ? expressions : []).flatMap((expression: unknown) => {
-      const key = member(expression, 'key');
-      const operator = OPERATORS.find((one) => one === member(expression, 'operator'));
-      const values = member(expression, 'values');
-      return typeof key === 'string' && operator !== undefined
-        ? [{ key, operator, values: Array.isArray(values) ? values.map(String) : [] }]
-        : [];
-    }),
-  ];
-}
-
 /** KEP-753 and docs/consumers.md: the pods of a finished Job stay until the Job is deleted. */
 function jobNotes({ apiVersion, kind, object }: Workload, decision: Decision): string[] {
   const isJob = (kind === 'Job' || kind === 'CronJob') && isBuiltIn(groupOf(apiVersion));
@@ -236,23 +169,9 @@ function becomesTarget({ annotations }: AskedPod, decision: Decision, keys: Anno
   return decision.outcome === 'annotate' || readScrapeAnnotations(keys, annotations).scrape === 'true';
 }
 
-function selecting(services: readonly JsonObject[], pod: AskedPod): JsonObject[] {
-  return services.filter((service) => servicePorts([service], pod).length > 0);
-}
-
 function withPorts(service: JsonObject, ports: readonly unknown[]): JsonObject {
   const spec = own(service, 'spec');
   return { ...service, spec: { ...(isObject(spec) ? spec : {}), ports } };
-}
-
-function labelsOf(object: JsonObject): ReadonlyMap<string, string> {
-  const labels = member(own(object, 'metadata'), 'labels');
-  return new Map(isObject(labels) ? Object.entries(labels).map(([key, value]) => [key, String(value)]) : []);
-}
-
-function listOf(object: unknown, key: string): JsonObject[] {
-  const list = member(object, key);
-  return Array.isArray(list) ? list.filter(isObject) : [];
 }
 
 function nameOf(object: JsonObject): string {

@@ -14,16 +14,17 @@ export interface ItemReader {
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** A list is `{"metadata":…,"items":[…]}`: its items lie within one object and one array. */
+/** A list of Kubernetes is `{"metadata":…,"items":[…]}`: its items lie within one object and one array. */
 const ITEMS_DEPTH = 2;
 
 /**
- * Returns a reader of a Kubernetes list, whose only array at the top is `items`. Only one item at a
+ * Returns a reader of a Kubernetes list, whose only array at the top is `items`; or with another depth of JSON whose
+ * arrays at that depth have the items, within so many objects and arrays. Only one item at a
  * time is in memory: 500 pods of 10 KB are 5 MB of JSON and three times as much when parsed, for
  * each of fifty namespaces at the same moment. Bytes are enough to find where items end, because in
  * UTF-8 no part of another character looks like a quote or a bracket.
  */
-export function createItemReader(onItem: (item: unknown) => void): ItemReader {
+export function createItemReader(onItem: (item: unknown) => void, itemsDepth = ITEMS_DEPTH): ItemReader {
   const rest = new TextCollector();
   const item = new TextCollector();
   let depth = 0;
@@ -48,18 +49,18 @@ export function createItemReader(onItem: (item: unknown) => void): ItemReader {
           isInString = true;
         } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
           depth += 1;
-          if (byte === OPEN_BRACKET && depth === ITEMS_DEPTH) {
+          if (byte === OPEN_BRACKET && depth === itemsDepth) {
             collect(at + 1);
             isInItems = true;
           }
         } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-          if (byte === CLOSE_BRACKET && depth === ITEMS_DEPTH) {
+          if (byte === CLOSE_BRACKET && depth === itemsDepth) {
             collect(at);
             finishItem();
             isInItems = false;
           }
           depth -= 1;
-        } else if (byte === COMMA && isInItems && depth === ITEMS_DEPTH) {
+        } else if (byte === COMMA && isInItems && depth === itemsDepth) {
           collect(at);
           finishItem();
           from = at + 1;

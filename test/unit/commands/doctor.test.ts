@@ -55,11 +55,14 @@ function prometheus(activeTargets: readonly object[], further: Site = {}): Site 
   return {
     '/api/v1/targets?state=active': success({ activeTargets }),
     '/api/v1/targets?state=dropped': success({ droppedTargets: [], droppedTargetCounts: {} }),
-    '/api/v1/status/config': success({ yaml: '__meta_kubernetes_pod_annotation_prometheus_io_scrape' }),
+    '/api/v1/status/config': success({ yaml: CONFIG }),
     ...further,
   };
 }
 
+const RULES =
+  '  - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]\n    regex: "yes"\n    action: keep\n';
+const CONFIG = `scrape_configs:\n- job_name: kubernetes-pods\n  relabel_configs:\n${RULES}`;
 const SERVICE = {
   metadata: { namespace: 'monitoring', name: 'prometheus' },
   spec: { ports: [{ port: 1 }, { name: 'web', port: 9090 }] },
@@ -111,17 +114,23 @@ test('a break makes exit code 1, and JSON says the same with every key', async (
 });
 
 test('dropped by every pool, and no pool that reads annotations, are two findings', async (t) => {
-  const droppedTargets = [{ discoveredLabels: target('orders-1').discoveredLabels, scrapePool: 'nodes' }];
-  const dropped = { '/api/v1/targets?state=dropped': success({ droppedTargets, droppedTargetCounts: { nodes: 1 } }) };
+  const droppedTargets = [{ discoveredLabels: target('orders-1').discoveredLabels, scrapePool: 'kubernetes-pods' }];
+  const dropped = {
+    '/api/v1/targets?state=dropped': success({ droppedTargets, droppedTargetCounts: { 'kubernetes-pods': 1 } }),
+  };
   const drops = await start(t, { prometheus: prometheus([], dropped) });
-  assert.match((await doctor(drops, 'orders-1')).stdout, /\[target-dropped\]\n.*every scrape job \(nodes\) drops it/);
+  assert.match(
+    (await doctor(drops, 'orders-1')).stdout,
+    /\[target-dropped\]\n.*the job kubernetes-pods drops it\. Rule 1 of its relabel_configs is \{action: keep, .*regex: yes\}, which the pod does not have/,
+  );
   const config = { ...dropped, '/api/v1/status/config': success({ yaml: 'scrape_configs: []' }) };
   const deaf = await start(t, { prometheus: prometheus([], config) });
   assert.match((await doctor(deaf, 'orders-1')).stdout, /\[annotations-not-read\]/);
 });
 
 test('a Prometheus can be given as a URL or a Service, and is asked there', async (t) => {
-  const cluster = await start(t, { services: [] });
+  const path = '/api/v1/namespaces/monitoring/services/prometheus';
+  const cluster = await start(t, { services: [], controllers: { [path]: SERVICE } });
   const given = await doctor(cluster, 'orders-1', '--prometheus', 'svc/monitoring/prometheus:9090');
   assert.match(given.stdout, /Prometheus monitoring\/prometheus says up/);
   const { server } = await urlOf(cluster);
@@ -152,7 +161,10 @@ test('what the account has no right to read or ask is not checked, says the righ
 
 test('a Prometheus that asks for a login, answers HTML, redirects, or is not there, is not checked', async (t) => {
   const answers: readonly (readonly [(response: ServerResponse) => void, RegExp])[] = [
-    [(response) => response.writeHead(401).end(), /login of Prometheus: status 401/],
+    [
+      (response) => response.writeHead(401).end(),
+      /login of the scraper: status 401; --prometheus URL with --prometheus-token-file/,
+    ],
     [(response) => response.writeHead(200).end('<html>'), /an answer in JSON/],
     [(response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), /status 200: it is 302/],
     [(response) => response.writeHead(200).end('{"status":"success","data":{}}'), /Prometheus' form/],
@@ -169,7 +181,7 @@ test('a Prometheus that asks for a login, answers HTML, redirects, or is not the
   const none = await start(t, { services: [] });
   assert.match(
     (await doctor(none, 'orders-1')).stdout,
-    /no Service has the label app\.kubernetes\.io\/name=prometheus/,
+    /! no scraper found {2}\[scraper-not-found\]\n[^]*cannot tell: no scraper found \(scraper-not-found\)\n$/,
   );
 });
 

@@ -69,10 +69,13 @@ function prometheus(up: readonly string[], namespace = 'shop'): Site {
   return {
     '/api/v1/targets?state=active': answer({ activeTargets }),
     '/api/v1/targets?state=dropped': answer({ droppedTargets: [], droppedTargetCounts: {} }),
-    '/api/v1/status/config': answer({ yaml: '__meta_kubernetes_pod_annotation_prometheus_io_scrape' }),
+    '/api/v1/status/config': answer({ yaml: CONFIG }),
+    '/api/v1/status/buildinfo': answer({ version: '3.14.0' }),
   };
 }
 
+const CONFIG =
+  'scrape_configs:\n- job_name: kubernetes-pods\n  relabel_configs:\n  - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]\n';
 const SERVICE = {
   metadata: { namespace: 'monitoring', name: 'prometheus' },
   spec: { ports: [{ name: 'web', port: 9090 }] },
@@ -106,6 +109,7 @@ async function look(
     selector: undefined,
     rules: undefined,
     prometheus: undefined,
+    prometheusToken: undefined,
     asksForEndpoints: false,
     askAtMost: 50,
     onProgress: () => undefined,
@@ -139,6 +143,9 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     assert.equal(
       text('brief').replaceAll(/(?<=cache-1: |site-1: ).*(?= {2}\[)/gm, '…'),
       [
+        'scrapers',
+        '  ✔ Prometheus monitoring/prometheus 3.14.0: 2 targets; reads annotations: kubernetes-pods',
+        '',
         '✔ shop/Deployment orders (2 pods) is scraped: up, 3 s ago',
         "– shop/report-1: the pod has finished: Its phase is Succeeded: nothing serves metrics any more, and its address may be another pod's.  [pod-finished]",
         '– shop/cache-1: …  [pod-opted-out]',
@@ -167,7 +174,10 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     );
     const short = text('short');
     assert.doesNotMatch(short, /orders/);
-    assert.match(short, /\nautoscrape \S+, Kubernetes v1\.37\.0\n1 of 2 pods are scraped; .*\n$/);
+    assert.match(
+      short,
+      /\nautoscrape \S+, Kubernetes v1\.37\.0, Prometheus monitoring\/prometheus 3\.14\.0\n1 of 2 pods are scraped; .*\n$/,
+    );
   });
 
   test('a namespace that is not opted in is one finding for all of its pods, and only a note where nobody named it', async (t) => {
@@ -202,7 +212,15 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     assert.equal(asked.length, 50);
     assert.equal(
       text('brief'),
-      '✔ shop/Deployment orders (5000 pods) is scraped: up, 3 s ago\n\n5000 of 5000 pods are scraped\n',
+      [
+        'scrapers',
+        '  ✔ Prometheus monitoring/prometheus 3.14.0: 5000 targets; reads annotations: kubernetes-pods',
+        '',
+        '✔ shop/Deployment orders (5000 pods) is scraped: up, 3 s ago',
+        '',
+        '5000 of 5000 pods are scraped',
+        '',
+      ].join('\n'),
     );
   });
 });
@@ -270,7 +288,7 @@ suite('doctor where the cluster says no', { concurrency: 4 }, () => {
   });
 
   test('a namespace without pods has an answer of its own, and one that is not there another', async (t) => {
-    assert.match((await look(t, { pods: [] })).text('brief'), /^0 pods looked at\n$/);
+    assert.match((await look(t, { pods: [] })).text('brief'), /\n\n0 pods looked at\n$/);
     assert.match(
       (await look(t, { pods: [] }, { namespace: 'shpo' })).error ?? '',
       /^there is no namespace shpo in the cluster/,

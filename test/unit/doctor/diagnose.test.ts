@@ -8,7 +8,10 @@ import type { Diagnosing } from '../../../src/doctor/diagnose.ts';
 import type { PodReport } from '../../../src/doctor/finding.ts';
 import { FINDINGS, quoted } from '../../../src/doctor/finding.ts';
 import { renderDiagnosis } from '../../../src/doctor/render.ts';
-import { readActive, readDropped, readsAnnotations } from '../../../src/doctor/scraper.ts';
+import type { ScraperState } from '../../../src/doctor/read-scraper.ts';
+import { readJobs, readsAnnotation } from '../../../src/doctor/scrape-config.ts';
+import type { ClusterReader } from '../../../src/doctor/cluster.ts';
+import type { JsonObject } from '../../../src/core/json.ts';
 import type { Dropped, Target } from '../../../src/doctor/scraper.ts';
 import { readTargets, selectPods } from '../../../src/doctor/select-pods.ts';
 import { relate } from '../../../src/explain/related.ts';
@@ -55,6 +58,9 @@ function target(words: Partial<Target> = {}): Target {
     health: 'up',
     error: '',
     scrapedAt: NOW - 3000,
+    timeoutMs: 10_000,
+    tookMs: 20,
+    labels: {},
     discovered: {},
     ...words,
   };
@@ -79,7 +85,16 @@ interface Situation {
   readonly named?: Diagnosing['named'];
   readonly active?: readonly Target[];
   readonly dropped?: Dropped;
-  readonly reads?: boolean;
+  /** The jobs of the loaded configuration, as YAML. */
+  readonly jobs?: string;
+  readonly state?: Partial<ScraperState>;
+  /** How long the endpoint takes, in ms. */
+  readonly ms?: number;
+  /** Objects of the cluster by their plural. */
+  readonly objects?: Readonly<Record<string, readonly JsonObject[]>>;
+  /** Collections that can't be read. */
+  readonly forbidden?: readonly string[];
+  readonly sameAddress?: string;
   readonly scraper?: Diagnosing['scraper'];
 }
 
@@ -92,17 +107,73 @@ function print(report: PodReport): string {
   return renderDiagnosis({ sections: [], reports: [report], versions: [] }, 'full');
 }
 
+const JOB = `- job_name: kubernetes-pods
+  relabel_configs:
+  - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]
+    regex: "true"
+    action: keep
+`;
+
+/** Whose pods are in the namespace monitoring, with the label app=prometheus. */
+const SCRAPER_POD = {
+  metadata: { namespace: 'monitoring', name: 'prometheus-0', labels: { app: 'prometheus' } },
+  spec: { serviceAccountName: 'prometheus' },
+  status: { podIP: '10.9.9.9', phase: 'Running' },
+};
+
+function stateOf({ jobs = JOB, state }: Situation): ScraperState {
+  const read = readJobs(`global: {}\nscrape_configs:\n${jobs}`);
+  const nothing = { ok: false, error: 'nothing' } as const;
+  const api = {
+    data: () => Promise.resolve(nothing),
+    items: () => Promise.resolve(nothing),
+    text: () => Promise.resolve(nothing),
+  };
+  return {
+    scraper: { name: 'Prometheus monitoring/p', kind: 'Prometheus', api, pods: [SCRAPER_POD] },
+    version: '3.14.0',
+    jobs: read,
+    reading: read.filter((job) => readsAnnotation(job, 'prometheus.io/scrape')),
+    reloaded: true,
+    loadedAt: NOW - 3_600_000,
+    active: new Map([['kubernetes-pods', 3]]),
+    dropped: new Map([['kubernetes-pods', 3]]),
+    ...state,
+  };
+}
+
+function reader({ objects = {}, forbidden = [] }: Situation): ClusterReader {
+  return {
+    list: ({ plural }, { namespace } = {}) => {
+      if (forbidden.includes(plural)) return Promise.resolve({ ok: false, error: `list on ${plural}` });
+      const found = (objects[plural] ?? []).filter(
+        ({ metadata }) => namespace === undefined || (metadata as JsonObject)['namespace'] === namespace,
+      );
+      return Promise.resolve({ ok: true, value: found });
+    },
+    get: ({ plural }, _, name) =>
+      Promise.resolve({
+        ok: true,
+        value: (objects[plural] ?? []).find(({ metadata }) => (metadata as JsonObject)['name'] === name),
+      }),
+    version: () => Promise.resolve('v1.37.0'),
+  };
+}
+
 async function look(situation: Situation): Promise<PodReport> {
-  const { verdict = METRICS, active = [target()], dropped = NONE_DROPPED, reads = true } = situation;
+  const { verdict = METRICS, active = [target()], dropped = NONE_DROPPED } = situation;
+  const state = stateOf(situation);
   return diagnose(pod(situation.pod), {
     namespace: situation.name ?? 'shop',
     related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN),
     rules,
     named: situation.named ?? 'pod',
-    scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, reads },
-    ask: () => Promise.resolve({ verdict, ms: 40, overHttps: situation.overHttps }),
+    scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, state },
+    ask: () => Promise.resolve({ verdict, ms: situation.ms ?? 40, overHttps: situation.overHttps }),
     findEndpoint: () => Promise.resolve(situation.found),
     owner: () => Promise.resolve(situation.owner),
+    sameAddress: situation.sameAddress,
+    cluster: reader(situation),
     now: NOW,
   });
 }
@@ -121,12 +192,62 @@ const ANNOTATED = {
   metadata: { name: 'orders', annotations: WRITTEN },
   spec: { template: { metadata: {}, spec: { containers: [{ name: 'app' }] } } },
 };
+/** Keeps declared ports only, as the chart of VictoriaMetrics does. */
+const DECLARED = `${JOB}  - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_container_port_number]
+    action: keep_if_equal
+`;
+const NOBODY = { jobs: '- job_name: nodes\n' };
+const SERVICE = {
+  metadata: { namespace: 'shop', name: 'orders', labels: { team: 'a' } },
+  spec: { selector: { app: 'orders' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+};
+const MINE = { labels: { app: 'orders' }, metadata: { namespace: 'shop' } };
+
+function operator(
+  kind: 'PodMonitor' | 'ServiceMonitor' | 'ScrapeConfig',
+  spec: object,
+  prometheus: object = {
+    podMonitorSelector: {},
+    serviceMonitorSelector: {},
+    scrapeConfigSelector: {},
+    podMonitorNamespaceSelector: {},
+    serviceMonitorNamespaceSelector: {},
+    scrapeConfigNamespaceSelector: {},
+  },
+  status: object = {},
+) {
+  const metadata = {
+    namespace: 'shop',
+    name: 'orders',
+    labels: { app: 'orders' },
+    creationTimestamp: '2026-01-01T00:00:00Z',
+  };
+  return {
+    services: [SERVICE],
+    [`${kind.toLowerCase()}s`]: [{ metadata, spec }],
+    prometheuses: [{ metadata: { namespace: 'monitoring', name: 'k8s' }, spec: prometheus, status }],
+  };
+}
+
+const POD_MONITOR = { selector: { matchLabels: { app: 'orders' } }, podMetricsEndpoints: [{ port: 'metrics' }] };
+const SERVICE_MONITOR = { selector: { matchLabels: { team: 'a' } }, endpoints: [{ port: 'http' }] };
+const BRIDGE = {
+  relabelings: [
+    { sourceLabels: ['__meta_kubernetes_pod_annotation_prometheus_io_scrape'], regex: 'true', action: 'keep' },
+  ],
+};
+const TIMES_OUT = { pod: { metadata: { namespace: 'shop' } }, active: down('context deadline exceeded') };
+
+function policy(spec: object, namespace = 'shop') {
+  return { networkpolicies: [{ metadata: { namespace, name: 'default-deny' }, spec: { podSelector: {}, ...spec } }] };
+}
+
 const STATUS = { status: 500 };
 
 /** What is wrong, and the only id that may be named. */
 const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof typeof FINDINGS])[] = [
-  ['a finished pod', { pod: { status: { phase: 'Succeeded' } } }, 'pod-finished'],
-  ['a failed pod', { pod: { status: { phase: 'Failed' } } }, 'pod-finished'],
+  ['a finished pod', { ...GONE, pod: { status: { phase: 'Succeeded' } } }, 'pod-finished'],
+  ['a failed pod', { ...GONE, pod: { status: { phase: 'Failed' } } }, 'pod-finished'],
   ['a pod that ends', { pod: { metadata: { deletionTimestamp: '2026-01-01T00:59:00Z' } } }, 'pod-terminating'],
   ['a pod that waits', { pod: { status: { phase: 'Pending' } } }, 'pod-not-running'],
   ['a pod without address', { pod: { status: { podIP: '' } } }, 'pod-not-running'],
@@ -192,10 +313,10 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     'annotation-misplaced',
   ],
   ['a namespace of the system', { ...BARE, name: 'kube-system' }, 'namespace-excluded'],
-  ['no pool that reads annotations', { ...GONE, reads: false }, 'annotations-not-read'],
+  ['no pool that reads annotations', { ...GONE, jobs: '- job_name: nodes\n' }, 'annotations-not-read'],
   [
     'every pool drops it',
-    { ...GONE, dropped: { targets: [{ pool: 'a', discovered: {} }], isCut: false } },
+    { ...GONE, dropped: { targets: [{ pool: 'kubernetes-pods', discovered: {} }], isCut: false } },
     'target-dropped',
   ],
   ['discovery sees nothing', GONE, 'target-not-discovered'],
@@ -205,6 +326,157 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     'a new pod without a target',
     { ...GONE, pod: { metadata: { creationTimestamp: '2026-01-01T00:59:00Z' } } },
     'target-not-yet',
+  ],
+  ['a reload that failed', { ...GONE, state: { reloaded: false } }, 'scraper-reload-failed'],
+  ['a configuration of a moment ago', { ...GONE, state: { loadedAt: NOW - 3000 } }, 'target-not-yet'],
+  [
+    'a job that discovers other namespaces',
+    { ...GONE, jobs: `${JOB}  kubernetes_sd_configs:\n  - role: pod\n    namespaces:\n      names: [web]\n` },
+    'target-not-discovered',
+  ],
+  [
+    'a job that sees no pod at all',
+    { ...GONE, state: { active: new Map(), dropped: new Map() } },
+    'target-not-discovered',
+  ],
+  [
+    'a rule that is worked out, where the list of dropped targets is cut',
+    {
+      ...GONE,
+      jobs: `${JOB}  - source_labels: [__meta_kubernetes_namespace]\n    regex: web\n    action: keep\n`,
+      dropped: { targets: [], isCut: true },
+    },
+    'target-dropped',
+  ],
+  ['no scraper', { scraper: { title: 'Prometheus', needs: '', isNone: true } }, 'scraper-not-found'],
+  [
+    'a PodMonitor that no Prometheus selects',
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('PodMonitor', POD_MONITOR, {
+        podMonitorSelector: { matchLabels: { release: 'stack' } },
+        podMonitorNamespaceSelector: {},
+      }),
+    },
+    'monitor-not-selected',
+  ],
+  [
+    'a PodMonitor of a namespace that no Prometheus selects',
+    { ...NOBODY, ...GONE, pod: MINE, objects: operator('PodMonitor', POD_MONITOR, { podMonitorSelector: {} }) },
+    'monitor-not-selected',
+  ],
+  [
+    'a Prometheus that selects no PodMonitors',
+    { ...NOBODY, ...GONE, pod: MINE, objects: operator('PodMonitor', POD_MONITOR, {}) },
+    'monitor-not-selected',
+  ],
+  [
+    'a ScrapeConfig that no Prometheus selects',
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('ScrapeConfig', BRIDGE, {
+        scrapeConfigSelector: { matchLabels: { release: 'stack' } },
+        scrapeConfigNamespaceSelector: {},
+      }),
+    },
+    'monitor-not-selected',
+  ],
+  [
+    "a ServiceMonitor whose labels are the pod's",
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('ServiceMonitor', { ...SERVICE_MONITOR, selector: { matchLabels: { app: 'orders' } } }),
+    },
+    'monitor-not-selected',
+  ],
+  [
+    'a PodMonitor with a port that is not there',
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('PodMonitor', { ...POD_MONITOR, podMetricsEndpoints: [{ port: 'web' }] }),
+    },
+    'monitor-port-missing',
+  ],
+  [
+    'a ServiceMonitor with a port that is not there',
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('ServiceMonitor', { ...SERVICE_MONITOR, endpoints: [{ port: 'metrics' }] }),
+    },
+    'monitor-port-missing',
+  ],
+  [
+    'a monitor that is selected and not loaded',
+    {
+      ...NOBODY,
+      ...GONE,
+      pod: MINE,
+      objects: operator('PodMonitor', POD_MONITOR, undefined, {
+        conditions: [{ type: 'Reconciled', status: 'False', message: 'no secret' }],
+      }),
+    },
+    'monitor-not-loaded',
+  ],
+  [
+    'a timeout behind a NetworkPolicy',
+    { ...TIMES_OUT, objects: policy({ policyTypes: ['Ingress'] }) },
+    'target-network',
+  ],
+  [
+    "a timeout behind a NetworkPolicy of Prometheus' own",
+    {
+      ...TIMES_OUT,
+      objects: policy({ policyTypes: ['Egress'], egress: [{ to: [{ podSelector: {} }] }] }, 'monitoring'),
+    },
+    'target-network',
+  ],
+  ['a timeout of a slow page', { ...TIMES_OUT, ms: 9500 }, 'target-slow'],
+  [
+    'a mesh with STRICT mutual TLS',
+    {
+      pod: { sidecar: 'istio-proxy', metadata: { namespace: 'shop' } },
+      verdict: { key: 'reset' },
+      active: down('EOF'),
+      objects: {
+        peerauthentications: [{ metadata: { namespace: 'shop', name: 'default' }, spec: { mtls: { mode: 'STRICT' } } }],
+      },
+    },
+    'target-mesh',
+  ],
+  [
+    'a Host that is refused',
+    { verdict: { key: 'host_refused', status: 400 }, active: down('server returned HTTP status 400 Bad Request') },
+    'target-host',
+  ],
+  [
+    "Istio's own port",
+    {
+      pod: {
+        sidecar: 'istio-proxy',
+      },
+      active: [target({ url: 'http://10.1.2.3:15090/stats/prometheus' })],
+    },
+    'target-istio-port',
+  ],
+  [
+    'other ports of the pod',
+    { active: [target(), target({ url: 'http://10.1.2.3:80/metrics', health: 'down', error: 'EOF' })] },
+    'target-other-ports',
+  ],
+  [
+    'a finished pod that is a target',
+    { pod: { status: { phase: 'Succeeded' } }, sameAddress: 'shop/other' },
+    'target-finished',
   ],
   ['another path', { active: [target({ url: 'http://10.1.2.3:8080/other' })] }, 'target-elsewhere'],
   ['scraped twice', { active: [target(), target({ pool: 'serviceMonitor/shop/orders/0' })] }, 'target-doubled'],
@@ -328,11 +600,14 @@ suite('doctor', () => {
       [{ key: 'host_refused', status: 400 }, 'endpoint-host'],
       [{ key: 'too_large', what: 'page' }, 'endpoint-too-large'],
     ] as const) {
-      const report = await look({ verdict, active: down('context deadline exceeded') });
-      assert.deepEqual(ids(report), [id, 'target-timeout']);
+      const report = await look({ verdict, active: [] });
+      assert.deepEqual(ids(report), [id, 'target-not-discovered']);
+      const isDown = await look({ verdict, active: down('context deadline exceeded') });
+      assert.deepEqual(ids(isDown), ['target-timeout']);
+      assert.match(print(isDown), new RegExp(`does not answer either \\(${verdict.key}\\)`));
     }
     const meshed = await look({ verdict: { key: 'reset' }, pod: { sidecar: 'istio-proxy' }, active: down('EOF') });
-    assert.deepEqual(ids(meshed), ['endpoint-mesh', 'target-closed']);
+    assert.deepEqual(ids(meshed), ['target-closed']);
   });
 
   test('an annotated endpoint without metrics is no break while the pod is scraped at another', async () => {
@@ -364,15 +639,24 @@ suite('doctor', () => {
     });
   });
 
-  test('an undeclared port is named as the probable reason for being dropped, with what to write', async () => {
+  test('the rule that drops the pod is quoted, with its place and what the pod has', async () => {
+    const words = { pod: { ports: [], metadata: { namespace: 'shop' } }, active: [], jobs: DECLARED };
+    const discovered = {
+      __meta_kubernetes_pod_annotation_prometheus_io_scrape: 'true',
+      __meta_kubernetes_pod_annotation_prometheus_io_port: '8080',
+    };
     const report = await look({
-      pod: { ports: [] },
-      active: [],
-      dropped: { targets: [{ pool: 'kubernetes-pods', discovered: {} }], isCut: false },
+      ...words,
+      dropped: { targets: [{ pool: 'kubernetes-pods', discovered }], isCut: false },
     });
     const found = report.lines.find((line) => 'id' in line);
-    assert.match(found?.because ?? '', /\(kubernetes-pods\) drops it\. No container declares port 8080/);
-    assert.match(found?.todo ?? '', /containerPort: 8080/);
+    assert.ok(found !== undefined && 'id' in found);
+    assert.equal(found.id, 'target-dropped');
+    assert.match(
+      found.because,
+      /the job kubernetes-pods drops it\. Rule 2 of its relabel_configs is \{action: keep_if_equal, source_labels: \[.*and the value is "8080;"/,
+    );
+    assert.match(found.todo, /containerPort: 8080/);
   });
 
   test('what a server wrote is printed as one short line of ASCII', async () => {
@@ -396,34 +680,6 @@ test('every finding that a check can have is in a table above', () => {
     Object.keys(FINDINGS).filter((id) => !told.has(id)),
     [],
   );
-});
-
-function config(rule: string) {
-  return { data: { yaml: `source_labels: [${rule}]` } };
-}
-
-test('Prometheus’ answers are read, and other answers are not taken for empty ones', () => {
-  for (const reader of [readActive, readDropped, (answer: unknown) => readsAnnotations(answer, 'prometheus.io/scrape')])
-    for (const answer of [
-      null,
-      '<html>',
-      {},
-      { data: {} },
-      { data: { activeTargets: 3, droppedTargets: {}, yaml: [] } },
-    ])
-      assert.equal(reader(answer), undefined);
-  const targets = readActive({
-    data: { activeTargets: [{ scrapePool: 'p', health: 'unknown', lastScrape: '0001-01-01T00:00:00Z' }, 7] },
-  });
-  assert.deepEqual(targets, [
-    { pool: 'p', url: '', health: 'unknown', error: '', scrapedAt: undefined, discovered: {} },
-  ]);
-  assert.equal(readDropped({ data: { droppedTargets: [], droppedTargetCounts: { p: 4 } } })?.isCut, true);
-  assert.equal(readDropped({ data: { droppedTargets: [] } })?.isCut, false);
-  const key = 'prometheus.io/scrape';
-  assert.equal(readsAnnotations(config('__meta_kubernetes_pod_annotation_prometheus_io_scrape'), key), true);
-  assert.equal(readsAnnotations(config('__meta_kubernetes_service_annotation_prometheus_io_scrape'), key), false);
-  assert.equal(readsAnnotations(config('__meta_kubernetes_pod_annotation_prometheus_io_scrape_slow'), key), false);
 });
 
 function read(...words: readonly string[]): unknown {
