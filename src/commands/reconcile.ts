@@ -16,6 +16,8 @@ import { unknownOptIn } from '../core/opt-in.ts';
 import { createAskMemory } from '../reconcile/ask-memory.ts';
 import type { AskSettings } from '../reconcile/ask-plan.ts';
 import { createFailureLog } from '../reconcile/failure-log.ts';
+import { createGuard } from '../reconcile/guard.ts';
+import type { Guard, GuardOptions } from '../reconcile/guard.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
 import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
@@ -79,6 +81,12 @@ const flags = new Command('reconcile')
       .argParser(nonEmpty),
   )
   .addOption(option('--lease-namespace <name>', "namespace of the Lease; defaults to the pod's").argParser(nonEmpty))
+  .addOption(
+    option(
+      '--require-guard <policy>',
+      'change no pod before this ValidatingAdmissionPolicy refuses to let the process change its own labels',
+    ).argParser(nonEmpty),
+  )
   .addOption(hostOption)
   .addOption(healthPortOption)
   .addOption(logLevelOption)
@@ -213,6 +221,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
+        guard: guardOf(options.requireGuard, { kube, metrics, log, signal }),
         ask: options.ask ? { ...askSettings(options), version: VERSION, memory, wasAsked: wasLed } : undefined,
         signal,
       });
@@ -231,6 +240,12 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
     if (reconciler?.hasStarted() === false) return ['the namespaces have not been listed yet'];
     return [];
   }
+}
+
+/** In a pod the host's name is the pod's. */
+function guardOf(policy: string | undefined, options: Omit<GuardOptions, 'policy' | 'pod'>): Guard | undefined {
+  if (policy === undefined) return undefined;
+  return createGuard({ ...options, policy, pod: { namespace: options.kube.namespace, name: hostname() } });
 }
 
 function askSettings({ askPorts, askAnnotatedServices }: ReconcileOptions): AskSettings {

@@ -42,6 +42,7 @@ const OPERATIONS = [
   'list services',
   'watch services',
   'lease',
+  'check guard',
 ] as const;
 
 /**

@@ -8,6 +8,7 @@ import type { WorkItem } from '../kube/work-queue.ts';
 import { apply } from './apply.ts';
 import type { Applied } from './apply.ts';
 import type { FailureLog } from './failure-log.ts';
+import type { Guard } from './guard.ts';
 import { createLiveAsking } from './live-asking.ts';
 import type { AskOptions } from './live-asking.ts';
 import type { ReconcileMetrics } from './metrics.ts';
@@ -33,6 +34,8 @@ export interface ReconcilerOptions {
   readonly relistMs: number;
   /** Asks pods for metrics; undefined where asking is off. */
   readonly ask?: AskOptions | undefined;
+  /** What must hold before a pod is patched; undefined where nothing must. */
+  readonly guard?: Guard | undefined;
   /** Aborts when the process is not the leader any more. */
   readonly signal: AbortSignal;
 }
@@ -67,7 +70,7 @@ export interface Reconciler {
  * apply) → requeue (requeue, refused-pods).
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { kube, rules, metrics, failureLog, log, rateLimiter, signal } = options;
+  const { kube, rules, metrics, failureLog, log, rateLimiter, guard, signal } = options;
   const queue = createWorkQueue();
   const requeue = createRequeue({ queue, rateLimiter, metrics, failureLog });
   const refusedPods = createRefusedPods({ queue, metrics, log });
@@ -88,6 +91,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function work(): Promise<void> {
     for (;;) {
       await queue.wait(signal);
+      await guard?.wait();
       await rateLimiter.wait(signal);
       if (signal.aborted) return;
       // Taken only now: a first attempt that was queued while we waited comes before a retry.
@@ -146,11 +150,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     async run() {
-      const working = work();
+      const working = [work(), guard?.run()];
       await live?.start();
       const asking = live?.run();
       await namespaces.run();
-      await Promise.all([working, asking]);
+      await Promise.all([...working, asking]);
       queue.clear();
     },
     reload: () => namespaces.reload(),

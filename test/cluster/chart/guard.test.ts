@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { MARKER_KEY, renderMarker } from '../../../src/core/annotations/marker.ts';
@@ -17,6 +18,9 @@ import { CHART } from '../../harness/chart/render.ts';
 
 /** The account that the chart gives the reconciler. */
 const RECONCILER = 'system:serviceaccount:autoscrape:autoscrape-reconciler';
+
+/** The policy, and its binding. */
+const GUARD = 'autoscrape-reconciler';
 
 /** What the reconciler looks for in the message, and the runbook quotes. */
 const ANOTHER = /; if it did not, a mutating webhook or policy changed the pod in the same update$/;
@@ -71,10 +75,7 @@ for (const version of ['1.37', '1.35'] as const) {
       }
       const pod = await createPod('shop');
       // A policy takes a moment to act.
-      await waitFor(
-        'the guard',
-        async () => (await patch(pod, { labels: { app: 'other' } }, '?dryRun=All')).status === 422,
-      );
+      await waitFor('the guard', async () => (await relabel(pod)).status === 422);
     });
     after(() => cluster.stop());
 
@@ -105,12 +106,13 @@ for (const version of ['1.37', '1.35'] as const) {
         spec: { containers: [container('one')] },
       });
       assert.equal(created.status, 201, JSON.stringify(created.body));
-      return `/api/v1/namespaces/${namespace}/pods/${name}`;
+      return `/api/v1/namespaces/${namespace}/pods/${created.body.metadata?.name}`;
     }
 
     const send = (pod: string, body: unknown, query = '') =>
       cluster.request('PATCH', `${pod}${query}`, body, { 'impersonate-user': RECONCILER });
     const patch = (pod: string, metadata: unknown, query = '') => send(pod, { metadata }, query);
+    const relabel = (pod: string) => patch(pod, { labels: { app: 'other' } }, '?dryRun=All');
     const annotationsOf = async (pod: string) => (await cluster.request('GET', pod)).body.metadata?.annotations;
 
     /** Asserts that the reconciler's patch is refused by the guard, and returns what it says. */
@@ -379,6 +381,33 @@ for (const version of ['1.37', '1.35'] as const) {
         assert.equal(answer.status, 422);
         assert.match(answer.body.message ?? '', /subresources/);
       });
+    });
+
+    test('the reconciler patches no pod before its policy holds, and then does', async (t) => {
+      // In the chart's pod the host's name is the pod's, and the namespace that of its token.
+      const own = await createPod('default', { name: hostname().toLowerCase() });
+      assert.equal(own, `/api/v1/namespaces/default/pods/${hostname()}`);
+      await cluster.kubectl(['create', 'namespace', 'guarded']);
+      const pod = await createPod('guarded');
+      const binding = await cluster.kubectl(['get', 'validatingadmissionpolicybinding', GUARD, '-o', 'json']);
+      await cluster.kubectl(['delete', 'validatingadmissionpolicybinding', GUARD]);
+      await waitFor('the guard to be gone', async () => (await relabel(pod)).status === 200);
+      const flags = ['--namespace=guarded', `--require-guard=${GUARD}`];
+      const reconciler = await startReconciler(cluster, flags, [MAIN], RECONCILER);
+      t.after(() => reconciler.daemon.stop());
+      await optIn('guarded');
+      const pods = async (plan: string) => reconciler.metric(`autoscrape_reconcile_pods{plan="${plan}"}`);
+      await waitFor('the pod to be seen', async () => (await pods('annotate')) === 1);
+      const told = async (msg: RegExp) => (await reconciler.log()).some((line) => msg.test(line.msg));
+      await waitFor('the reconciler to say so', async () => told(/^guard missing/));
+      assert.equal((await annotationsOf(pod))?.[SCRAPE], undefined);
+      const { metadata, ...rest } = JSON.parse(binding) as KubernetesObject;
+      const again = JSON.stringify({ ...rest, metadata: { name: metadata?.name } });
+      await cluster.kubectl(['apply', '-f', '-'], again);
+      await waitFor('the pod to be annotated', async () => (await annotationsOf(pod))?.[SCRAPE] === 'true', {
+        seconds: 90,
+      });
+      await waitFor('the reconciler to say so', async () => told(/^guard found/));
     });
 
     // In 1.35 a cluster has MutatingAdmissionPolicy only where somebody switches it on.

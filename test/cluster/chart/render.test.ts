@@ -457,6 +457,15 @@ suite('rules', () => {
 });
 
 suite('the reconciler', () => {
+  test('patches nothing without the guard: it is told the name of the policy', async () => {
+    for (const release of ['autoscrape', 'prod']) {
+      const objects = await render([], 'helm', release);
+      const policy = at(one(objects, 'ValidatingAdmissionPolicy'), 'metadata', 'name');
+      assert.ok(args(one(objects, 'Deployment', String(policy))).includes(`--require-guard=${String(policy)}`));
+      assert.equal(at(one(objects, 'ValidatingAdmissionPolicyBinding'), 'spec', 'policyName'), policy);
+    }
+  });
+
   test('is held by the guard to the annotation keys that the program writes', async () => {
     for (const [values, file] of [
       [[], '{}'],
