@@ -2,12 +2,14 @@ import { request as requestHttp } from 'node:http';
 import type { ClientRequest } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { RequestOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { member } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { createDeadline } from './abort.ts';
 import type { Deadline } from './abort.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 import { createItemReader } from './list-items.ts';
+import type { PodPort } from './pod-proxy.ts';
 
 /**
  * Longest time for one request, in milliseconds: the library has none. A page of a list may take
@@ -92,6 +94,11 @@ export interface Kube {
    * redirect and decodes nothing, as `request` does. Rejects where there are no credentials.
    */
   open(path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
+  /**
+   * Returns a connection to a pod's port, over the API server (the subresource pods/portforward).
+   * Rejects where it is not opened.
+   */
+  forward(target: PodPort): Promise<Duplex>;
   /** Ends every connection. */
   close(): Promise<void>;
 }
@@ -190,6 +197,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
       const url = new URL(server + path);
       const request = url.protocol === 'http:' ? requestHttp : requestHttps;
       return request(url, { ...options, headers: { ...headers, ...credentials } });
+    },
+
+    async forward(target) {
+      const { forwardPort } = await import('./port-forward.ts');
+      return forwardPort(config, target);
     },
 
     async close() {

@@ -22,6 +22,7 @@ export function fakeKube(
     },
     watch: async (path, _query, _silenceMs, signal) => watch(path, signal),
     open: () => Promise.reject(new Error('there is no proxy')),
+    forward: () => Promise.reject(new Error('there is no port-forward')),
     close: () => Promise.resolve(),
   };
 }

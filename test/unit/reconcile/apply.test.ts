@@ -41,6 +41,7 @@ function responding(responses: readonly ApiResponse[]): { kube: Kube; requests: 
     },
     watch: () => Promise.reject(new Error('not asked for')),
     open: () => Promise.reject(new Error('not asked for')),
+    forward: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
   };
   return { kube, requests };
