@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
 import type { Annotate } from '../core/decision.ts';
-import { isObject, member } from '../core/json.ts';
-import { podsPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import type { Rules } from '../core/rules/parse.ts';
+import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../live/dry-run-pod.ts';
 import { loadRules } from '../rules/load.ts';
 import { UserError } from '../process/user-error.ts';
 import { Command, contextOption, integer, kubeconfigOption, labels, nonEmpty, Option, option } from './options.ts';
@@ -31,7 +30,7 @@ const flags = new Command('verify')
   )
   .addOption(
     option('--image <image>', 'image of the pod, if a policy allows only some; it is never pulled')
-      .default('registry.k8s.io/pause:3.10')
+      .default(DRY_RUN_IMAGE)
       .argParser(nonEmpty),
   )
   .addOption(option('--timeout-seconds <number>', 'seconds to keep trying').default(30).argParser(integer(1, 600)))
@@ -53,39 +52,12 @@ const PAUSE_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * Returns the pod to create. Its autoscrape.io/port label makes every rules file annotate it: verify
- * tests the installation, not the rules. The pod satisfies the "restricted" Pod Security Standard and
- * sets resources, as admission policies commonly require. It sets no user id, because OpenShift accepts
- * only those in the namespace's range.
- */
-function testPod({ labels, image }: VerifyOptions) {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { generateName: 'autoscrape-verify-', labels: { 'autoscrape.io/port': 'metrics', ...labels } },
-    spec: {
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        {
-          name: 'main',
-          image,
-          ports: [{ name: 'metrics', containerPort: 9464 }],
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '10m', memory: '8Mi' } },
-        },
-      ],
-    },
-  };
-}
-
-/**
  * Creates a pod as a dry run and returns the exit code: 0 when the API server returns it with the
  * annotations of these rules, 1 when it doesn't within the time. It retries every failure: a new
  * namespace has no service account yet, and the API server takes seconds to notice its label.
  */
 export async function verify(options: VerifyOptions): Promise<number> {
-  const pod = testPod(options);
+  const pod = dryRunPod(options);
   const rules = await loadRules(options.rules);
   // Wrong labels are an error whatever the namespace, and before a cluster is needed.
   decideOnPod(pod, rules, options.namespace);
@@ -141,32 +113,8 @@ async function createPod(
   expected: Readonly<Record<string, string>>,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  const path = podsPath(namespace);
-  const created = await kube.request({ method: 'POST', path, query: { dryRun: 'All' }, body: pod, timeoutMs });
+  const created = await createAsDryRun(kube, namespace, pod, timeoutMs);
   if (created.ok) return findProblem(created.value, expected);
   const { status, message } = created.error;
   return status === 0 ? message : `the API server rejected the pod: ${message}`;
-}
-
-/** Returns what is wrong with the annotations of the returned pod; or undefined where none is missing and none differs. */
-export function findProblem(pod: unknown, expected: Readonly<Record<string, string>>): string | undefined {
-  const found = member(member(pod, 'metadata'), 'annotations');
-  const annotations = isObject(found) ? found : {};
-  const wrong = Object.entries(expected).filter(([key, value]) => annotations[key] !== value);
-  if (wrong.length === 0) return undefined;
-  if (wrong.length === Object.keys(expected).length && wrong.every(([key]) => annotations[key] === undefined)) {
-    return [
-      'the pod has no annotations: the API server did not call the webhook, the call failed, or the webhook runs with --observe.',
-      'Check that the webhook is ready: kubectl get pods -l app.kubernetes.io/component=webhook -A',
-      'Check its configuration: kubectl get mutatingwebhookconfigurations -l app.kubernetes.io/name=autoscrape -o yaml',
-      '  - caBundle is set;',
-      '  - namespaceSelector selects the namespace (by default its label autoscrape.io/inject: enabled or true);',
-      "  - objectSelector and matchConditions select the pod (--labels, or the chart's test.podLabels, adds labels to it).",
-    ].join('\n');
-  }
-  const differences = wrong.map(([key, value]) => {
-    const actual = annotations[key];
-    return `${key} is ${actual === undefined ? 'missing' : JSON.stringify(actual)}, not ${JSON.stringify(value)}`;
-  });
-  return `the annotations differ from those of these rules: ${differences.join('; ')}`;
 }

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { findProblem } from '../../../src/commands/verify.ts';
+import { findProblem } from '../../../src/live/dry-run-pod.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { isObject, own } from '../../../src/core/json.ts';
 import { loadRules } from '../../../src/rules/load.ts';
