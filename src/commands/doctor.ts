@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { stripControls } from '../core/control-characters.ts';
 import { diagnoseCluster } from '../doctor/diagnose-cluster.ts';
 import { readScraperPlace } from '../doctor/find-scrapers.ts';
+import { checkInstallation } from '../doctor/installation.ts';
 import { diagnosisRecord, renderDiagnosis } from '../doctor/render.ts';
 import type { Detail } from '../doctor/render.ts';
 import { readTargets } from '../doctor/select-pods.ts';
@@ -75,7 +76,10 @@ const flags = new Command('doctor')
     'after',
     `
 Rights: it needs list on pods (get for a pod by its name). With get on namespaces and pods/proxy, list on services and
-configmaps, and get on services/proxy where Prometheus is, it looks at more; what it must not read it says it did not check.`,
+configmaps, and get on services/proxy where Prometheus is, it looks at more; what it must not read it says it did not check.
+The installation needs list on mutatingwebhookconfigurations, validatingadmissionpolicies and their bindings, namespaces,
+endpointslices and deployments, get on leases and the path /metrics, create on pods (nothing is stored),
+pods/portforward and subjectaccessreviews.`,
   )
   .addHelpText(
     'after',
@@ -140,6 +144,7 @@ async function doctor(targets: readonly DoctorTarget[], options: DoctorOptions):
       prometheusToken: await readToken(options.prometheusTokenFile),
       asksForEndpoints: options.ask === true,
       askAtMost: options.askAtMost,
+      installation: checkInstallation,
       onProgress: (done, of) => progress.show(done, of),
       onNote(sentence) {
         progress.end();

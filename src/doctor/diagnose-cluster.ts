@@ -6,9 +6,10 @@ import { rulesInForce } from '../live/rules-in-force.ts';
 import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
 import { createClusterReader } from './cluster.ts';
-import type { Named, Section } from './finding.ts';
+import type { Named, PodReport, Section } from './finding.ts';
 import { findScrapers, givenScraper } from './find-scrapers.ts';
 import type { ScraperPlace } from './find-scrapers.ts';
+import type { InstallationOptions } from './our-objects.ts';
 import { readPods } from './read-pods.ts';
 import { readScrapers } from './read-scraper.ts';
 import type { Diagnosis } from './render.ts';
@@ -18,7 +19,7 @@ import { survey } from './survey.ts';
 
 /** What a diagnosis needs. */
 export interface DiagnoseOptions {
-  readonly kube: Pick<Kube, 'request' | 'open' | 'server'>;
+  readonly kube: Pick<Kube, 'request' | 'open' | 'forward' | 'server'>;
   /** None means all pods of the namespace. */
   readonly targets: readonly DoctorTarget[];
   /** Undefined means all. */
@@ -35,6 +36,8 @@ export interface DiagnoseOptions {
   readonly asksForEndpoints: boolean;
   /** Most pods to ask. */
   readonly askAtMost: number;
+  /** Looks at the installation, where it matters. */
+  readonly installation: (options: InstallationOptions) => Promise<Section>;
   readonly onProgress: (done: number, of: number) => void;
   /** Called with a sentence on what is used, or is not there. */
   readonly onNote: (sentence: string) => void;
@@ -61,7 +64,9 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   if (pods.length === 0 && !isComplete)
     return { ok: true, value: { isComplete, diagnosis: { sections: [], reports: [], versions: [] } } };
   const cluster = createClusterReader(kube, signal);
-  const rules = options.rules ?? (await readRules(options));
+  const inForce: Result<Rules, string> =
+    options.rules === undefined ? await readRules(options) : { ok: true, value: options.rules };
+  const rules = inForce.ok ? inForce.value : defaultRules();
   const named: Named = targets.length > 0 ? 'pod' : namespace === undefined ? 'nothing' : 'namespace';
   const proxy = podProxy(kube);
   const place = options.prometheus;
@@ -72,8 +77,14 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   if (!found.ok) return found;
   const { scrapers, states } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
   const reports = await survey(pods, { ...options, cluster, rules, named, scrapers, now: options.now() });
-  // What is not about one pod, where no target is named: the installation comes first here.
-  const sections: readonly Section[] = named === 'pod' ? [] : [scrapersSection(found.value, states)];
+  // What is not about one pod: all of it where no target is named, and else the installation where it may be the cause.
+  const isCause = reports.some(isInstallations);
+  const sections: readonly Section[] = [
+    ...(named !== 'pod' || isCause
+      ? [await options.installation({ kube, cluster, rules: inForce, namespace, now: options.now() })]
+      : []),
+    ...(named === 'pod' ? [] : [scrapersSection(found.value, states)]),
+  ];
   const versions = [
     `autoscrape ${VERSION}`,
     `Kubernetes ${(await cluster.version()) ?? 'unknown'}`,
@@ -82,10 +93,15 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   return { ok: true, value: { isComplete, diagnosis: { sections, reports, versions } } };
 }
 
-/** Returns the rules in force, or those of this version where they can't be read. */
-async function readRules({ kube, signal, onNote }: DiagnoseOptions): Promise<Rules> {
+/** Returns whether the installation may be the cause of what was found. */
+function isInstallations({ lines }: PodReport): boolean {
+  return lines.some((line) => 'id' in line && line.id === 'pod-missed');
+}
+
+/** Returns the rules in force, or why they can't be read: then those of this version decide. */
+async function readRules({ kube, signal, onNote }: DiagnoseOptions): Promise<Result<Rules, string>> {
   const inForce = await rulesInForce(kube, signal);
   const sentences = inForce.ok ? inForce.value.from : `Rules: those of this version, because of ${inForce.error}`;
   for (const line of sentences.split('\n')) onNote(line);
-  return inForce.ok ? inForce.value.rules : defaultRules();
+  return inForce.ok ? { ok: true, value: inForce.value.rules } : inForce;
 }

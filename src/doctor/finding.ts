@@ -1,5 +1,27 @@
 // What a check says. The ids are public: scripts rely on them, and docs/troubleshooting.md has a heading for each.
 
+/** Those about the installation; the others are about a pod. */
+export const INSTALLATION_FINDINGS = {
+  'not-installed': 'cross',
+  'webhook-not-configured': 'cross',
+  'webhook-ca-missing': 'cross',
+  'webhook-ca-mismatch': 'cross',
+  'webhook-certificate-expired': 'cross',
+  'webhook-certificate-name': 'cross',
+  'webhook-certificate-ends': 'warning',
+  'webhook-not-ready': 'cross',
+  'webhook-one-node': 'warning',
+  'webhook-after-istio': 'cross',
+  'webhook-observes': 'warning',
+  'webhook-not-called': 'cross',
+  'rules-invalid': 'cross',
+  'reconciler-no-rights': 'cross',
+  'reconciler-not-leading': 'cross',
+  'reconciler-not-listed': 'warning',
+  'guard-not-bound': 'cross',
+  'versions-differ': 'warning',
+} as const satisfies Record<string, 'warning' | 'cross'>;
+
 /** Every finding by its stable id, with how bad it is: only a cross makes the exit code 1. */
 export const FINDINGS = {
   'pod-terminating': 'warning',
@@ -61,6 +83,7 @@ export const FINDINGS = {
   'target-content-type': 'cross',
   'target-malformed': 'cross',
   'target-down': 'cross',
+  ...INSTALLATION_FINDINGS,
 } as const satisfies Record<string, 'warning' | 'cross'>;
 
 /** A key of {@link FINDINGS}. */

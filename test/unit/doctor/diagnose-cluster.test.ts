@@ -112,6 +112,8 @@ async function look(
     prometheusToken: undefined,
     asksForEndpoints: false,
     askAtMost: 50,
+    // test/unit/doctor/installation.test.ts is about it.
+    installation: () => Promise.resolve({ title: 'the installation', lines: [] }),
     onProgress: () => undefined,
     onNote: (note) => notes.push(note),
     now: () => NOW,

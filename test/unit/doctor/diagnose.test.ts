@@ -6,7 +6,7 @@ import type { FoundEndpoint } from '../../../src/doctor/ask-endpoint.ts';
 import { diagnose } from '../../../src/doctor/diagnose.ts';
 import type { Diagnosing } from '../../../src/doctor/diagnose.ts';
 import type { PodReport } from '../../../src/doctor/finding.ts';
-import { FINDINGS, quoted } from '../../../src/doctor/finding.ts';
+import { FINDINGS, INSTALLATION_FINDINGS, quoted } from '../../../src/doctor/finding.ts';
 import { renderDiagnosis } from '../../../src/doctor/render.ts';
 import type { ScraperState } from '../../../src/doctor/read-scraper.ts';
 import { readJobs, readsAnnotation } from '../../../src/doctor/scrape-config.ts';
@@ -668,13 +668,15 @@ suite('doctor', () => {
   });
 });
 
-test('every finding that a check can have is in a table above', () => {
+test('every finding that a check of a pod can have is in a table above', () => {
   const told = new Set([
     ...FAULTS.map(([, , id]) => id),
     'endpoint-host',
     'endpoint-too-large',
     'endpoint-timeout',
     'endpoint-mesh',
+    // test/unit/doctor/installation.test.ts has these.
+    ...Object.keys(INSTALLATION_FINDINGS),
   ]);
   assert.deepEqual(
     Object.keys(FINDINGS).filter((id) => !told.has(id)),

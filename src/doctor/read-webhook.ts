@@ -1,0 +1,58 @@
+import { objectIn, objectsIn, text } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
+import { checkCertificate, checkEndpoints } from './check-webhook.ts';
+import type { Collection } from './cluster.ts';
+import { quoted } from './finding.ts';
+import type { Line } from './finding.ts';
+import { isReady, nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';
+import type { Installation } from './our-objects.ts';
+import { readServedCertificate } from './served-certificate.ts';
+import type { ServedCertificate } from './served-certificate.ts';
+
+const SLICES: Collection = { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices' };
+
+/** Returns what is on the API server's way to the webhook, up to the first break. */
+export async function lookAtWebhook(place: Installation): Promise<readonly Line[]> {
+  const { cluster, ours, namespaceOfRelease: namespace, now } = place;
+  const slices = await cluster.list(SLICES, {
+    namespace,
+    labelSelector: `kubernetes.io/service-name=${ours.service?.service ?? ''}`,
+  });
+  const endpoints = slices.ok
+    ? checkEndpoints(
+        slices.value
+          .flatMap((slice) => objectsIn(slice, 'endpoints'))
+          .map((endpoint) => ({
+            isReady: objectIn(endpoint, 'conditions')['ready'] !== false,
+            node: text(endpoint['nodeName']),
+          })),
+        namespace,
+      )
+    : unchecked("the webhook's endpoints", slices);
+  const certificate = checkCertificate(await readCertificate(place), ours, now);
+  if (certificate.state === 'cross') return [certificate, { state: 'unreached', title: "the webhook's endpoints" }];
+  // Where no pod runs, nobody can show a certificate.
+  return endpoints.state === 'cross' && certificate.state === 'unchecked' ? [endpoints] : [certificate, endpoints];
+}
+
+async function readCertificate({
+  kube,
+  ours,
+  namespaceOfRelease: namespace,
+  pods,
+}: Installation): Promise<Result<ServedCertificate, string>> {
+  const running = ofComponent(pods, 'webhook').filter((pod) => objectIn(pod, 'status')['phase'] === 'Running');
+  const pod = running.find(isReady) ?? running[0];
+  if (pod === undefined) return { ok: false, error: 'a running pod of the webhook' };
+  const port = portOf(pod, 'webhook') ?? 10250;
+  try {
+    const connection = await kube.forward({ namespace, pod: nameOf(pod), port });
+    const servername = `${ours.service?.service ?? ''}.${namespace}.svc`;
+    return await readServedCertificate(connection, ours.authorities, servername);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return message.includes('403')
+      ? { ok: false, error: `create on pods/portforward in namespace ${namespace}` }
+      : { ok: false, error: `a connection to pod ${nameOf(pod)}: ${quoted(message)}` };
+  }
+}
