@@ -4,6 +4,7 @@ import { asking } from '../harness/installation/asking.ts';
 import { badInput } from '../harness/installation/bad-input.ts';
 import { certificates } from '../harness/installation/certificates.ts';
 import { dashboard } from '../harness/installation/dashboard.ts';
+import { doctor } from '../harness/installation/doctor.ts';
 import { lifecycle } from '../harness/installation/lifecycle.ts';
 import { oldestKubernetes } from '../harness/installation/oldest-kubernetes.ts';
 import { outage } from '../harness/installation/outage.ts';
@@ -16,12 +17,21 @@ import { troubleshooting } from '../harness/installation/troubleshooting.ts';
 // From `helm install` to a target that is up, on a real node, in the order of what a person does. What a step needs to be
 // there, it sees to, so that it can be run alone, and `--keep` leaves the node for the next one:
 // npm run test:cluster -- --only installation -- --step=outage --keep
+const { values } = parseArgs({
+  options: {
+    step: { type: 'string', multiple: true },
+    keep: { type: 'boolean' },
+    // Of the step `doctor`: a fault by its name.
+    fault: { type: 'string', multiple: true },
+  },
+});
 const STEPS: Readonly<Record<string, () => void>> = {
   target: fromInstallToTarget,
   troubleshooting,
   size,
   outage,
   dashboard,
+  doctor: () => doctor(values.fault),
   asking,
   lifecycle: () => lifecycle('helm'),
   'lifecycle-with-helm-3': () => lifecycle('helm-3'),
@@ -31,7 +41,6 @@ const STEPS: Readonly<Record<string, () => void>> = {
   'oldest-kubernetes': oldestKubernetes,
 };
 
-const { values } = parseArgs({ options: { step: { type: 'string', multiple: true }, keep: { type: 'boolean' } } });
 const chosen = values.step ?? Object.keys(STEPS);
 const unknown = chosen.filter((name) => !Object.hasOwn(STEPS, name));
 if (unknown.length > 0) {

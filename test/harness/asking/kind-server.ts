@@ -70,6 +70,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
     send(call, 401, 'text/plain', 'Unauthorized\n');
   },
   django: (call) => send(call, 400, 'text/html', '<h1>Bad Request (400)</h1><p>Invalid HTTP_HOST header.\n'),
+  // As Rails' HostAuthorization and Django refuse the pod's address.
+  'known-host': (call) => (call.request.headers.host === 'shop.example' ? metrics() : KINDS['django'])?.(call),
+  // It says itself of which namespace its orders are.
+  labelled: metrics(TEXT, '# TYPE orders gauge\norders{namespace="a"} 3\norders{namespace="b"} 4\n'),
+  // As a sidecar that takes only mutual TLS ends a connection.
+  resets: ({ request }) => request.socket.resetAndDestroy(),
   'wrong-type': metrics('text/html; charset=utf-8'),
   'no-type': (call) => send(call, 200, undefined, PAGE),
   'to-another-host': redirect(302, 'http://203.0.113.1/metrics'),
@@ -99,13 +105,15 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const [kind = '', ...ports] = process.argv.slice(2);
 if (kind === 'listener') listen(ports.map(Number));
 else if (kind === 'tls') serveTls();
+else if (kind === 'loopback') serve(metrics(), '127.0.0.1');
+else if (kind === 'ends') process.exitCode = 0;
 // Of several replicas one leads; the others take no connections before they do: argo-workflows#10037.
 else if (kind === 'leader') {
   if (hostname().endsWith('-0')) serve(metrics());
   else setInterval(() => undefined, 60_000);
 } else serve(KINDS[kind] ?? notFound);
 
-function serve(answer: Kind): void {
+function serve(answer: Kind, host?: string): void {
   let before = 0;
   createServer((request, response) => {
     const path = request.url ?? '';
@@ -113,7 +121,7 @@ function serve(answer: Kind): void {
     console.log(`asked ${path} ${agent}`);
     answer({ path, request, response, before });
     if (!agent.startsWith('kube-probe')) before += 1;
-  }).listen(PORT);
+  }).listen(PORT, host);
 }
 
 function serveTls(): void {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +8,8 @@ import { scratchImage } from '../build/scratch-image.ts';
 import { AT_FULL_LENGTH } from '../length.ts';
 import { waitFor } from '../process/wait-for.ts';
 import { RELEASE } from './helm.ts';
-import { IMAGE } from './image.ts';
+import type { Kind } from './kind-pods.ts';
+import { GO_IMAGE, kinds, podSpec, PORT } from './kind-pods.ts';
 import { getSetup, installed } from './setup.ts';
 import type { Setup } from './setup.ts';
 import { apply, namespace, podsOf } from './workload.ts';
@@ -17,17 +17,13 @@ import { apply, namespace, podsOf } from './workload.ts';
 const NAMESPACE = 'asking';
 const HOSTILE = 'asking-hostile';
 const ROLLOUTS = 'asking-rollouts';
-const GO_IMAGE = 'localhost/instrumented:test';
-const PORT = 8080;
 
 /** A pod, and what is to become of it. */
 interface Asked {
   readonly name: string;
-  /**
-   * A kind of test/harness/asking/kind-server.ts, or how many series the Go program has and how
-   * long their labels are: few and long, since gathering many takes long on a busy machine.
-   */
-  readonly kind: string | readonly [number, number];
+  readonly kind: Kind;
+  /** Further arguments. */
+  readonly further?: readonly string[];
   /** Paths that are asked, in order; `*` for one that nobody has made. */
   readonly paths: readonly string[];
   /** What the last answer is taken for; undefined where nothing is asked. */
@@ -230,25 +226,19 @@ async function createPods(setup: Setup): Promise<void> {
   await apply(
     setup,
     ...PODS.map(kindPod),
-    kindPod({ name: LISTENER.name, kind: 'listener', paths: [], container: { ports: LISTENER.ports } }),
+    kindPod({
+      name: LISTENER.name,
+      kind: 'listener',
+      further: LISTENER.ports.map(({ containerPort }) => String(containerPort)),
+      paths: [],
+      container: { ports: LISTENER.ports },
+    }),
     controlled('Deployment', FIVE, 'metrics', 5),
     controlled('StatefulSet', LEADER, 'leader', 2),
   );
   await setup.kubectl(['rollout', 'status', `--namespace=${NAMESPACE}`, `deployment/${FIVE}`]);
   await setup.kubectl(['rollout', 'status', `--namespace=${NAMESPACE}`, `statefulset/${LEADER}`]);
 }
-
-/** The servers' program, as pods mount it. */
-function kinds(of: string, files: object = {}): unknown {
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'kinds', namespace: of },
-    data: { 'kind-server.mts': PROGRAM, ...files },
-  };
-}
-
-const PROGRAM = readFileSync(join(import.meta.dirname, '../asking/kind-server.ts'), 'utf8');
 
 function kindPod(pod: Asked): unknown {
   const { name, labels } = pod;
@@ -257,30 +247,6 @@ function kindPod(pod: Asked): unknown {
     kind: 'Pod',
     metadata: { name, namespace: pod.namespace ?? NAMESPACE, labels: { app: name, ...labels } },
     spec: podSpec(pod),
-  };
-}
-
-function podSpec({ kind, portName = 'http', container = {} }: Omit<Asked, 'name' | 'paths'>): object {
-  const arguments_ = kind === 'listener' ? LISTENER.ports.map(({ containerPort }) => String(containerPort)) : [];
-  const program =
-    typeof kind !== 'string'
-      ? { image: GO_IMAGE, args: kind.map(String) }
-      : { image: IMAGE, command: ['/nodejs/bin/node', '/kinds/kind-server.mts', kind, ...arguments_] };
-  return {
-    containers: [
-      {
-        name: 'app',
-        ...program,
-        imagePullPolicy: 'IfNotPresent',
-        ports: [portName === '' ? { containerPort: PORT } : { name: portName, containerPort: PORT }],
-        env: [{ name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } }],
-        volumeMounts: [{ name: 'kinds', mountPath: '/kinds' }],
-        ...container,
-      },
-    ],
-    volumes: [{ name: 'kinds', configMap: { name: 'kinds' } }],
-    // The first process of a container takes no signal that it does not ask for.
-    terminationGracePeriodSeconds: 1,
   };
 }
 

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { contentType } from '../control-plane/api-client.ts';
 import type { ApiRequest } from '../control-plane/api-client.ts';
 import { command } from '../../../tools/command.ts';
+import type { CommandResult } from '../../../tools/command.ts';
 import { component } from '../build/components.ts';
 import { ready, startDaemon } from '../process/daemon.ts';
 import { onInterruption } from '../process/interruption.ts';
 import { startNode } from '../node/node.ts';
-import { nodeAddress } from '../node/sandbox.ts';
+import { nodeAddress, runInKeptSandbox } from '../node/sandbox.ts';
 import { keptFile, sandboxDirectory } from '../node/sandbox-remains.ts';
 
 /** A whole cluster, with a kubelet, for an installation to be tried on. */
@@ -23,6 +24,8 @@ export interface Cluster {
   readonly kubectl: (args: readonly string[], stdin?: string) => Promise<string>;
   /** Puts the images of a Docker archive where pods find them. */
   readonly loadImage: (archive: string) => Promise<void>;
+  /** Runs a command in the namespaces of its node; undefined for a cluster that is not ours. */
+  readonly runInNode: ((command: string, args: readonly string[]) => Promise<CommandResult>) | undefined;
   /** Whether nothing of it outlives `close`. */
   readonly isDisposed: boolean;
   /** Stops the node, where this started it, unless it is to be kept. */
@@ -42,6 +45,7 @@ export async function openCluster({ keep }: { keep: boolean }): Promise<Cluster>
   const node = await startNode({ keep });
   return {
     ...node,
+    runInNode: (program, args) => node.run(program, args),
     isDisposed: !keep,
     loadImage: (archive) => node.importImage(archive),
     close: async () => {
@@ -89,6 +93,7 @@ async function joinCluster(kubeconfig: string): Promise<Cluster> {
   return {
     kubeconfig,
     directory,
+    runInNode: kubeconfig.startsWith(`${sandboxDirectory}/`) ? runInKeptSandbox : undefined,
     isDisposed: false,
     request,
     kubectl,

@@ -14,6 +14,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** A target as Prometheus sees it. */
 export interface ActiveTarget {
+  readonly discoveredLabels: Labels;
   readonly labels: Labels;
   readonly scrapeUrl: string;
   readonly health: 'up' | 'down' | 'unknown';
@@ -38,25 +39,60 @@ const NAMESPACE = 'installation-prometheus';
 const IMAGE = 'localhost/prometheus:test';
 const USER = 65534;
 
-/** The API server's way to Prometheus. */
-export const PROMETHEUS = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}:9090/proxy`;
+/** Returns the API server's way to the Prometheus of a namespace. */
+export function proxyPath(of: string): string {
+  return `/api/v1/namespaces/${of}/pods/${NAME}:9090/proxy`;
+}
 
-/** Starts Prometheus as a pod, and returns it once it answers. */
+/** The API server's way to the Prometheus of {@link startPrometheus}. */
+export const PROMETHEUS = proxyPath(NAMESPACE);
+
+/** What a Prometheus in the cluster is made of. */
+export interface PrometheusPod {
+  /** A namespace of its own. */
+  readonly namespace: string;
+  readonly configuration: object;
+  /** Texts that the configuration names, in the folder of the configuration. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Whether its account may read what it discovers. */
+  readonly mayDiscover?: boolean;
+  /** Labels of its Service. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Starts Prometheus as a pod, and returns it once it answers. Its Service has the labels that it is known by. */
 export async function startPrometheus(cluster: Cluster): Promise<Prometheus> {
   const archive = join(cluster.directory, 'prometheus.tar');
   const executable = await component('prometheus');
   await cluster.loadImage(await scratchImage(archive, { name: IMAGE, executable, user: String(USER) }));
-  await apply(cluster, namespace(NAMESPACE, {}), ...rights(), await configuration(), pod());
-  const prometheus = client(cluster);
+  return startPrometheusPod(cluster, {
+    namespace: NAMESPACE,
+    configuration: await configuration(),
+    files: { 'alerts.yaml': await readFile(join(CHART, 'files', 'alerts.yaml'), 'utf8') },
+    labels: { 'app.kubernetes.io/name': 'prometheus' },
+  });
+}
+
+/** Starts one more Prometheus, after {@link startPrometheus} has loaded the image, and returns it once it answers. */
+export async function startPrometheusPod(cluster: Cluster, made: PrometheusPod): Promise<Prometheus> {
+  await apply(
+    cluster,
+    namespace(made.namespace, {}),
+    ...(made.mayDiscover === false ? [account(made.namespace)] : [account(made.namespace), ...rights(made.namespace)]),
+    configurationMap(made),
+    pod(made.namespace),
+    service(made),
+  );
+  const prometheus = client(cluster, proxyPath(made.namespace));
   await waitFor('Prometheus to answer', async () => (await prometheus.query('vector(1)')).length === 1, {
     seconds: 90,
   });
   return prometheus;
 }
 
-function client({ request }: Cluster): Prometheus {
+function client({ request }: Cluster, proxy: string): Prometheus {
   const get = async <Data>(path: string): Promise<Data> => {
-    const { status, body } = await request<{ data: Data }>('GET', `${PROMETHEUS}/api/v1/${path}`);
+    const { status, body } = await request<{ data: Data }>('GET', `${proxy}/api/v1/${path}`);
     if (status !== 200) throw new Error(`Prometheus: ${path}: status ${status}: ${JSON.stringify(body)}`);
     return body.data;
   };
@@ -99,9 +135,17 @@ function has(labels: Labels, wanted: Labels): boolean {
   return Object.entries(wanted).every(([name, value]) => labels[name] === value);
 }
 
-async function configuration(): Promise<unknown> {
+/** Returns the jobs of the community chart, which read annotations of pods and Services. */
+export async function communityJobs(): Promise<readonly unknown[]> {
   const jobs: unknown = parse(await readFile(join(import.meta.dirname, '../consumers/community-chart.yaml'), 'utf8'));
   if (!Array.isArray(jobs)) throw new Error("the community chart's jobs are no list");
+  return jobs;
+}
+
+/** Short, because a test waits for what is seen. */
+export const INTERVALS = { scrape_interval: '2s', evaluation_interval: '2s' };
+
+async function configuration(): Promise<object> {
   const account = '/var/run/secrets/kubernetes.io/serviceaccount';
   const apiServer = {
     job_name: 'kubernetes-apiservers',
@@ -119,33 +163,45 @@ async function configuration(): Promise<unknown> {
       },
     ],
   };
-  const config = {
-    // Short, because a test waits for what is seen.
-    global: { scrape_interval: '2s', evaluation_interval: '2s' },
-    rule_files: ['/etc/prometheus/alerts.yaml'],
-    scrape_configs: [...jobs, apiServer],
-  };
   return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: NAME, namespace: NAMESPACE },
-    data: {
-      'prometheus.yaml': JSON.stringify(config),
-      'alerts.yaml': await readFile(join(CHART, 'files', 'alerts.yaml'), 'utf8'),
-    },
+    global: INTERVALS,
+    rule_files: ['/etc/prometheus/alerts.yaml'],
+    scrape_configs: [...(await communityJobs()), apiServer],
   };
 }
 
-function rights(): unknown[] {
+/** Returns what Prometheus reads its configuration from. */
+export function configurationMap({ namespace: of, configuration: written, files }: PrometheusPod): unknown {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: NAME, namespace: of },
+    data: { 'prometheus.yaml': JSON.stringify(written), ...files },
+  };
+}
+
+function service({ namespace: of, labels = {} }: PrometheusPod): unknown {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: NAME, namespace: of, labels },
+    spec: { selector: { app: NAME }, ports: [{ name: 'http', port: 9090 }] },
+  };
+}
+
+function account(of: string): unknown {
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: NAME, namespace: of } };
+}
+
+function rights(of: string): unknown[] {
   const resources = ['nodes', 'services', 'endpoints', 'pods', 'namespaces'];
   const verbs = ['get', 'list', 'watch'];
   const labels = { 'autoscrape.io/test': 'yes' };
   return [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: NAME, namespace: NAMESPACE } },
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
-      metadata: { name: NAMESPACE, labels },
+      metadata: { name: of, labels },
       rules: [
         { apiGroups: [''], resources, verbs },
         { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs },
@@ -155,18 +211,18 @@ function rights(): unknown[] {
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRoleBinding',
-      metadata: { name: NAMESPACE, labels },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAMESPACE },
-      subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: NAMESPACE }],
+      metadata: { name: of, labels },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: of },
+      subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: of }],
     },
   ];
 }
 
-function pod(): unknown {
+function pod(of: string): unknown {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: NAME, namespace: NAMESPACE },
+    metadata: { name: NAME, namespace: of, labels: { app: NAME } },
     spec: {
       serviceAccountName: NAME,
       securityContext: { runAsUser: USER, fsGroup: USER },
@@ -175,7 +231,12 @@ function pod(): unknown {
           name: NAME,
           image: IMAGE,
           imagePullPolicy: 'IfNotPresent',
-          args: ['--config.file=/etc/prometheus/prometheus.yaml', '--storage.tsdb.path=/data'],
+          args: [
+            '--config.file=/etc/prometheus/prometheus.yaml',
+            '--storage.tsdb.path=/data',
+            // So that a test can have it read another configuration.
+            '--web.enable-lifecycle',
+          ],
           ports: [{ containerPort: 9090 }],
           volumeMounts: [
             { name: 'configuration', mountPath: '/etc/prometheus' },

@@ -46,6 +46,11 @@ export function cgroupDirectories(): string[] {
   return hierarchies.map((hierarchy) => join(hierarchy, sandboxCgroup));
 }
 
+/** Returns the process whose namespaces are the sandbox's; undefined where there is none. */
+export function sandboxHolder(): number | undefined {
+  return holders()[0];
+}
+
 /** The processes that hold the sandbox: unshare's child, process 1 of its namespace, and then unshare itself. */
 function holders(): number[] {
   const unshare = Number(readIfThere(join(sandboxDirectory, 'sandbox.pid')));

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { command } from '../../../tools/command.ts';
+import { command, runCommand } from '../../../tools/command.ts';
+import type { CommandResult } from '../../../tools/command.ts';
 import { component } from '../build/components.ts';
 import { startDaemon } from '../process/daemon.ts';
 import type { Daemon } from '../process/daemon.ts';
@@ -13,6 +14,7 @@ import {
   removeSandbox,
   requireNoneKept,
   sandboxDirectory,
+  sandboxHolder,
   sandboxLock,
 } from './sandbox-remains.ts';
 import { waitFor } from '../process/wait-for.ts';
@@ -94,7 +96,7 @@ export async function openSandbox(keep: boolean): Promise<Sandbox> {
       const [child] = childrenOf(pid);
       return child !== undefined && commandLineOf(child)[0] === pause && child;
     });
-    const enter = ['nsenter', `--target=${holder}`, '--net', '--mount', '--pid'];
+    const enter = enterOf(holder);
     await connect(holder, enter);
     return {
       enter: [...enter, 'setpriv', '--pdeathsig', 'KILL'],
@@ -109,6 +111,19 @@ export async function openSandbox(keep: boolean): Promise<Sandbox> {
     await close();
     throw error;
   }
+}
+
+/** Returns the command that executes the rest of its arguments in the namespaces of a process. */
+function enterOf(holder: number): readonly string[] {
+  return ['nsenter', `--target=${holder}`, '--net', '--mount', '--pid'];
+}
+
+/** Runs a command to its end in the sandbox that another process has left to be looked at. */
+export async function runInKeptSandbox(program: string, args: readonly string[]): Promise<CommandResult> {
+  const holder = sandboxHolder();
+  if (holder === undefined) throw new Error('no node is kept on this machine');
+  const [nsenter = '', ...options] = enterOf(holder);
+  return runCommand(nsenter, [...options, program, ...args]);
 }
 
 async function connect(holder: number, enter: readonly string[]): Promise<void> {
