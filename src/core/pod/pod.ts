@@ -54,8 +54,8 @@ export interface Container {
   readonly commandLine: () => readonly string[];
   /** Environment variables with a literal value; values of `valueFrom` are not in the pod. */
   readonly environment: () => ReadonlyMap<string, string>;
-  /** The names of the variables whose values come from elsewhere, such as a Secret. */
-  readonly references: () => readonly string[];
+  /** The list of variables as it is in the pod. */
+  readonly env: unknown;
   /** The variables with a literal value as `NAME=value`. */
   readonly assignments: () => readonly string[];
   /** What the command line and the environment set, by the names that frameworks use. */
@@ -154,7 +154,6 @@ const ENTRY = 5;
 function readContainer(container: JsonObject, budget: { arguments: number }, work: Work): Container {
   let commandLine: readonly string[] | undefined;
   let environment: Environment | undefined;
-  let references: readonly string[] | undefined;
   let assignments: readonly string[] | undefined;
   let properties: Properties | undefined;
   let mayName: boolean | undefined;
@@ -189,7 +188,7 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     probes: PROBES.flatMap((key) => readProbe(container[key])),
     commandLine: readArguments,
     environment: readEnvironment,
-    references: () => (references ??= referencesOf(container, work)),
+    env: container.env,
     assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
     mayNameFramework: () =>
       (mayName ??=
@@ -294,13 +293,6 @@ function literalEnvironment(container: JsonObject, work: Work): Environment {
     hasOptions ||= name === APPLICATION_JSON || beginsLikeOptions(value.charCodeAt(0));
   }
   return { variables, initials, hasOptions };
-}
-
-function referencesOf({ env }: JsonObject, work: Work): readonly string[] {
-  if (!Array.isArray(env) || !spend(work, ENTRY * env.length)) return [];
-  return env.flatMap((variable) =>
-    isObject(variable) && isObject(variable.valueFrom) && typeof variable.name === 'string' ? [variable.name] : [],
-  );
 }
 
 function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {

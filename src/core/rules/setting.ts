@@ -1,3 +1,4 @@
+import { isObject } from '../json.ts';
 import { literalsOf } from './literals.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { initialOf } from '../pod/pod.ts';
@@ -155,12 +156,16 @@ export function hasSetting(container: Container, setting: Setting): boolean {
 }
 
 /** Returns whether the container has the setting with a value that is not in the pod, such as a Secret's. */
-export function refersToSetting(container: Container, { pattern, nameParts, names }: Setting): boolean {
-  return container.references().some((name) => {
-    if (names !== undefined ? !names.includes(name) : nameParts?.some((part) => name.includes(part)) === false)
-      return false;
-    return pattern.matches(`${name}=${UNKNOWN}`, container.work);
-  });
+export function refersToSetting({ env, work }: Container, { pattern, nameParts, names }: Setting): boolean {
+  if (names?.length === 0 || !Array.isArray(env) || !spend(work, env.length)) return false;
+  for (const variable of env) {
+    if (!isObject(variable) || !isObject(variable.valueFrom)) continue;
+    const name = variable.name;
+    if (typeof name !== 'string') continue;
+    const mayMatch = names?.includes(name) ?? nameParts?.some((part) => name.includes(part)) ?? true;
+    if (mayMatch && pattern.matches(`${name}=${UNKNOWN}`, work)) return true;
+  }
+  return false;
 }
 
 /** Stands for the value: it is matched by patterns that take any value, and by no others. */

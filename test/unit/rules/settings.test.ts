@@ -517,6 +517,40 @@ cases('OpenTelemetry', [
   ['another exporter', { env: ['OTEL_METRICS_EXPORTER=otlp'], ports: [HTTP] }, 'no_candidate'],
 ]);
 
+cases('an HTTP server for Prometheus in a JVM', [
+  ['Kamon', { env: ['JAVA_OPTS=-Xmx1g -Dkamon.prometheus.embedded-server.port=9095'], ports: [HTTP] }, ':9095/metrics'],
+  ['Lightbend Telemetry', { args: ['-Dcinnamon.prometheus.http-server.port=9001'], ports: [HTTP] }, ':9001/metrics'],
+  ["another server's port", { args: ['-Dkamon.status-page.listen.port=5266'], ports: [HTTP] }, 'no_candidate'],
+]);
+
+cases('the words of an address', [
+  ['export-port', { args: ['--metrics-export-port=8080'], ports: [HTTP] }, ':8080/metrics'],
+  ['an exporter elsewhere', { args: ['--metrics-exporter-address=otel:4317'], ports: [HTTP] }, 'no_candidate'],
+  ['listener', { args: ['--prometheus-listener-addr=0.0.0.0:1222'], ports: [HTTP] }, ':1222/metrics'],
+  ['a listener on loopback', { args: ['--prometheus-listener-addr=127.0.0.1:1222'], ports: [HTTP] }, 'unreachable'],
+  ['a listener on TLS', { args: ['--metrics-listener-port=8443'], ports: [HTTP] }, 'https_endpoint'],
+]);
+
+cases("Ruby's exporters", [
+  ['a port and a path', { env: ['PROMETHEUS_EXPORTER_PORT=9394', 'PROMETHEUS_EXPORTER_PATH=/m'] }, ':9394/m'],
+  ['loopback', { env: ['PROMETHEUS_EXPORTER_PORT=9394', 'PROMETHEUS_EXPORTER_BIND=127.0.0.1'] }, 'unreachable'],
+  ['every interface', { env: ['PROMETHEUS_EXPORTER_PORT=9394', 'PROMETHEUS_EXPORTER_BIND=0.0.0.0'] }, ':9394/metrics'],
+]);
+
+cases('dotnet-monitor', [
+  ['as the image starts it', { image: 'mcr.microsoft.com/dotnet/monitor:8' }, ':52325/metrics'],
+  [
+    'at another address',
+    { image: 'mcr.microsoft.com/dotnet/monitor:8', env: ['DotnetMonitor_Metrics__Endpoints=http://*:9100'] },
+    ':9100/metrics',
+  ],
+  [
+    'switched off',
+    { image: 'mcr.microsoft.com/dotnet/monitor:8', env: ['DotnetMonitor_Metrics__Enabled=false'] },
+    'switched_off',
+  ],
+]);
+
 cases('the JMX agent', [
   [
     'a variable of any name',
