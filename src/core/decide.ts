@@ -5,7 +5,9 @@ import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision, Skip } from './decision.ts';
+import { furtherEndpoints, leftOutWarnings } from './further-endpoints.ts';
 import type { Endpoint } from './rules/endpoint.ts';
+import type { Precedence } from './rules/precedence.ts';
 import { endpointsAt, renderPath, probedScheme, configuredPath } from './rules/evaluate-rule.ts';
 import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/marker.ts';
 import { isOtherProtocol, readPod } from './pod/pod.ts';
@@ -63,7 +65,7 @@ export interface Surroundings {
  * | 12 | label autoscrape.io/rule or autoscrape.io/port | skip bad_rule_label or bad_port_label;  |
  * |    | names no usable rule or port                   | warn                                    |
  * | 13 | label autoscrape.io/rule or autoscrape.io/port | annotate: use that rule and that port   |
- * | 14 | a rule finds an endpoint                       | annotate; confirm: see below            |
+ * | 14 | rules find endpoints                           | annotate the first; confirm: see below  |
  * | 14a| as 14 with confirm, and asking is on           | skip to_be_asked                        |
  * | 15 | as 14, but it is https that is not switched on | skip https_endpoint or mesh_https       |
  * |    | or in a mesh                                   |                                         |
@@ -71,6 +73,9 @@ export interface Surroundings {
  * |    | switched off, on loopback only, protected by   | or served_elsewhere                     |
  * |    | credentials, or served by something else       |                                         |
  * | 17 | no rule finds an endpoint                      | skip no_candidate                       |
+ *
+ * Which of several endpoints is the first is decided by the containers (rules/precedence.ts), except that those which row
+ * 15 would skip come last. A warning names the others.
  *
  * In row 14, `confirm` is true where the rule says `confirm: true` and asking is of use: not in an
  * Istio mesh, where the injector writes its own port before anybody could ask; not at an https
@@ -103,13 +108,12 @@ export function decideByAnswer(
   object: unknown,
   rules: Rules,
   { mesh = false, namespace }: Surroundings,
-  rule: string,
   endpoint: Endpoint,
 ): Decision {
   const pod = readPod(object, startWork(), namespace);
   if (pod === undefined) return skip('unreadable');
   const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
-  return annotate({ pod, rules, mesh: isMeshed(pod, mesh), stated }, rule, [endpoint]);
+  return annotate({ pod, rules, mesh: isMeshed(pod, mesh), stated }, [endpoint]);
 }
 
 /** Row 14a. */
@@ -189,12 +193,12 @@ function byAnnotation(subject: Subject): Decision | undefined {
     const numbers = new Set(podCandidates(pod, rules).map(({ number }) => number));
     const [only] = numbers;
     if (only === undefined || numbers.size > 1) return alreadyAnnotated(subject);
-    return annotateAt(subject, only, 'annotation');
+    return annotate(subject, [endpointAt(subject, only, 'annotation')]);
   }
   if (stated.port === undefined) return undefined;
   return usable === undefined
     ? skip('bad_port_annotation', warning.unusablePort(keys.port))
-    : annotateAt(subject, usable, 'annotation');
+    : annotateStated(subject, endpointAt(subject, usable, 'annotation'));
 }
 
 /** Rows 7b and 9. */
@@ -221,7 +225,8 @@ function byLabel(subject: Subject): Decision | undefined {
   const port = portLabel === undefined ? undefined : labelledPort(pod, rules, portLabel);
   if (portLabel !== undefined && port === undefined)
     return skip('bad_port_label', warning.unusablePort('autoscrape.io/port'));
-  if (rule === undefined) return port === undefined ? undefined : annotateAt(subject, port, 'label');
+  if (rule === undefined)
+    return port === undefined ? undefined : annotateStated(subject, endpointAt(subject, port, 'label'));
 
   const found = findPorts(rule, pod, rules);
   const candidates = podCandidates(pod, rules);
@@ -232,26 +237,40 @@ function byLabel(subject: Subject): Decision | undefined {
   const at = found.find((candidate) => candidate.port.port === chosen);
   const [known] = at === undefined ? [] : endpointsAt(at.found, [at.port], rules);
   const endpoint = known ?? {
-    ...unknownEndpoint(pod, rules, chosen),
+    ...unknownEndpoint(pod, rules, chosen, rule.name),
     ...(rule.path !== undefined && { path: renderPath(rule.path, undefined) ?? '/metrics' }),
     ...(rule.scheme !== undefined && { scheme: rule.scheme }),
   };
-  return annotate(subject, rule.name, [endpoint]);
+  return annotateStated(subject, endpoint);
 }
 
 /** Rows 14 to 17. */
 function byRule(subject: Subject): Decision {
   const result = evaluateRules(subject.pod, subject.rules);
   switch (result.kind) {
-    case 'found':
+    case 'found': {
+      const endpoints = scrapableFirst(subject, result.endpoints);
+      const because = endpoints === result.endpoints ? result.because : 'scrapable';
       return result.rule.confirm
-        ? withConfirm(subject, annotate(subject, result.rule.name, result.endpoints))
-        : annotate(subject, result.rule.name, result.endpoints);
+        ? withConfirm(subject, annotate(subject, endpoints, because, true))
+        : annotate(subject, endpoints, because);
+    }
     case 'off':
       return skipFound(result.reason, result.rule.name);
     case 'nothing':
       return skip('no_candidate', ...askWarnings(subject.pod));
   }
+}
+
+/** Returns the endpoints with the first that scrapers can be sent to at the front: perhaps not https ones. */
+function scrapableFirst(
+  { rules, mesh, stated }: Subject,
+  endpoints: readonly [Endpoint, ...Endpoint[]],
+): readonly [Endpoint, ...Endpoint[]] {
+  if (endpoints.length === 1 || stated.scheme !== undefined || (rules.https && !mesh)) return endpoints;
+  const http = endpoints.find(({ scheme }) => scheme === 'http');
+  if (http === undefined || http === endpoints[0]) return endpoints;
+  return [http, ...endpoints.filter((endpoint) => endpoint !== http)];
 }
 
 /** Returns the decision of a rule with `confirm: true`. */
@@ -270,28 +289,40 @@ function askWarnings(pod: Pod): string[] {
   return problem === undefined ? [] : [warning.unknownAsk(problem)];
 }
 
-/**
- * Annotates the port that the user names, with the path and scheme of the first rule that finds it.
- */
-function annotateAt(subject: Subject, port: number, namedBy: 'annotation' | 'label'): Decision {
-  const { pod, rules } = subject;
+/** Returns the endpoint at the port that the user names, with the path and scheme of the first rule that finds it. */
+function endpointAt({ pod, rules }: Subject, port: number, namedBy: 'annotation' | 'label'): Endpoint {
   const known = evaluateRules(pod, rules, port);
-  return known.kind === 'found'
-    ? annotate(subject, known.rule.name, [known.endpoints[0]])
-    : annotate(subject, namedBy, [unknownEndpoint(pod, rules, port)]);
+  return known.kind === 'found' ? known.endpoints[0] : unknownEndpoint(pod, rules, port, namedBy);
 }
 
 /** Returns the endpoint at a port that no rule finds. */
-function unknownEndpoint(pod: Pod, rules: Rules, port: number): Endpoint {
+function unknownEndpoint(pod: Pod, rules: Rules, port: number, rule: string): Endpoint {
   const declaring = podCandidates(pod, rules).find(({ number }) => number === port);
   const container = declaring?.container;
   return {
+    rule,
     container: container?.name ?? '',
     port,
     path: (container && configuredPath(container, rules)) ?? '/metrics',
     scheme: (container && probedScheme(container, port)) ?? 'http',
     declared: declaring !== undefined,
   };
+}
+
+/**
+ * Annotates the endpoint that the user names. It says where the metrics of its own container are; those of other
+ * containers come after it.
+ */
+function annotateStated(subject: Subject, endpoint: Endpoint): Decision {
+  return annotate(subject, [endpoint, ...endpointsBeside(endpoint, subject)], 'stated');
+}
+
+function endpointsBeside({ container: own, port: ownPort }: Endpoint, { pod, rules }: Subject): readonly Endpoint[] {
+  const isAlone = [...pod.containers, ...pod.sidecars].every(({ name }) => name === own);
+  if (own === '' || isAlone) return [];
+  const found = evaluateRules(pod, rules);
+  if (found.kind !== 'found' || found.rule.confirm) return [];
+  return found.endpoints.filter(({ container, port }) => container !== own && port !== ownPort);
 }
 
 function usablePort(pod: Pod, text: string): number | undefined {
@@ -312,10 +343,20 @@ const ANNOTATIONS_LIMIT = 256 * 1024;
  */
 const ANNOTATIONS_RESERVE = 4 * 1024;
 
-function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint, ...Endpoint[]]): Decision {
+/**
+ * Returns the decision to annotate the first endpoint, with what is known of the others; a skip where one of the
+ * guards forbids it. `because` says why the first comes before the others, and `isHint` that a rule only hints at all
+ * of them.
+ */
+function annotate(
+  subject: Subject,
+  [endpoint, ...others]: readonly [Endpoint, ...Endpoint[]],
+  because?: Precedence,
+  isHint = false,
+): Decision {
   const { pod, rules, mesh, stated } = subject;
   const keys = rules.annotationKeys;
-  const [endpoint, ...others] = endpoints;
+  const { rule } = endpoint;
   const scheme = stated.scheme ?? endpoint.scheme;
   // Istio's agent scrapes over http and leaves the scheme key as it is, which breaks the target for
   // good.
@@ -341,13 +382,15 @@ function annotate(subject: Subject, rule: string, endpoints: readonly [Endpoint,
     path: stated.path ?? endpoint.path,
     scheme: scheme === 'https' ? 'https' : 'http',
   };
+  const further = furtherEndpoints(others, isHint);
   return {
     outcome: 'annotate',
     rule,
-    endpoints: [written, ...others],
+    endpoints: [written, ...further],
+    ...(further.length > 0 && because !== undefined && { because }),
     annotations,
     confirm: false,
-    warnings: consumerWarnings(pod, written),
+    warnings: [...consumerWarnings(pod, written), ...leftOutWarnings(further)],
   };
 }
 

@@ -1,4 +1,5 @@
-import type { Endpoint } from './rules/endpoint.ts';
+import type { DecidedEndpoint } from './further-endpoints.ts';
+import type { Precedence } from './rules/precedence.ts';
 import type { SkipReason } from './skip-reason.ts';
 import type { SuspectKind } from './suspect-annotations.ts';
 
@@ -19,10 +20,12 @@ export interface Annotate extends Common {
    */
   readonly rule: string;
   /**
-   * What the rule found, in the order of the pod's containers and ports. `prometheus.io/*` can
-   * carry one: the first.
+   * Every endpoint of the pod, at most one for each port. The keys that all scrapers read carry the
+   * first.
    */
-  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+  readonly endpoints: readonly [DecidedEndpoint, ...DecidedEndpoint[]];
+  /** Why the first endpoint comes before the others; undefined where it is the only one. */
+  readonly because?: Precedence;
   /**
    * The annotations to add, none of which the pod has: scrape, port, path, perhaps scheme, and the
    * marker.

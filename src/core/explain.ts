@@ -53,24 +53,30 @@ export function explain(object: unknown, rules: Rules, surroundings: Surrounding
 }
 
 /**
- * Returns notes on the ports that rules find besides the one that is annotated, which a scraper does
- * not see. Rules that only hint are left out.
+ * Returns notes on the ports that rules find besides the endpoints of the decision, such as another rule's port in the
+ * same container. Rules that only hint are left out.
  */
 function otherEndpoints(decision: Decision, candidates: readonly Candidate[], rules: Rules): string[] {
   if (decision.outcome === 'skip') return [];
-  const [{ port: annotated }] = decision.endpoints;
+  const { endpoints } = decision;
+  const decided = new Set(endpoints.map(({ port }) => port));
   const firm = new Set(rules.rules.filter(({ confirm }) => !confirm).map(({ name }) => name));
   const others = candidates.flatMap(({ container, port, matched }) => {
     const found = matched.find(({ rule }) => firm.has(rule));
-    return found === undefined || port === annotated ? [] : [{ container, port, ...found }];
+    return found === undefined || decided.has(port) ? [] : [{ container, port, ...found }];
   });
-  return others
-    .slice(0, MAX_OTHERS)
-    .map(
-      ({ container, port, path, rule }) =>
-        `Port ${port} of container ${container} (${path}, rule ${rule}) is not scraped, because annotations carry one endpoint: ` +
-        'a PodMonitor, or a scrape configuration by port name, takes several.',
+  return others.slice(0, MAX_OTHERS).map(({ container, port, path, rule }) => {
+    const decider = endpoints.find((endpoint) => endpoint.container === container);
+    return (
+      `Port ${port} of container ${container} (${path}, rule ${rule}) is not scraped, because ` +
+      `${decidedBy(decider?.rule ?? decision.rule)} decides for ${decider === undefined ? 'the pod' : 'its container'}: ` +
+      'a PodMonitor, or a scrape configuration by port name, takes several.'
     );
+  });
+}
+
+function decidedBy(rule: string): string {
+  return rule === 'annotation' || rule === 'label' ? `the pod's own ${rule}` : `rule ${rule}`;
 }
 
 /** Notes on other endpoints of one pod: a decision may list 64 of them. */

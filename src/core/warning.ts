@@ -47,6 +47,21 @@ export function everyPort(key: string, candidates: number, rule?: string, found?
     : fit(`autoscrape: without ${key} Prometheus scrapes all ${candidates} declared ports: set it to ${which}`);
 }
 
+/** Returns the warning for endpoints that no annotation carries. */
+export function notScraped(endpoints: readonly { readonly port: number; readonly container: string }[]): string {
+  const named = endpoints.map(({ port, container }) => (isName(container) ? `${port} (${container})` : String(port)));
+  const which = named.length > 3 ? `${named.slice(0, 2).join(', ')} and ${named.length - 2} more` : named.join(', ');
+  const [verb, noun] = named.length === 1 ? ['is', 'port'] : ['are', 'ports'];
+  return fit(
+    `autoscrape: ${noun} ${which} ${verb} not scraped, because the annotations carry one endpoint: write a PodMonitor, or a scrape configuration by port name`,
+  );
+}
+
+/** Returns whether the API server will accept this as a container's name: before that it may be anything. */
+function isName(text: string): boolean {
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
+}
+
 /** Returns the warning for a label that names an unknown rule. */
 export function unknownRule(name: string, known: readonly string[]): string {
   return fit(`autoscrape: label autoscrape.io/rule names an unknown rule${didYouMean(name, known)}`);

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { WHY_LEFT } from '../core/further-endpoints.ts';
+import { PRECEDENCES } from '../core/rules/precedence.ts';
 import { REASONS } from '../core/skip-reason.ts';
 
 // What `explain -o json` writes, for those who read it. The tests hold it to the lines themselves.
@@ -26,8 +28,25 @@ const Workload = z.object({
   sentence: z.string().nullable().describe('the reason in a sentence'),
   confirm: z.boolean().describe('whether the rule only hints, so that the endpoint is asked first where asking is on'),
   endpoints: z
-    .array(z.object({ container: z.string(), port: z.int(), path: z.string(), scheme: Scheme, declared: z.boolean() }))
-    .describe('what the rule found; the annotations carry the first'),
+    .array(
+      z.object({
+        rule: z.string(),
+        container: z.string(),
+        port: z.int(),
+        path: z.string(),
+        scheme: Scheme,
+        declared: z.boolean(),
+        left: z
+          .enum(Object.keys(WHY_LEFT))
+          .nullable()
+          .describe('why no annotation carries it; null for one that scrapers find'),
+      }),
+    )
+    .describe('every endpoint of the pod; the keys that all scrapers read carry the first'),
+  because: z
+    .enum(Object.keys(PRECEDENCES))
+    .nullable()
+    .describe('why the first endpoint comes before the others; null where there are none'),
   annotations: z.record(z.string(), z.string()).describe('those that would be added'),
   warnings: Texts,
   notes: Texts.describe('how scrapers read the annotations'),
@@ -66,6 +85,9 @@ const Summary = z.object({
     never: Count.describe('those of them in namespaces where no pod is ever annotated, such as kube-system'),
   }),
   skip: Count.extend({ byReason: z.record(z.string(), Count) }),
+  notScraped: z
+    .object({ endpoints: z.int(), workloads: z.int() })
+    .describe('endpoints that rules find, and which no annotation carries'),
   withWarnings: z.int(),
   passedOver: z.int(),
 });

@@ -1,5 +1,7 @@
 import type { Candidate } from '../core/explain.ts';
+import type { WhyLeft } from '../core/further-endpoints.ts';
 import type { Endpoint } from '../core/rules/endpoint.ts';
+import type { Precedence } from '../core/rules/precedence.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { ExaminedInFull } from './examine.ts';
 import type { NamespaceOptIn } from './related.ts';
@@ -27,8 +29,10 @@ export interface ExplainRecord {
   readonly sentence: string | null;
   /** Whether the rule only hints, so that the endpoint is asked first where asking is on. */
   readonly confirm: boolean;
-  /** What the rule found; the annotations carry the first. */
-  readonly endpoints: readonly Endpoint[];
+  /** Every endpoint of the pod, the first of which the keys carry that all scrapers read. */
+  readonly endpoints: readonly EndpointRecord[];
+  /** Why the first endpoint comes before the others; null where there are none. */
+  readonly because: Precedence | null;
   /** The annotations that would be added. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
@@ -38,6 +42,9 @@ export interface ExplainRecord {
   readonly advice: readonly string[];
   readonly candidates: readonly CandidateRecord[];
 }
+
+/** An endpoint, with why no annotation carries it; null for one that scrapers find. */
+type EndpointRecord = Endpoint & { readonly left: WhyLeft | null };
 
 /** One port; with `--details` also the rules that do not match it. */
 type CandidateRecord = Omit<Candidate, 'excluded' | 'notMatched'> & {
@@ -65,7 +72,8 @@ export function explainRecord(examined: ExaminedInFull, withDetails: boolean): E
     reason: isAnnotated ? null : decision.reason,
     sentence: isAnnotated ? null : REASONS[decision.reason],
     confirm: isAnnotated && decision.confirm,
-    endpoints: isAnnotated ? decision.endpoints : [],
+    endpoints: isAnnotated ? decision.endpoints.map((endpoint) => ({ ...endpoint, left: endpoint.left ?? null })) : [],
+    because: (isAnnotated ? decision.because : undefined) ?? null,
     annotations: isAnnotated ? decision.annotations : {},
     warnings,
     notes,

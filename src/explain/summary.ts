@@ -15,6 +15,8 @@ export interface SummaryRecord extends Count {
   /** `never` are those of them in namespaces where no pod is ever annotated, such as kube-system. */
   readonly annotate: Count & { readonly byRule: Readonly<Record<string, Count>>; readonly never: Count };
   readonly skip: Count & { readonly byReason: Readonly<Record<string, Count>> };
+  /** Endpoints that rules find beside those that are annotated, and which no annotation carries. */
+  readonly notScraped: { readonly endpoints: number; readonly workloads: number };
   /** Workloads with a warning. */
   readonly withWarnings: number;
   readonly passedOver: number;
@@ -36,8 +38,21 @@ export function summarise(all: readonly Examined[], passedOver: readonly PassedO
       ...countOf(skipped),
       byReason: countBy(skipped, ({ decision }) => (decision.outcome === 'skip' ? decision.reason : '')),
     },
+    notScraped: notScraped(annotated),
     withWarnings: all.filter(({ warnings }) => warnings.length > 0).length,
     passedOver: passedOver.length,
+  };
+}
+
+function notScraped(annotated: readonly Examined[]): SummaryRecord['notScraped'] {
+  const numbers = annotated.map(({ decision }) =>
+    decision.outcome === 'skip'
+      ? 0
+      : decision.endpoints.filter(({ left }) => left !== undefined && left !== 'hint').length,
+  );
+  return {
+    endpoints: numbers.reduce((sum, each) => sum + each, 0),
+    workloads: numbers.filter((each) => each > 0).length,
   };
 }
 
@@ -53,7 +68,7 @@ function countBy(all: readonly Examined[], by: (examined: Examined) => string): 
 
 /** Returns the last lines of `explain`: the totals, where there are several workloads by rule and reason, and what was passed over. */
 export function renderSummary(summary: SummaryRecord, passedOver: readonly PassedOver[], columns: number): string {
-  const { workloads, annotate, skip } = summary;
+  const { workloads, annotate, skip, notScraped: lost } = summary;
   const left = renderPassedOver(passedOver).flatMap((line) => wrap(line, columns, '', '  '));
   if (workloads === 0)
     return [left.length === 0 ? 'Nothing here creates pods.' : 'No workload here.', ...left].join('\n');
@@ -80,6 +95,15 @@ export function renderSummary(summary: SummaryRecord, passedOver: readonly Passe
     ...(workloads === 1
       ? []
       : [...groups('annotated by  ', annotate.byRule), ...groups('skipped       ', skip.byReason)]),
+    ...(lost.endpoints === 0
+      ? []
+      : wrap(
+          `not scraped   ${number(lost.endpoints)} further endpoint${lost.endpoints === 1 ? '' : 's'} of ` +
+            `${number(lost.workloads)} workload${lost.workloads === 1 ? '' : 's'}, which no annotation carries: a PodMonitor takes several`,
+          columns,
+          '  ',
+          ' '.repeat(16),
+        )),
     ...left,
   ].join('\n');
 }

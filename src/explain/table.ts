@@ -26,8 +26,10 @@ const TARGET: Column = {
   of({ decision, optIn }) {
     if (decision.outcome === 'skip') return 'none: skipped';
     if (optIn === 'never') return 'none: never here';
-    const [{ port, path, scheme }] = decision.endpoints;
-    return `${scheme === 'https' ? 'https ' : ''}:${port}${path}`;
+    const targets = decision.endpoints.filter(({ left }) => left === undefined);
+    const others = decision.endpoints.length - targets.length;
+    const lost = others === 0 ? '' : ` (${others} more not scraped)`;
+    return `${targets.map(({ port, path, scheme }) => `${scheme === 'https' ? 'https ' : ''}:${port}${path}`).join(', ')}${lost}`;
   },
 };
 

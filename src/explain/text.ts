@@ -2,6 +2,9 @@ import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Candidate } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
+import { WHY_LEFT } from '../core/further-endpoints.ts';
+import type { Endpoint } from '../core/rules/endpoint.ts';
+import { PRECEDENCES } from '../core/rules/precedence.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { qualifiedKind } from '../manifest/kinds.ts';
@@ -94,15 +97,21 @@ function headline({ workload, decision, optIn }: Examined): string {
 /** Returns the target that the pod becomes, or why it becomes none. */
 function reason({ decision, candidates }: ExaminedInFull): string {
   if (decision.outcome === 'annotate') {
-    const [{ container, port, path, scheme }] = decision.endpoints;
-    const of = container === '' ? '' : `, of container ${container}`;
-    return `Its target: :${port}${path}${scheme === 'https' ? ' (https)' : ''}${of}.`;
+    const [first, ...others] = decision.endpoints;
+    const because = decision.because === undefined ? '' : `, because ${PRECEDENCES[decision.because]}`;
+    const further = others.filter(({ left }) => left === undefined);
+    const also = further.length === 0 ? '' : ` Also targets: ${further.map(target).join('; ')}.`;
+    return `Its ${further.length === 0 ? '' : 'first '}target: ${target(first)}${because}.${also}`;
   }
   const none =
     decision.reason === 'no_candidate' && candidates.length === 0
       ? ' No container declares a port, and no rule finds one in arguments or variables.'
       : '';
   return REASONS[decision.reason] + none;
+}
+
+function target({ container, port, path, scheme }: Endpoint): string {
+  return `:${port}${path}${scheme === 'https' ? ' (https)' : ''}${container === '' ? '' : `, of container ${container}`}`;
 }
 
 function renderPorts(candidates: readonly Candidate[], decision: Decision, rules: Rules, columns: number): string[] {
@@ -133,13 +142,16 @@ function verdict({ container, port, excluded, matched }: Candidate, decision: De
     const path = decision.annotations[keys.path] ?? 'the path as annotated';
     return paint('green', `matched by ${naming(decision.rule)}: ${endpoint.scheme}, ${path}`);
   }
+  const decided = decision.outcome === 'annotate' ? decision.endpoints.find((each) => each.port === port) : undefined;
+  if (decided !== undefined) {
+    const found = visible(`matched by ${naming(decided.rule)}: ${decided.scheme}, ${decided.path}`);
+    return decided.left === undefined ? paint('green', found) : `${found}, but ${WHY_LEFT[decided.left]}`;
+  }
   const [first] = matched;
   if (first === undefined) return 'no rule matches';
   const found = visible(`${first.rule} matches (${first.scheme}, ${first.path})`);
   if (endpoint === undefined) return found;
-  const because =
-    first.rule === decision.rule ? 'but only one port can be annotated' : `but ${decision.rule ?? ''} comes first`;
-  return `${found}, ${because}`;
+  return `${found}, but ${decision.rule ?? ''} comes first`;
 }
 
 /**

@@ -76,8 +76,9 @@ export function decideAsked(
     const { confirms, ports } = plan;
     const port = ports.find((each) => each.port === endpoint.port);
     const isRules = confirms?.port === endpoint.port && confirms.path === endpoint.path;
-    const made = decideByAnswer(object, surroundings.rules, surroundings, isRules ? confirms.rule : ASKED_RULE, {
+    const made = decideByAnswer(object, surroundings.rules, surroundings, {
       ...endpoint,
+      rule: isRules ? confirms.rule : ASKED_RULE,
       container: port?.container ?? '',
       scheme: 'http',
       declared: port?.declared ?? false,

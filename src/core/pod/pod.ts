@@ -47,6 +47,8 @@ export interface Container {
   /** The ports that can be scraped, in declared order; UDP and SCTP carry no metrics. */
   readonly candidates: readonly Port[];
   readonly probes: readonly Probe[];
+  /** Returns whether the kubelet probes the container in any way. */
+  readonly isProbed: () => boolean;
   /**
    * Command and arguments, and the options of a JVM in the environment, in every form that rules
    * match: see {@link readCommandLine}.
@@ -186,6 +188,7 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     ports,
     candidates: ports.filter((port) => port.protocol === 'TCP' && isScrapable(port.number)),
     probes: PROBES.flatMap((key) => readProbe(container[key])),
+    isProbed: () => PROBES.some((key) => isObject(container[key])),
     commandLine: readArguments,
     environment: readEnvironment,
     env: container.env,

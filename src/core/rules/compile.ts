@@ -12,7 +12,7 @@ import type { VersionRange } from './version-range.ts';
 
 /** Returns the compiled rules of a valid file. */
 export function compile(effective: RulesFile): Rules {
-  const rules = effective.rules.map(({ name, when, unless, scrape, exclude, confirm }): Rule => ({
+  const rules = effective.rules.map(({ name, when, unless, scrape, exclude, proxy, confirm }): Rule => ({
     name,
     when: compileConditions(when),
     unless: unless && compileConditions(unless),
@@ -20,6 +20,7 @@ export function compile(effective: RulesFile): Rules {
     path: scrape?.path,
     scheme: scrape?.scheme,
     exclude: exclude === true ? 'switched_off' : exclude,
+    proxy: proxy ?? false,
     confirm: confirm ?? false,
   }));
   return {

@@ -127,6 +127,7 @@ export function endpointsAt(
     const path =
       rule.path === undefined ? configured : renderPath(rule.path, new Map([...groups, ...(found.groups ?? [])]));
     return {
+      rule: rule.name,
       container: container.name,
       port: found.port,
       path: path ?? known?.path ?? '/metrics',

@@ -7,10 +7,20 @@ import type { Container, Pod, Port } from '../pod/pod.ts';
 import type { Rule, Rules } from './rule.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { isExhausted } from '../step-budget.ts';
+import { mainContainer } from './precedence.ts';
+import type { Precedence } from './precedence.ts';
 
 /** The result of all rules in one pod. */
 export type RulesResult =
-  | { readonly kind: 'found'; readonly rule: Rule; readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
+  | {
+      readonly kind: 'found';
+      /** The rule of the first endpoint. */
+      readonly rule: Rule;
+      /** At most one for each port: first the one that comes before the others, and then the others in the pod's order. */
+      readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+      /** Why the first one comes before the others; undefined where it is the only one. */
+      readonly because: Precedence | undefined;
+    }
   | { readonly kind: 'off'; readonly rule: Rule; readonly reason: NoEndpoint }
   | { readonly kind: 'nothing' };
 
@@ -35,42 +45,92 @@ export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
 }
 
 /**
- * Returns the result of the first rule that finds an endpoint, at any port or only at the given
- * one. All rules are evaluated in the regular containers before the native sidecars, because the
- * application comes before its sidecar, and VictoriaMetrics does not see init containers' ports.
+ * Returns the pod's endpoints: for each of its containers, all ports of the first rule that finds one
+ * there. The containers decide which endpoint comes first (precedence.ts), not the order of the rules,
+ * with these exceptions:
+ *
+ * - A rule with `confirm` only hints. What it finds counts where no other rule finds anything.
+ * - Native sidecars come after the regular containers: the application comes before its sidecar, and
+ *   VictoriaMetrics does not see init containers' ports.
+ * - Where a rule finds a proxy in front of the metrics (`proxy`), the other containers are behind it.
+ *
+ * With `at`, only that port counts, and the first rule that finds it decides.
  */
 export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult {
   let off: { readonly rule: Rule; readonly reason: NoEndpoint } | undefined;
+  const certain: ContainerEndpoints[] = [];
+  let proxied = false;
   for (const group of [pod.containers, pod.sidecars]) {
+    const hints: ContainerEndpoints[] = [];
     let searched = ownContainers(group, rules);
     for (const rule of rules.rules) {
       if (searched.length === 0 || isExhausted(pod.work)) break;
-      const endpoints: Endpoint[] = [];
-      let excluded: Set<Container> | undefined; // allocated on first use: most rules find nothing
+      const isUseless = rule.confirm ? certain.length > 0 || hints.length > 0 : proxied && !rule.proxy;
+      if (isUseless) continue;
+      let settled: Container[] | undefined; // allocated on first use: most rules find nothing
       for (const container of searched) {
         const result = evaluateRule(rule, container, pod, rules);
         if (typeof result === 'string') continue;
-        if (result.kind === 'off') {
-          excluded = (excluded ?? new Set()).add(container);
-          off ??= { rule, reason: result.reason };
+        if (result.kind === 'off') off ??= { rule, reason: result.reason };
+        else {
+          const endpoints = endpointsOf(result, rules, at);
+          if (endpoints.length === 0) continue;
+          (rule.confirm ? hints : certain).push({ rule, container, endpoints });
+          proxied ||= rule.proxy;
         }
-        if (result.kind === 'found') addEndpoints(endpoints, result, rules, at);
+        (settled ??= []).push(container);
       }
-      const [first, ...others] = endpoints;
-      if (first !== undefined) return { kind: 'found', rule, endpoints: [first, ...others] };
-      if (excluded !== undefined) searched = without(searched, excluded);
+      if (settled !== undefined) searched = without(searched, settled);
+      if (at !== undefined && certain.length + hints.length > 0) break;
     }
+    if (certain.length === 0 && hints.length > 0) return inOrder(hints, pod, off);
+    if (at !== undefined && certain.length > 0) break;
   }
-  return off === undefined ? { kind: 'nothing' } : { kind: 'off', ...off };
+  return inOrder(certain, pod, off);
 }
 
-function addEndpoints(endpoints: Endpoint[], result: RuleMatch, rules: Rules, at: number | undefined): void {
+function without(containers: readonly Container[], some: readonly Container[]): Container[] {
+  return containers.length === some.length ? [] : containers.filter((container) => !some.includes(container));
+}
+
+/** The endpoints of one container. */
+interface ContainerEndpoints {
+  readonly rule: Rule;
+  readonly container: Container;
+  readonly endpoints: readonly Endpoint[];
+}
+
+function endpointsOf(result: RuleMatch, rules: Rules, at: number | undefined): readonly Endpoint[] {
   const ports = at === undefined ? result.ports : result.ports.filter(({ port }) => port === at);
-  endpoints.push(...endpointsAt(result, ports.slice(0, MAX_ENDPOINTS - endpoints.length), rules));
+  return endpointsAt(result, ports.slice(0, MAX_ENDPOINTS), rules);
 }
 
-function without(containers: readonly Container[], some: ReadonlySet<Container>): Container[] {
-  return containers.filter((container) => !some.has(container));
+/** Returns all that was found as one result: the main container's endpoints first, each port once. */
+function inOrder(
+  found: readonly ContainerEndpoints[],
+  pod: Pod,
+  off: { readonly rule: Rule; readonly reason: NoEndpoint } | undefined,
+): RulesResult {
+  const [only, another] = found;
+  if (only === undefined) return off === undefined ? { kind: 'nothing' } : { kind: 'off', ...off };
+  if (another === undefined) return combine(only.rule, only.endpoints, undefined);
+  const order = new Map([...pod.containers, ...pod.sidecars].map((container, i) => [container, i]));
+  const declared = found.toSorted((a, b) => (order.get(a.container) ?? 0) - (order.get(b.container) ?? 0));
+  const [first = only, ...others] = declared;
+  const { main, because } = mainContainer([first.container, ...others.map(({ container }) => container)], pod);
+  const chosen = found.find(({ container }) => container === main) ?? only;
+  const rest = declared.filter((each) => each !== chosen).flatMap(({ endpoints }) => endpoints);
+  return combine(chosen.rule, [...chosen.endpoints, ...rest], because);
+}
+
+function combine(rule: Rule, endpoints: readonly Endpoint[], because: Precedence | undefined): RulesResult {
+  const [only, another] = endpoints;
+  if (only !== undefined && another === undefined) return { kind: 'found', rule, endpoints: [only], because };
+  const ports = new Set<number>();
+  const [first, ...others] = endpoints.filter(({ port }) => ports.size < ports.add(port).size);
+  if (first === undefined) return { kind: 'nothing' };
+  const why = because ?? (others.length > 0 ? 'first_port' : undefined);
+  return { kind: 'found', rule, endpoints: [first, ...others.slice(0, MAX_ENDPOINTS - 1)], because: why };
 }
 
 /** A port that a rule finds, with the match that an endpoint is made from. */

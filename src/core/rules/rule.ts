@@ -47,6 +47,8 @@ export interface Rule {
    * The rule finds no endpoint: it says why the container has none, so that later rules skip it.
    */
   readonly exclude: NoEndpoint | undefined;
+  /** The rule finds a proxy that serves the metrics of other containers: these have no endpoints of their own. */
+  readonly proxy: boolean;
   /** The rule only hints at an endpoint: where asking is on, the pod is asked first. */
   readonly confirm: boolean;
 }

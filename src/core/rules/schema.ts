@@ -210,6 +210,12 @@ const Rule = strict({
     .literal([true, ...NO_ENDPOINT], { error: `must be true or one of ${NO_ENDPOINT.join(', ')}, or removed` })
     .optional()
     .describe('the container has no metrics to scrape, and why (true: switched_off): later rules skip it'),
+  proxy: z
+    .literal(true, { error: 'must be true, or removed' })
+    .optional()
+    .describe(
+      'the rule finds a proxy that serves the metrics of other containers: these have no endpoints of their own',
+    ),
   confirm: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()

@@ -443,6 +443,7 @@ const ROWS: readonly Row[] = [
     says: 'several ports that match one rule, of which the first declared is used',
     pod: pod({ ports: [{ name: 'prometheus', containerPort: 1234 }, METRICS] }),
     want: 'metrics-port 1234 /metrics',
+    warns: true,
   },
   {
     row: '14',

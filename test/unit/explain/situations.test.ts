@@ -170,7 +170,7 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
     }),
     [
       /annotated by rule metrics-port/,
-      /Port 9121 of container worker \(\/metrics, rule metrics-word-in-port\) is not scraped.*a PodMonitor/,
+      /of container till, because its container comes first\..*! port 9121 \(worker\) is not scraped.*a PodMonitor/,
     ],
   ],
   // Annotations written by hand: core/suspect-annotations.test.ts has all of them.

@@ -57,6 +57,7 @@ test('several workloads are counted by rule and reason, with the pods that they 
       never: { workloads: 0, pods: 0 },
     },
     skip: { workloads: 2, pods: 3, byReason: { no_candidate: { workloads: 2, pods: 3 } } },
+    notScraped: { endpoints: 0, workloads: 0 },
     withWarnings: 0,
     passedOver: 0,
   });
@@ -99,4 +100,16 @@ test('those in a namespace where no pod is ever annotated are counted apart, and
   ]);
   const table = renderTable(all, { columns: undefined, wide: false, withFile: false, withWarnings: false });
   assert.match(table, /Deployment kube-system\/dns +none: never here +rule metrics-port/);
+});
+
+test('endpoints that no annotation carries are counted, and named in the table', () => {
+  const containers = ['metrics', 'worker-metrics'].map((name, i) => ({
+    name,
+    ports: [{ name, containerPort: 9090 + i }],
+  }));
+  const all = examined({ kind: 'Pod', metadata: { name: 'two' }, spec: { containers } }, deployment(1, 'metrics'));
+  assert.deepEqual(summarise(all, []).notScraped, { endpoints: 1, workloads: 1 });
+  assert.match(render(all), /^ {2}not scraped {3}1 further endpoint of 1 workload, .*: a PodMonitor takes several$/m);
+  const style = { columns: undefined, wide: false, withFile: false, withWarnings: false };
+  assert.match(renderTable(all, style), /:9090\/metrics \(1 more not scraped\)/);
 });

@@ -68,8 +68,8 @@ test('an annotated workload shows what is added, which rule took which port, and
     '  + prometheus.io/port: "9464"',
     '  + prometheus.io/path: "/metrics"',
     '  + autoscrape.io/injected, which records these',
-    '  Port 8080 of container app (/probed, rule probed) is not scraped, because annotations carry one',
-    '  endpoint: a PodMonitor, or a scrape configuration by port name, takes several.',
+    '  Port 8080 of container app (/probed, rule probed) is not scraped, because rule named decides for',
+    '  its container: a PodMonitor, or a scrape configuration by port name, takes several.',
     '  port 8080 http, container app     probed matches (http, /probed), but named comes first',
     '  port 9464 metrics, container app  matched by rule named: http, /metrics',
     '      earlier rules, not matched: sidecar',
@@ -141,7 +141,7 @@ test('warnings stand below what they are about', () => {
 test('of two ports that one rule finds, the second says why it is not annotated', () => {
   const telemetry = { containerPort: 9465, name: 'telemetry' };
   const all = lines({ containers: [{ name: 'app', ports: [metrics, telemetry] }] });
-  assert.match(all.at(-2) ?? '', /named matches .*, but only one port can be annotated$/);
+  assert.match(all.at(-2) ?? '', /matched by rule named: .*, but the annotations carry one endpoint$/);
 });
 
 test('a manifest cannot write escape sequences to the terminal', () => {
