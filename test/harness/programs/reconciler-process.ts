@@ -5,6 +5,7 @@ import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { startDaemon } from '../process/daemon.ts';
 import type { Daemon } from '../process/daemon.ts';
 import { freePort } from '../process/free-port.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../process/wait-for.ts';
 
 /** The user that the reconciler under test is: it has the rights that the chart gives, and no others. */
@@ -76,6 +77,7 @@ export async function startReconciler(
       return Number(line?.slice(name.length + 1) ?? 0);
     },
     async log() {
+      await sleep(150); // lines are written up to 100 ms late
       const lines = (await readFile(daemon.logFile, 'utf8')).split('\n');
       return lines.filter((line) => line.startsWith('{')).map((line): LogLine => JSON.parse(line));
     },
