@@ -14,10 +14,28 @@ export function createLog(level: LogLevel, destination: DestinationStream = stan
   const options = {
     level,
     base: null, // the container runtime knows the process id and the host name
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: isoTime(),
     formatters: { level: (label: string) => ({ level: label }) },
   };
   return pino(options, destination);
+}
+
+/**
+ * Returns a function that returns the time as pino wants it: `,"time":"2026-01-31T12:00:00.000Z"`. It formats each second once:
+ * Date's own formatting takes half of a line's time.
+ */
+function isoTime(): () => string {
+  let second = Number.NaN;
+  let formatted = '';
+  return () => {
+    const now = Date.now();
+    const milliseconds = now % 1000;
+    if (now - milliseconds !== second) {
+      second = now - milliseconds;
+      formatted = new Date(second).toISOString().slice(0, -'000Z'.length);
+    }
+    return `,"time":"${formatted}${String(milliseconds).padStart(3, '0')}Z"`;
+  };
 }
 
 function standardOutput(): DestinationStream {
