@@ -1,9 +1,9 @@
-import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from '@prometheus-io/client';
 import { createDropCounter, limitConnections } from './connections.ts';
 import { listen } from './listen.ts';
+import { createServer } from './node-http.ts';
 
 /** What the health port reports. */
 export interface Health {

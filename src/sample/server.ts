@@ -1,10 +1,10 @@
-import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { listen } from '../process/listen.ts';
 import { createRegistry } from '../process/metrics.ts';
 import { startCount } from './count.ts';
 import { renderPage } from './page.ts';
+import { createServer } from '../process/node-http.ts';
 
 /** Milliseconds for a scrape in flight to finish when the app stops. Prometheus' own scrape_timeout is 10 s. */
 const STOP_LIMIT_MS = 5_000;

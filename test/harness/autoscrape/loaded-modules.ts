@@ -1,6 +1,6 @@
 import { registerHooks } from 'node:module';
 
-// For `node --import`: prints the packages that the process has loaded when it exits.
+// For `node --import`: prints the packages that the process has loaded when it exits, those within Node included.
 const loaded = new Set<string>();
 registerHooks({
   load(url, context, nextLoad) {
@@ -9,4 +9,10 @@ registerHooks({
     return nextLoad(url, context);
   },
 });
-process.on('exit', () => console.log(`loaded: ${[...loaded].join(' ')}`));
+process.on('exit', () => {
+  const builtIn: unknown = Reflect.get(process, 'moduleLoadList');
+  const within = Array.isArray(builtIn)
+    ? builtIn.filter((name) => /internal\/deps\/undici/.test(String(name)))
+    : ['unknown'];
+  console.log(`loaded: ${[...loaded, ...within].join(' ')}`);
+});
