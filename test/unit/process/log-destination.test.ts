@@ -96,8 +96,8 @@ suite('no line is lost when the process ends', { concurrency: true }, () => {
   }
 
   for (const [end, signals, code] of [
-    ['when serve is told to stop', 1, 0],
-    ['when serve is told a second time, while it drains', 2, 1],
+    ['when serve gets a signal', 1, 0],
+    ['when serve gets a second signal while it drains', 2, 1],
   ] as const) {
     test(end, async (t) => {
       const serving = await startServe(t, { args: ['--drain-seconds', signals === 1 ? '0' : '60'] });
