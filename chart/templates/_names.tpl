@@ -74,16 +74,6 @@ keys: {{ list $keys.scrape $keys.port $keys.path $keys.scheme (include "autoscra
 {{- if and (include "autoscrape.reconciles" .) .Values.reconciler.ask.enabled }}true{{ end -}}
 {{- end -}}
 
-{{/*
-"true" where the webhook leaves pods to the reconciler: what nobody asks, the rules decide. The reconciler works only in namespaces that
-have the label, and a selector of one's own may select others.
-*/}}
-{{- define "autoscrape.leavesToAsking" -}}
-{{- $selector := .Values.webhook.namespaceSelector -}}
-{{- $isLabelled := or (not $selector) (hasKey ($selector.matchLabels | default dict) "autoscrape.io/inject") -}}
-{{- if and (include "autoscrape.asks" .) $isLabelled }}true{{ end -}}
-{{- end -}}
-
 {{/* What to do with the pods of a Service that is annotated itself: "leave" or "ask". The bridge's Prometheus reads no annotated Services. */}}
 {{- define "autoscrape.askAnnotatedServices" -}}
 {{- .Values.reconciler.ask.annotatedServices | default (ternary "ask" "leave" .Values.bridge.enabled) -}}

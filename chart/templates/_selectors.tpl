@@ -81,3 +81,20 @@ strings and lists are CEL's too. */}}
 {{- end -}}
 {{- join "\n&& " $terms -}}
 {{- end -}}
+
+{{/* A LabelSelector as kubectl has it: `team=shop,env in (prod,test),!legacy`. Call with the selector. */}}
+{{- define "autoscrape.selectorAsText" -}}
+{{- $terms := list -}}
+{{- range $key, $value := .matchLabels -}}
+{{- $terms = append $terms (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- range .matchExpressions -}}
+{{- $values := join "," (.values | default list) -}}
+{{- if eq .operator "In" -}}{{- $terms = append $terms (printf "%s in (%s)" .key $values) -}}
+{{- else if eq .operator "NotIn" -}}{{- $terms = append $terms (printf "%s notin (%s)" .key $values) -}}
+{{- else if eq .operator "Exists" -}}{{- $terms = append $terms .key -}}
+{{- else -}}{{- $terms = append $terms (printf "!%s" .key) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $terms -}}
+{{- end -}}

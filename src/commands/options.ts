@@ -1,5 +1,7 @@
 import * as commander from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { parseSelector } from '../core/rules/selector-text.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import type * as typed from '@commander-js/extra-typings';
 
 // The parsers of flags, and the flags that several commands have.
@@ -111,6 +113,13 @@ export function labels(text: string): Readonly<Record<string, string>> {
       return [pair['key'], pair['value']];
     }),
   );
+}
+
+/** Parses a label selector as kubectl has it. */
+export function selector(text: string): SelectorText {
+  const parsed = parseSelector(text);
+  if (parsed.ok) return parsed.value;
+  throw new InvalidArgumentError(`${parsed.error}: give one such as team=shop,env in (prod,test),!legacy.`);
 }
 
 /** What setTimeout can wait for, in milliseconds: three weeks are no limit. */

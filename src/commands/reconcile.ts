@@ -20,8 +20,8 @@ import { createGuard } from '../reconcile/guard.ts';
 import type { Guard, GuardOptions } from '../reconcile/guard.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
-import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
-import type { Namespace } from '../reconcile/namespace.ts';
+import { BY_LABEL, bySelector, SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import type { Namespace, OptIn } from '../reconcile/namespace.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { annotatePlanner } from '../reconcile/plan-annotate.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
@@ -45,6 +45,7 @@ import {
   Option,
   option,
   patchesPerSecondOption,
+  selector,
   toggle,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
@@ -70,6 +71,15 @@ const flags = new Command('reconcile')
       '--exclude-namespaces <names>',
       'comma-separated namespaces to skip, in addition to kube-system, kube-public and kube-node-lease',
     ),
+  )
+  .addOption(
+    option(
+      '--namespace-selector <selector>',
+      'namespaces to work on, such as team=shop,env in (prod,test), in place of the label autoscrape.io/inject',
+    ).argParser(selector),
+  )
+  .addOption(
+    option('--object-selector <selector>', 'labels of the pods to annotate, such as tier!=canary').argParser(selector),
   )
   .addOption(patchesPerSecondOption)
   .addOption(toggle('--ask', 'ask ports of pods without a sure sign of metrics over HTTP, once for each workload'))
@@ -127,11 +137,12 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
   return runOnce(options, (kube) => {
     const excluded = excludedNamespaces(options, kube.inCluster ? kube.namespace : undefined);
     return {
-      selection: options.namespace === undefined ? 'labelled' : { name: options.namespace },
+      selection: options.namespace === undefined ? 'optIn' : { name: options.namespace },
+      optIn: optInOf(options),
       isWanted: ({ name, optedIn, terminating }) => optedIn && !terminating && !excluded.has(name),
       finishesPatch: true,
-      plannerFor: ({ mesh }, asking) => annotatePlanner(rules, mesh, asking),
-      ask: options.ask ? { rules, settings: askSettings(options) } : undefined,
+      plannerFor: ({ mesh }, asking) => annotatePlanner(rules, mesh, asking, options.objectSelector),
+      ask: options.ask ? { rules, settings: askSettings(options), podSelector: options.objectSelector } : undefined,
       onNamespaces(namespaces, found) {
         let isExplained = false;
         for (const { name, unknownOptIn: value } of found) {
@@ -139,8 +150,7 @@ async function reconcileOnce(options: ReconcileOptions): Promise<number> {
           process.stderr.write(`The namespace ${name} is not opted in: ${unknownOptIn(value)}\n`);
           isExplained = true;
         }
-        if (namespaces.length === 0 && !isExplained)
-          process.stderr.write(`${whyNone(found, options.namespace, excluded)}\n`);
+        if (namespaces.length === 0 && !isExplained) process.stderr.write(`${whyNone(found, options, excluded)}\n`);
       },
     };
   });
@@ -218,6 +228,8 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
         failureLog: createFailureLog(log), // each term logs its own failures
         log,
         rateLimiter,
+        optIn: optInOf(options),
+        podSelector: options.objectSelector,
         excluded,
         only: options.namespace,
         relistMs: RELIST_MS,
@@ -242,6 +254,10 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
   }
 }
 
+function optInOf({ namespaceSelector }: ReconcileOptions): OptIn {
+  return namespaceSelector === undefined ? BY_LABEL : bySelector(namespaceSelector);
+}
+
 /** In a pod the host's name is the pod's. */
 function guardOf(policy: string | undefined, options: Omit<GuardOptions, 'policy' | 'pod'>): Guard | undefined {
   if (policy === undefined) return undefined;
@@ -257,12 +273,18 @@ function excludedNamespaces(options: ReconcileOptions, own: string | undefined):
   return new Set([...SYSTEM_NAMESPACES, ...(own === undefined ? [] : [own]), ...named].filter((name) => name !== ''));
 }
 
-function whyNone(found: readonly Namespace[], namespace: string | undefined, excluded: ReadonlySet<string>): string {
+function whyNone(
+  found: readonly Namespace[],
+  { namespace, namespaceSelector }: ReconcileOptions,
+  excluded: ReadonlySet<string>,
+): string {
+  if (namespace === undefined && namespaceSelector !== undefined) return '--namespace-selector selects no namespace.';
   if (namespace === undefined) {
     return 'No namespace is opted in. Opt one in with: kubectl label namespace NAME autoscrape.io/inject=enabled';
   }
   if (excluded.has(namespace)) return `The namespace ${namespace} is always skipped.`;
-  return found.some(({ terminating }) => terminating)
-    ? `The namespace ${namespace} is being deleted.`
-    : `The namespace ${namespace} is not opted in. Opt it in with: kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;
+  if (found.some(({ terminating }) => terminating)) return `The namespace ${namespace} is being deleted.`;
+  return namespaceSelector === undefined
+    ? `The namespace ${namespace} is not opted in. Opt it in with: kubectl label namespace ${namespace} autoscrape.io/inject=enabled`
+    : `The namespace ${namespace} is not selected by --namespace-selector.`;
 }

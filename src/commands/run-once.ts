@@ -26,12 +26,12 @@ export interface RunOnceOptions {
 }
 
 /** What to do with the pods of which namespaces. */
-export interface Task extends Pick<BulkOptions, 'isWanted' | 'finishesPatch'> {
+export interface Task extends Pick<BulkOptions, 'optIn' | 'isWanted' | 'finishesPatch'> {
   readonly selection: NamespaceSelection;
   /** Returns the planner of a namespace, with what asks its pods where `ask` is given. */
   plannerFor(namespace: Namespace, asking: NamespaceAsking | undefined): Planner;
   /** Asks pods before they are planned; undefined where asking is off. */
-  readonly ask?: Pick<AskOnceOptions, 'rules' | 'settings'> | undefined;
+  readonly ask?: Pick<AskOnceOptions, 'rules' | 'settings' | 'podSelector'> | undefined;
   /**
    * Called before anything is changed, with the namespaces to work on and all that were found.
    * Writes to stderr what the user should know about them.
@@ -50,8 +50,8 @@ export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => 
   const kube = connection.value;
   try {
     const task = taskFor(kube);
-    const { isWanted } = task;
-    const found = await findNamespaces(kube, task.selection, new AbortController().signal);
+    const { optIn, isWanted } = task;
+    const found = await findNamespaces(kube, task.selection, new AbortController().signal, optIn);
     if (!found.ok) throw new UserError(`the namespaces can't be read: ${found.error.message}`);
     const namespaces = found.value.filter(isWanted);
     task.onNamespaces(namespaces, found.value);
@@ -62,6 +62,7 @@ export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => 
     const planned = await runBulk({
       kube,
       namespaces,
+      optIn,
       plannerFor: (namespace) => task.plannerFor(namespace, asked?.once.inNamespace(namespace)),
       isWanted,
       rateLimiter: createRateLimiter(options.patchesPerSecond),
@@ -90,7 +91,7 @@ export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => 
 async function askAll(
   kube: Kube,
   namespaces: readonly Namespace[],
-  ask: Pick<AskOnceOptions, 'rules' | 'settings'>,
+  ask: Pick<AskOnceOptions, 'rules' | 'settings' | 'podSelector'>,
   dryRun: boolean,
   signal: AbortSignal,
 ): Promise<{ readonly once: AskOnce; readonly requests: readonly PodRequest[] }> {

@@ -5,6 +5,7 @@ import type { Place } from '../core/ask/place.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import type { Result } from '../core/result.ts';
 import type { Rules } from '../core/rules/rule.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import { childController } from '../kube/abort.ts';
 import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
@@ -53,6 +54,8 @@ export interface AskOnceOptions {
   readonly rules: Rules;
   readonly namespaces: readonly Namespace[];
   readonly settings: AskSettings;
+  /** Which pods are asked; all of them where it is undefined. */
+  readonly podSelector?: SelectorText | undefined;
   /** autoscrape's version, as the pods see it. */
   readonly version: string;
   /** Called after each workload that was asked. */
@@ -72,7 +75,7 @@ export interface AskOnceOptions {
  * Nothing is sent to a pod before `ask`.
  */
 export async function createAskOnce(options: AskOnceOptions): Promise<Result<AskOnce, Failure>> {
-  const { kube, rules, namespaces, settings, version, signal, onProgress } = options;
+  const { kube, rules, namespaces, settings, podSelector, version, signal, onProgress } = options;
   const { clock = SYSTEM_CLOCK, random = Math.random, refusing = refusedAddresses } = options;
   const listed = await retry(() => listServices(kube, signal), signal);
   if (!listed.ok) return listed;
@@ -106,7 +109,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
 
   /** Plans the pod, and lets it wait for its workload's answer where it is the first that is ready. */
   function prepareFor(pods: NamespaceAsking, mesh: boolean): (object: unknown) => void {
-    const planner = annotatePlanner(rules, mesh, pods);
+    const planner = annotatePlanner(rules, mesh, pods, podSelector);
     return (object) => {
       pods.seen(object);
       const plan = planner(object);

@@ -7,8 +7,8 @@ import { retry } from '../kube/retry.ts';
 import { apply } from './apply.ts';
 import type { Applied, ApplyOptions } from './apply.ts';
 import type { PodRequest } from './ask-once.ts';
-import { readNamespace } from './namespace.ts';
-import type { Namespace } from './namespace.ts';
+import { BY_LABEL } from './namespace.ts';
+import type { Namespace, OptIn } from './namespace.ts';
 import type { ChangePlan, Planner, PodPlan } from './plan.ts';
 
 /**
@@ -35,6 +35,8 @@ export interface BulkReport {
 export interface BulkOptions {
   readonly kube: Kube;
   readonly namespaces: readonly Namespace[];
+  /** Which namespaces are opted in; by default those with the label. */
+  readonly optIn?: OptIn | undefined;
   readonly plannerFor: (namespace: Namespace) => Planner;
   /** Returns whether the namespace, read again, may still be changed. */
   readonly isWanted: (namespace: Namespace) => boolean;
@@ -59,7 +61,18 @@ const NEVER = new AbortController().signal;
  * Returns the report.
  */
 export async function runBulk(options: BulkOptions): Promise<BulkReport> {
-  const { kube, namespaces, plannerFor, isWanted, rateLimiter, dryRun, onProgress, signal, finishesPatch } = options;
+  const {
+    kube,
+    namespaces,
+    optIn = BY_LABEL,
+    plannerFor,
+    isWanted,
+    rateLimiter,
+    dryRun,
+    onProgress,
+    signal,
+    finishesPatch,
+  } = options;
   const problems: string[] = [];
   const planned: { namespace: Namespace; plans: readonly PodPlan[] }[] = [];
   for (const namespace of namespaces) {
@@ -84,7 +97,7 @@ export async function runBulk(options: BulkOptions): Promise<BulkReport> {
       kube,
       planner: plannerFor(namespace),
       rateLimiter: { ...rateLimiter, wait: () => rateLimiter.wait(signal) },
-      isWanted: isStillWanted(kube, namespace, isWanted, signal),
+      isWanted: isStillWanted(kube, namespace, { optIn, isWanted }, signal),
       signal: finishesPatch ? NEVER : signal,
     });
     for await (const { change, applied } of applying) {
@@ -159,7 +172,7 @@ export async function* applyAll(
 function isStillWanted(
   kube: Kube,
   namespace: Namespace,
-  isWanted: BulkOptions['isWanted'],
+  { optIn, isWanted }: { readonly optIn: OptIn; readonly isWanted: BulkOptions['isWanted'] },
   signal: AbortSignal,
 ): () => Promise<boolean> {
   let readAt = -Infinity;
@@ -167,7 +180,7 @@ function isStillWanted(
   return async () => {
     if (wanted && !signal.aborted && performance.now() - readAt > NAMESPACE_AGE_MS) {
       const read = await kube.request({ method: 'GET', path: namespacePath(namespace.name), signal });
-      const fresh = read.ok ? readNamespace(read.value) : undefined;
+      const fresh = read.ok ? optIn.read(read.value) : undefined;
       // Without a response nothing is known, and the change itself will show the failure.
       if (fresh !== undefined) wanted = isWanted(fresh);
       else if (!read.ok && read.error.status === 404) wanted = false;

@@ -1,17 +1,13 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
-import { isObject, member, own } from '../core/json.ts';
+import { isObject, member, own, textEntries } from '../core/json.ts';
 import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
 import type { Result } from '../core/result.ts';
+import { satisfies } from '../core/rules/selector.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
 import { isRetryable, retry } from '../kube/retry.ts';
-
-/**
- * The selector of namespaces to read: all that have the label, so that a value which means neither
- * yes nor no can be logged.
- */
-export const HAS_OPT_IN_LABEL = OPT_IN_LABEL;
 
 /**
  * Namespaces of the cluster's own machinery, skipped whatever their labels, as in the webhook's
@@ -35,7 +31,35 @@ export interface Namespace {
   readonly terminating: boolean;
 }
 
-/** Returns what is read of the object, or undefined where it is not a namespace. */
+/** Which namespaces are opted in. */
+export interface OptIn {
+  /** The selector of namespaces to list and to watch. */
+  readonly query: string;
+  /** Returns what is read of the object, or undefined where it is not a namespace. */
+  readonly read: (object: unknown) => Namespace | undefined;
+}
+
+/**
+ * Namespaces whose label says so. All that have the label are read, so that a value which means
+ * neither yes nor no can be logged.
+ */
+export const BY_LABEL: OptIn = { query: OPT_IN_LABEL, read: readNamespace };
+
+/** Returns the namespaces that the selector selects, whatever the label says: as the webhook's selector does. */
+export function bySelector({ text, requirements }: SelectorText): OptIn {
+  return {
+    query: text,
+    read(object) {
+      const namespace = readNamespace(object);
+      if (namespace === undefined) return undefined;
+      const labels = member(member(object, 'metadata'), 'labels');
+      const { unknownOptIn: _, ...others } = namespace;
+      return { ...others, optedIn: satisfies(new Map(textEntries(labels)), requirements) && !isManaged(labels) };
+    },
+  };
+}
+
+/** Returns what is read of the object, opted in by its label; undefined where it is not a namespace. */
 export function readNamespace(object: unknown): Namespace | undefined {
   const metadata = member(object, 'metadata');
   if (!isObject(metadata)) return undefined;
@@ -55,8 +79,8 @@ export function readNamespace(object: unknown): Namespace | undefined {
   };
 }
 
-/** One namespace, all of them, or those that have the opt-in label with any value. */
-export type NamespaceSelection = { readonly name: string } | 'all' | 'labelled';
+/** One namespace, all of them, or those that may be opted in. */
+export type NamespaceSelection = { readonly name: string } | 'all' | 'optIn';
 
 /**
  * Returns the selected namespaces, or why they could not be read. It retries, but not when the API
@@ -66,9 +90,10 @@ export async function findNamespaces(
   kube: Kube,
   selection: NamespaceSelection,
   signal: AbortSignal,
+  optIn = BY_LABEL,
 ): Promise<Result<readonly Namespace[], Failure>> {
   return retry(
-    () => readNamespaces(kube, selection, signal),
+    () => readNamespaces(kube, selection, signal, optIn),
     signal,
     (failure) => failure.status !== 0 && isRetryable(failure),
   );
@@ -78,18 +103,19 @@ async function readNamespaces(
   kube: Kube,
   selection: NamespaceSelection,
   signal: AbortSignal,
+  optIn: OptIn,
 ): Promise<Result<readonly Namespace[], Failure>> {
   if (typeof selection === 'object') {
     const read = await kube.request({ method: 'GET', path: namespacePath(selection.name), signal });
     if (!read.ok) return read;
-    const namespace = readNamespace(read.value);
+    const namespace = optIn.read(read.value);
     if (namespace !== undefined) return { ok: true, value: [namespace] };
     return { ok: false, error: { status: 200, message: 'the answer is not a namespace' } };
   }
   const namespaces: Namespace[] = [];
-  const source = { path: NAMESPACES_PATH, query: selection === 'all' ? {} : { labelSelector: HAS_OPT_IN_LABEL } };
+  const source = { path: NAMESPACES_PATH, query: selection === 'all' ? {} : { labelSelector: optIn.query } };
   const onObject = (object: unknown) => {
-    const namespace = readNamespace(object);
+    const namespace = optIn.read(object);
     if (namespace !== undefined) namespaces.push(namespace);
   };
   const listed = await listAll(kube, source, onObject, signal);

@@ -20,6 +20,7 @@ export const LIVE_POD_SKIP_REASONS = {
     'The pod could not be asked or did not answer: it is on the host network, a policy keeps requests out, or nothing listens.',
   service_annotated:
     'A Service with the annotation prometheus.io/scrape: "true" selects the pod, so scrapers of Services scrape it already.',
+  not_selected: 'The selector for pods (--object-selector) does not select the pod.',
   terminating: 'The pod is being deleted.',
   finished: 'The pod has finished, so there is nothing to scrape in it.',
   not_injected: 'The pod has nothing that autoscrape added.',

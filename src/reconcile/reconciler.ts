@@ -1,6 +1,7 @@
 import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { Logger } from 'pino';
 import type { Rules } from '../core/rules/parse.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import type { Kube } from '../kube/client.ts';
 import type { RateLimiter } from '../kube/rate-limiter.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
@@ -12,6 +13,7 @@ import type { Guard } from './guard.ts';
 import { createLiveAsking } from './live-asking.ts';
 import type { AskOptions } from './live-asking.ts';
 import type { ReconcileMetrics } from './metrics.ts';
+import type { OptIn } from './namespace.ts';
 import { annotatePlanner } from './plan-annotate.ts';
 import type { PodStore } from './pod-store.ts';
 import { createRefusedPods } from './refused-pods.ts';
@@ -26,6 +28,10 @@ export interface ReconcilerOptions {
   readonly failureLog: FailureLog;
   readonly log: Logger;
   readonly rateLimiter: RateLimiter;
+  /** Which namespaces are opted in; by default those with the label. */
+  readonly optIn?: OptIn;
+  /** Which pods of them are annotated; all of them where it is undefined. */
+  readonly podSelector?: SelectorText | undefined;
   /** Namespaces that are skipped whatever their labels. */
   readonly excluded: ReadonlySet<string>;
   /** The only namespace to work on, instead of all. */
@@ -70,7 +76,7 @@ export interface Reconciler {
  * apply) → requeue (requeue, refused-pods).
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { kube, rules, metrics, failureLog, log, rateLimiter, guard, signal } = options;
+  const { kube, rules, metrics, failureLog, log, rateLimiter, podSelector, guard, signal } = options;
   const queue = createWorkQueue();
   const requeue = createRequeue({ queue, rateLimiter, metrics, failureLog });
   const refusedPods = createRefusedPods({ queue, metrics, log });
@@ -78,6 +84,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     options.ask === undefined ? undefined : createLiveAsking({ ...options, namespaces: () => namespaces }, options.ask);
   const namespaces: TrackedNamespaces = createTrackedNamespaces({
     ...options,
+    podSelector,
     asking: live?.asking,
     wasAsked: options.ask?.wasAsked ?? false,
     onPending: (namespace, pod) => requeue.pending(namespace, pod),
@@ -117,7 +124,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (namespace === undefined) return;
     const version = namespace.pods.version(item.name);
     const isWanted = () => namespaces.get(item.group) === namespace;
-    const planner = annotatePlanner(rules(), namespace.mesh, namespace.asking);
+    const planner = annotatePlanner(rules(), namespace.mesh, namespace.asking, podSelector);
     const pod = { namespace: item.group, name: item.name };
     const applied = await apply(pod, { kube, planner, rateLimiter, isWanted, signal });
     if (signal.aborted || applied.result === 'unwanted') return;

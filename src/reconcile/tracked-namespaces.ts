@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { askLabelProblem } from '../core/ask-label.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
 import type { Rules } from '../core/rules/parse.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import { NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listWatch } from '../kube/list-watch.ts';
@@ -10,8 +11,8 @@ import type { Asking } from './asking.ts';
 import { NAMESPACES_SUBJECTS, patchSubject, podSubjects } from './failure-log.ts';
 import type { FailureLog } from './failure-log.ts';
 import type { ReconcileMetrics } from './metrics.ts';
-import { HAS_OPT_IN_LABEL, readNamespace } from './namespace.ts';
-import type { Namespace } from './namespace.ts';
+import { BY_LABEL } from './namespace.ts';
+import type { Namespace, OptIn } from './namespace.ts';
 import type { PendingPod } from './pod-store.ts';
 import { watchPods } from './watch-pods.ts';
 import type { PodWatch } from './watch-pods.ts';
@@ -54,6 +55,10 @@ export interface TrackedNamespacesOptions {
   readonly metrics: ReconcileMetrics;
   readonly failureLog: FailureLog;
   readonly log: Logger;
+  /** Which namespaces are opted in; by default those with the label. */
+  readonly optIn?: OptIn;
+  /** Which pods of them are annotated; all of them where it is undefined. */
+  readonly podSelector?: SelectorText | undefined;
   /** Namespaces that are skipped whatever their labels. */
   readonly excluded: ReadonlySet<string>;
   /** The only namespace to track, instead of all. */
@@ -79,7 +84,19 @@ const LISTS = 8;
 
 /** Returns the tracked namespaces, none before `run`. */
 export function createTrackedNamespaces(options: TrackedNamespacesOptions): TrackedNamespaces {
-  const { kube, rules, metrics, failureLog, log, excluded, only, relistMs, signal } = options;
+  const {
+    kube,
+    rules,
+    metrics,
+    failureLog,
+    log,
+    optIn = BY_LABEL,
+    podSelector,
+    excluded,
+    only,
+    relistMs,
+    signal,
+  } = options;
   const { asking, wasAsked = false, onPending, onListed, onStopped } = options;
   const tracked = new Map<string, TrackedNamespace>();
   const lists = createSemaphore(LISTS);
@@ -100,6 +117,7 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
       namespace: name,
       mesh,
       rules: current,
+      podSelector,
       asking: asking?.inNamespace({
         name,
         rules: current,
@@ -172,6 +190,14 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
     for (const subject of [list, watch, patchSubject(name)]) failureLog.forget(subject);
   }
 
+  /** Returns a function that reads the object as a namespace and calls `act` with it. */
+  function onNamespace(act: (namespace: Namespace) => void): (object: unknown) => void {
+    return (object) => {
+      const namespace = optIn.read(object);
+      if (namespace !== undefined) act(namespace);
+    };
+  }
+
   const handler = {
     beginList() {
       const gone = new Set([...tracked.keys(), ...unknownOptIns.keys()]);
@@ -200,7 +226,7 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
   return {
     run() {
       const query = {
-        labelSelector: HAS_OPT_IN_LABEL,
+        labelSelector: optIn.query,
         ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
       };
       return listWatch(kube, { path: NAMESPACES_PATH, query }, handler, { signal, relistMs });
@@ -218,13 +244,5 @@ export function createTrackedNamespaces(options: TrackedNamespacesOptions): Trac
       const known = times.filter((time) => time !== undefined);
       return known.length === times.length ? Math.min(...known) : undefined;
     },
-  };
-}
-
-/** Returns a function that reads the object as a namespace and calls `act` with it. */
-function onNamespace(act: (namespace: Namespace) => void): (object: unknown) => void {
-  return (object) => {
-    const namespace = readNamespace(object);
-    if (namespace !== undefined) act(namespace);
   };
 }

@@ -1,4 +1,5 @@
 import type { Rules } from '../core/rules/parse.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import { childController } from '../kube/abort.ts';
 import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
@@ -32,6 +33,7 @@ export interface PodWatchOptions {
   readonly namespace: string;
   readonly mesh: boolean;
   readonly rules: Rules;
+  readonly podSelector: SelectorText | undefined;
   readonly relistMs: number;
   readonly lists: Semaphore;
   readonly signal: AbortSignal;
@@ -49,13 +51,25 @@ export interface PodWatchOptions {
  * returns it.
  */
 export function watchPods(options: PodWatchOptions): PodWatch {
-  const { kube, namespace, mesh, rules, relistMs, lists, asking, onPending, onListed, onWatchWorks, onFailure } =
-    options;
+  const {
+    kube,
+    namespace,
+    mesh,
+    rules,
+    podSelector,
+    relistMs,
+    lists,
+    asking,
+    onPending,
+    onListed,
+    onWatchWorks,
+    onFailure,
+  } = options;
   const stop = childController(options.signal);
   let listedAt: number | undefined;
   let watchedSince: number | undefined;
   const isWatched = () => watchedSince !== undefined && performance.now() - watchedSince > LABEL_LAG_MS;
-  const pods = createPodStore(annotatePlanner(rules, mesh, asking), isWatched, onPending, asking);
+  const pods = createPodStore(annotatePlanner(rules, mesh, asking, podSelector), isWatched, onPending, asking);
   const handler = {
     beginList() {
       const list = pods.beginList();

@@ -12,7 +12,8 @@ import { startControlPlane } from '../../harness/control-plane/control-plane.ts'
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
 import { startReconciler } from '../../harness/programs/reconciler-process.ts';
-import { CHART } from '../../harness/chart/render.ts';
+import { CHART, list, one, render } from '../../harness/chart/render.ts';
+import type { Manifest } from '../../harness/chart/render.ts';
 
 // The ValidatingAdmissionPolicy that holds the reconciler's account to autoscrape's annotations, on real API servers.
 
@@ -21,6 +22,25 @@ const RECONCILER = 'system:serviceaccount:autoscrape:autoscrape-reconciler';
 
 /** The policy, and its binding. */
 const GUARD = 'autoscrape-reconciler';
+
+const podSelector = {
+  matchLabels: { app: 'shop' },
+  matchExpressions: [
+    { key: 'tier', operator: 'In', values: ['web', 'worker'] },
+    { key: 'track', operator: 'NotIn', values: ['canary'] },
+    { key: 'team', operator: 'Exists' },
+    { key: 'legacy', operator: 'DoesNotExist' },
+  ],
+};
+const values = { 'webhook.excludedNamespaces': ['vault'], 'webhook.objectSelector': podSelector };
+/** Values of the chart, as Helm takes them. */
+const flags = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
+
+/** The arguments of the reconciler's container. */
+function flagsOf(objects: readonly Manifest[]): readonly string[] {
+  const deployment = one(objects, 'Deployment', 'autoscrape-reconciler');
+  return list(deployment, 'spec', 'template', 'spec', 'containers', 0, 'args').map(String);
+}
 
 /** What the reconciler looks for in the message, and the runbook quotes. */
 const ANOTHER = /; if it did not, a mutating webhook or policy changed the pod in the same update$/;
@@ -48,20 +68,6 @@ for (const version of ['1.37', '1.35'] as const) {
     let pods = 0;
     before(async () => {
       cluster = await startControlPlane({ version, users: { [RECONCILER]: [] } });
-      const podSelector = {
-        matchLabels: { app: 'shop' },
-        matchExpressions: [
-          { key: 'tier', operator: 'In', values: ['web', 'worker'] },
-          { key: 'track', operator: 'NotIn', values: ['canary'] },
-          { key: 'team', operator: 'Exists' },
-          { key: 'legacy', operator: 'DoesNotExist' },
-        ],
-      };
-      const values = { 'webhook.excludedNamespaces': ['vault'], 'webhook.objectSelector': podSelector };
-      const flags = Object.entries(values).flatMap(([name, value]) => [
-        '--set-json',
-        `${name}=${JSON.stringify(value)}`,
-      ]);
       const only = ['guard', 'rbac'].flatMap((name) => ['-s', `templates/reconciler/${name}.yaml`]);
       const helm = ['template', 'autoscrape', CHART, '-n', 'autoscrape', ...flags, ...only];
       await cluster.kubectl(['create', 'namespace', 'autoscrape']);
@@ -392,8 +398,8 @@ for (const version of ['1.37', '1.35'] as const) {
       const binding = await cluster.kubectl(['get', 'validatingadmissionpolicybinding', GUARD, '-o', 'json']);
       await cluster.kubectl(['delete', 'validatingadmissionpolicybinding', GUARD]);
       await waitFor('the guard to be gone', async () => (await relabel(pod)).status === 200);
-      const flags = ['--namespace=guarded', `--require-guard=${GUARD}`];
-      const reconciler = await startReconciler(cluster, flags, [MAIN], RECONCILER);
+      const guarded = ['--namespace=guarded', `--require-guard=${GUARD}`];
+      const reconciler = await startReconciler(cluster, guarded, [MAIN], RECONCILER);
       t.after(() => reconciler.daemon.stop());
       await optIn('guarded');
       const pods = async (plan: string) => reconciler.metric(`autoscrape_reconcile_pods{plan="${plan}"}`);
@@ -408,6 +414,25 @@ for (const version of ['1.37', '1.35'] as const) {
         seconds: 90,
       });
       await waitFor('the reconciler to say so', async () => told(/^guard found/));
+    });
+
+    test("the reconciler, told the webhook's selectors by the chart, tries no pod that the guard would refuse", async (t) => {
+      await cluster.kubectl(['create', 'namespace', 'selected']);
+      await optIn('selected');
+      const pod = await createPod('selected');
+      for (const labels of [{ app: 'other' }, { track: 'canary' }, { legacy: '' }, { team: undefined }]) {
+        await createPod('selected', { labels });
+      }
+      const told = flagsOf(await render(flags)).filter((flag) => flag.startsWith('--object-selector='));
+      assert.equal(told.length, 1);
+      const reconciler = await startReconciler(cluster, ['--namespace=selected', ...told], [MAIN], RECONCILER);
+      t.after(() => reconciler.daemon.stop());
+      await waitFor('the pod to be annotated', async () => (await annotationsOf(pod))?.[SCRAPE] === 'true');
+      assert.equal(await reconciler.metric('autoscrape_reconcile_pods{plan="not_selected"}'), 4);
+      assert.equal(
+        await reconciler.metric('autoscrape_reconcile_changes_total{action="annotate",result="refused"}'),
+        0,
+      );
     });
 
     // In 1.35 a cluster has MutatingAdmissionPolicy only where somebody switches it on.

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
 import { selects } from '../../../src/core/rules/selector.ts';
-import type { LabelRequirement } from '../../../src/core/rules/selector.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
-import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/render.ts';
+import { at, CHART, ciFiles, HELMS, labelSelector, list, render } from '../../harness/chart/render.ts';
 import type { Manifest } from '../../harness/chart/render.ts';
 
 // What holds of the chart whatever the values are: checked for every values file of chart/ci, with Helm 4 and Helm 3.
@@ -21,18 +20,6 @@ const hooks = (manifests: readonly Manifest[]): readonly unknown[] =>
   manifests
     .filter(({ kind }) => kind === 'MutatingWebhookConfiguration')
     .flatMap(({ object }) => list(object, 'webhooks'));
-
-function labelSelector(selector: unknown) {
-  const matchLabels = Object.fromEntries(
-    Object.entries(at(selector, 'matchLabels') ?? {}).map(([key, value]) => [key, String(value)]),
-  );
-  const matchExpressions = list(selector, 'matchExpressions').map((requirement): LabelRequirement => {
-    const operator = at(requirement, 'operator');
-    assert.ok(operator === 'In' || operator === 'NotIn' || operator === 'Exists' || operator === 'DoesNotExist');
-    return { key: String(at(requirement, 'key')), operator, values: list(requirement, 'values').map(String) };
-  });
-  return { matchLabels, matchExpressions };
-}
 
 for (const helm of HELMS) {
   for (const [name, file] of await ciFiles()) {

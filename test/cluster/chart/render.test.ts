@@ -7,10 +7,12 @@ import { parse } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
+import { parseSelector } from '../../../src/core/rules/selector-text.ts';
+import { requirements } from '../../../src/core/rules/selector.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { SYSTEM_NAMESPACES } from '../../../src/reconcile/namespace.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
-import { at, CHART, ciFiles, list, notes, one, render } from '../../harness/chart/render.ts';
+import { at, CHART, ciFiles, labelSelector, list, notes, one, render } from '../../harness/chart/render.ts';
 
 // What single values do, on the objects that `helm template` makes.
 
@@ -456,6 +458,13 @@ suite('rules', () => {
   });
 });
 
+/** The value of one of the reconciler's flags; undefined where it is not given. */
+const flag = async (from: readonly string[], name: string) =>
+  args(one(await render(from), 'Deployment', 'autoscrape-reconciler'))
+    .map(String)
+    .find((arg) => arg.startsWith(`--${name}=`))
+    ?.slice(name.length + 3);
+
 suite('the reconciler', () => {
   test('patches nothing without the guard: it is told the name of the policy', async () => {
     for (const release of ['autoscrape', 'prod']) {
@@ -555,6 +564,28 @@ suite('the reconciler', () => {
     assert.ok(Number.parseInt(String(asked), 10) >= Number(atRest), `${String(asked)} of ${atRest} MiB`);
   });
 
+  test("gets the webhook's selectors, where values set them", async () => {
+    for (const name of ['namespace-selector', 'object-selector'] as const) {
+      assert.equal(await flag([], name), undefined);
+      const values: unknown = parse(await readFile(String((await ciFiles()).get('selectors')), 'utf8'));
+      const value = at(values, 'webhook', name === 'object-selector' ? 'objectSelector' : 'namespaceSelector');
+      const parsed = parseSelector((await flag(await ci('selectors'), name)) ?? '');
+      assert.ok(parsed.ok);
+      const wanted = requirements(labelSelector(value)).map((one) => ({ values: [], ...one }));
+      assert.deepEqual(
+        parsed.value.requirements.map((one) => ({ values: [], ...one })),
+        wanted,
+      );
+    }
+    const notIn = {
+      matchExpressions: [
+        { key: 'a', operator: 'NotIn', values: ['b'] },
+        { key: 'c', operator: 'Exists' },
+      ],
+    };
+    assert.equal(await flag(setJson({ 'webhook.namespaceSelector': notIn }), 'namespace-selector'), 'a notin (b),c');
+  });
+
   test('leaves alone the namespaces that the webhook excludes by name', async () => {
     const objects = await render(set('webhook.excludedNamespaces={vault,audit}'));
     assert.ok(args(one(objects, 'Deployment', 'autoscrape-reconciler')).includes('--exclude-namespaces=vault,audit'));
@@ -606,18 +637,10 @@ suite('asking', () => {
     }
   });
 
-  test('a webhook that may get pods of namespaces without the label decides about them itself', async () => {
-    for (const [labels, expected] of [
-      [{ team: 'shop' }, []],
-      [{ team: 'shop', 'autoscrape.io/inject': 'enabled' }, ['--ask']],
-    ] as const) {
-      const { webhook, reconciler } = await asking([
-        '--set-json',
-        `webhook.namespaceSelector.matchLabels=${JSON.stringify(labels)}`,
-      ]);
-      assert.deepEqual(webhook, expected);
-      assert.equal(reconciler?.[0], '--ask');
-    }
+  test('the webhook leaves pods to a reconciler that works in the same namespaces, whatever selects them', async () => {
+    const { webhook, reconciler } = await asking(set('webhook.namespaceSelector.matchLabels.team=shop'));
+    assert.deepEqual(webhook, ['--ask']);
+    assert.equal(reconciler?.[0], '--ask');
   });
 
   test("leaves annotated Services to the Prometheus that reads them, and asks where the bridge's reads none", async () => {
@@ -751,12 +774,12 @@ suite('the notes', () => {
   const injected = /kubectl get pods -n NAMESPACE .*INJECTED/;
   const restart = /kubectl rollout restart/;
   const check = /helm test autoscrape -n autoscrape/;
-  const excluded = /The reconciler does not read (.*):/;
+  const unknown = /The reconciler does not know webhook\.matchConditions/;
 
   test('say how to opt in and how to see it, how to check, to stop, and to come back with a newer chart too', async () => {
     const text = await notes([]);
     for (const says of [optIn, injected, check]) assert.match(text, says);
-    for (const not of [restart, excluded, /would/]) assert.doesNotMatch(text, not);
+    for (const not of [restart, unknown, /would/]) assert.doesNotMatch(text, not);
     assert.match(text, /helm upgrade autoscrape CHART -n autoscrape --reset-then-reuse-values/);
   });
 
@@ -802,14 +825,13 @@ suite('the notes', () => {
     assert.deepEqual(parsed.value.rules.askNever, [9999]);
   });
 
-  test('name the values that the reconciler does not read, and what to do', async () => {
-    const [, named] = excluded.exec(await notes(await ci('selectors'))) ?? [];
-    assert.equal(named, 'webhook.namespaceSelector, webhook.objectSelector, webhook.matchConditions');
-    const text = await notes(setJson({ 'webhook.objectSelector': { matchLabels: { scrape: 'yes' } } }));
-    assert.equal(excluded.exec(text)?.[1], 'webhook.objectSelector');
+  test('say that the reconciler does not know match conditions, and what to do', async () => {
+    const text = await notes(await ci('selectors'));
+    assert.match(text, unknown);
     assert.match(text, /autoscrape\.io\/inject=disabled.*reconciler\.enabled=false/s);
+    assert.doesNotMatch(await notes(set('webhook.objectSelector.matchLabels.scrape=yes')), unknown);
     for (const off of ['reconciler.enabled=false', 'observe=true']) {
-      assert.doesNotMatch(await notes([...(await ci('selectors')), ...set(off)]), excluded);
+      assert.doesNotMatch(await notes([...(await ci('selectors')), ...set(off)]), unknown);
     }
   });
 });

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { isObject } from '../../../src/core/json.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
+import type { LabelRequirement, LabelSelector } from '../../../src/core/rules/selector.ts';
 import { command, runCommand } from '../../../tools/command.ts';
 import { component } from '../build/components.ts';
 
@@ -83,6 +84,20 @@ export function one(manifests: readonly Manifest[], kind: string, name?: string)
   const [manifest] = found;
   if (manifest === undefined || found.length > 1) throw new Error(`${found.length} objects ${kind} ${name ?? ''}`);
   return manifest.object;
+}
+
+/** Returns a LabelSelector of the chart's; throws where it has an operator that Kubernetes doesn't know. */
+export function labelSelector(selector: unknown): LabelSelector {
+  const matchLabels = Object.fromEntries(
+    Object.entries(at(selector, 'matchLabels') ?? {}).map(([key, value]) => [key, String(value)]),
+  );
+  const matchExpressions = list(selector, 'matchExpressions').map((requirement): LabelRequirement => {
+    const operator = at(requirement, 'operator');
+    if (operator !== 'In' && operator !== 'NotIn' && operator !== 'Exists' && operator !== 'DoesNotExist')
+      throw new Error(`no operator of a label selector: ${String(operator)}`);
+    return { key: String(at(requirement, 'key')), operator, values: list(requirement, 'values').map(String) };
+  });
+  return { matchLabels, matchExpressions };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -5,6 +5,7 @@ import jsonPatch from 'fast-json-patch';
 import { decide } from '../../../src/core/decide.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
+import { parseSelector } from '../../../src/core/rules/selector-text.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { uninjectPlanner } from '../../../src/reconcile/plan-uninject.ts';
 import type { PodPlan } from '../../../src/reconcile/plan.ts';
@@ -101,6 +102,20 @@ suite('the plan to annotate a live pod', () => {
     assert.deepEqual(patchOf(plan)[0], { op: 'test', path: '/metadata/resourceVersion', value: '42' });
     const other = pod({ metadata: { resourceVersion: '43' } });
     assert.throws(() => applied(other, plan));
+  });
+
+  test('pods that the selector does not select are skipped, whatever they have', () => {
+    const parsed = parseSelector('app,tier!=canary');
+    assert.ok(parsed.ok);
+    const planner = annotatePlanner(rules, false, undefined, parsed.value);
+    for (const [labels, want] of [
+      [{ app: 'shop' }, 'annotate'],
+      [{ app: 'shop', tier: 'canary' }, 'not_selected'],
+      [{}, 'not_selected'],
+      [undefined, 'not_selected'],
+    ] as const) {
+      assert.equal(verdict(planner(pod({ metadata: { labels } }))), want, JSON.stringify(labels));
+    }
   });
 
   test('in a mesh https endpoints are skipped', () => {
