@@ -1,0 +1,138 @@
+import { cases, HTTP, METRICS } from './cases.ts';
+
+// What the fields of the catalogue's entries do: each case beside its opposite.
+
+cases('the catalogue', [
+  [
+    'a base path below the port that the image uses',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_MANAGEMENT_RELATIVE_PATH=/management/'],
+      ports: [HTTP, { name: 'management', containerPort: 9000 }],
+    },
+    ':9000/management/metrics',
+  ],
+  [
+    'the same where the name of the port says metrics',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_RELATIVE_PATH=auth'],
+      ports: [{ name: 'metrics', containerPort: 9000 }],
+    },
+    ':9000/auth/metrics',
+  ],
+  [
+    'a base path that cannot be read',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTP_RELATIVE_PATH=$(BASE)'],
+      ports: [{ containerPort: 9000 }],
+    },
+    'no_candidate',
+  ],
+  [
+    'TLS',
+    {
+      image: 'quay.io/keycloak/keycloak:26.0',
+      env: ['KC_METRICS_ENABLED=true', 'KC_HTTPS_CERTIFICATE_FILE=/tls/tls.crt'],
+      ports: [{ name: 'management', containerPort: 9000 }],
+    },
+    'https_endpoint',
+  ],
+  [
+    'a URL with a path',
+    { image: 'prom/prometheus:v3.1.0', args: ['--web.external-url=https://example.com/prom'] },
+    ':9090/prom/metrics',
+  ],
+  [
+    'a URL with a path that is not served',
+    {
+      image: 'prom/prometheus:v3.1.0',
+      args: ['--web.external-url=https://example.com/prom', '--web.route-prefix=/'],
+    },
+    ':9090/metrics',
+  ],
+  [
+    'a path of its own',
+    { image: 'percona/mongodb_exporter:0.40', args: ['--expose-path=/mongo'], ports: [{ containerPort: 9216 }] },
+    ':9216/mongo',
+  ],
+  [
+    'a password, where the name of the port says metrics',
+    {
+      image: 'grafana/grafana:12',
+      env: ['GF_METRICS_BASIC_AUTH_USERNAME=scraper'],
+      ports: [{ name: 'metrics', containerPort: 3000 }],
+    },
+    'guarded',
+  ],
+]);
+
+const ARGO = { ports: [{ name: 'metrics', containerPort: 9090 }] };
+
+cases('a version that brought TLS', [
+  ['the version before', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.5.11' }, ':9090/metrics'],
+  ['the version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.6.0' }, 'https_endpoint'],
+  ['a later one', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.10.0' }, 'https_endpoint'],
+  ['no version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:latest' }, 'https_endpoint'],
+  [
+    'the version from the chart that switches TLS off',
+    {
+      ...ARGO,
+      image: 'quay.io/argoproj/workflow-controller:v3.6.0',
+      labels: { 'app.kubernetes.io/managed-by': 'Helm', 'app.kubernetes.io/part-of': 'argo-workflows' },
+    },
+    ':9090/metrics ?',
+  ],
+  [
+    'a digest behind a version',
+    { ...ARGO, image: `quay.io/argoproj/workflow-controller:v3.5.1@sha256:${'0'.repeat(64)}` },
+    ':9090/metrics',
+  ],
+]);
+
+cases('a version that changed a default', [
+  ['metrics are on before', { image: 'chartmuseum/chartmuseum:v0.13.1', ports: [HTTP] }, ':8080/metrics'],
+  [
+    'metrics are on before, unless a setting says off',
+    { image: 'chartmuseum/chartmuseum:v0.13.1', env: ['DISABLE_METRICS=true'], ports: [HTTP] },
+    'switched_off',
+  ],
+  ['metrics are off since', { image: 'chartmuseum/chartmuseum:v0.14.0', ports: [HTTP] }, 'no_candidate'],
+  [
+    'metrics are off since, unless a setting says on',
+    { image: 'chartmuseum/chartmuseum:v0.14.0', env: ['ENABLE_METRICS=true'], ports: [HTTP] },
+    ':8080/metrics',
+  ],
+  ['no version', { image: 'chartmuseum/chartmuseum:latest', ports: [HTTP] }, 'no_candidate'],
+]);
+
+cases('an image whose examples use another port than its chart', [
+  ['the port of the examples, where none is declared', { image: 'grafana/promtail:3.0.0' }, ':9080/metrics'],
+  [
+    "the chart's port, where it is declared",
+    { image: 'grafana/promtail:3.0.0', ports: [{ name: 'http', containerPort: 3101 }] },
+    ':3101/metrics',
+  ],
+  ['any other port', { image: 'grafana/promtail:3.0.0', ports: [HTTP] }, 'no_candidate'],
+  ['a setting', { image: 'grafana/promtail:3.0.0', args: ['-server.http-listen-port=9999'] }, ':9999/metrics'],
+]);
+
+cases('an image that is TLS by default, at a port called metrics', [
+  ['the image', { image: 'quay.io/konflux-ci/namespace-lister:1', ports: [METRICS] }, 'https_endpoint'],
+  ['another image', { image: 'quay.io/konflux-ci/namespaces:1', ports: [METRICS] }, ':9100/metrics'],
+]);
+
+cases('dotnet-monitor', [
+  ['as the image starts it', { image: 'mcr.microsoft.com/dotnet/monitor:8' }, ':52325/metrics'],
+  [
+    'at another address',
+    { image: 'mcr.microsoft.com/dotnet/monitor:8', env: ['DotnetMonitor_Metrics__Endpoints=http://*:9100'] },
+    ':9100/metrics',
+  ],
+  [
+    'switched off',
+    { image: 'mcr.microsoft.com/dotnet/monitor:8', env: ['DotnetMonitor_Metrics__Enabled=false'] },
+    'switched_off',
+  ],
+]);
