@@ -16,7 +16,10 @@ export type ReportFormat = 'text' | 'json' | 'yaml';
 export function hasFailed({ pods, problems }: BulkReport): boolean {
   return (
     problems.length > 0 ||
-    pods.some(({ applied }) => applied !== undefined && ['failed', 'refused', 'stopped', 'interrupted'].includes(applied.result))
+    pods.some(
+      ({ applied }) =>
+        applied !== undefined && ['failed', 'refused', 'stopped', 'interrupted'].includes(applied.result),
+    )
   );
 }
 
