@@ -208,9 +208,9 @@ function annotated(
   return { lines, stated, goesOn: true };
 }
 
-/** Warnings are our own sentences, one line each. */
+/** Warnings are our own sentences, one line each; those for kubectl begin with who says them. */
 function quotedAll(sentences: readonly string[]): string {
-  return sentences.join(' ');
+  return sentences.map((sentence) => sentence.replace(/^autoscrape: /, '')).join(' ');
 }
 
 async function notAnnotated(

@@ -14,6 +14,7 @@ import type { Line, Named, PodReport } from './finding.ts';
 import { isMeshed } from './mesh.ts';
 import type { Unread } from './read-scraper.ts';
 import { noScraper } from './scrapers-section.ts';
+import type { SeriesOf } from './series.ts';
 import { nameOf, workloadOf } from './select-pods.ts';
 
 /** What diagnosing one pod needs. */
@@ -32,6 +33,8 @@ export interface Diagnosing {
   readonly findEndpoint: () => Promise<FoundEndpoint | undefined>;
   /** Returns what creates the pod, or undefined where it can't be read. */
   readonly owner: () => Promise<unknown>;
+  /** Looks at the series of a target that is up. */
+  readonly series: SeriesOf;
   /** The name of a running pod that has the address of this one; undefined where none has. */
   readonly sameAddress: string | undefined;
   /** Reads what else may be the cause. */
@@ -43,9 +46,19 @@ export interface Diagnosing {
 /** Returns what was found on the way from the pod to its target. Judging stops at the first cross. */
 export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodReport> {
   const report = await lookAt(pod, options);
-  const lines = report.lines.map((line) => asNote(line, options.named));
+  const lines = foldSuspicion(report.lines).map((line) => asNote(line, options.named));
   const isBroken = lines.some(({ state }) => state === 'cross' || state === 'warning');
   return { ...report, lines: isBroken ? lines : lines.filter(({ state }) => state !== 'unreached') };
+}
+
+/** What is suspect of the annotations is said with the break that it probably causes: one cause, one finding. */
+function foldSuspicion(lines: readonly Line[]): readonly Line[] {
+  const suspicion = lines.find((line) => 'id' in line && line.id === 'annotation-suspect');
+  if (suspicion === undefined || !('because' in suspicion) || !lines.some(({ state }) => state === 'cross'))
+    return lines;
+  return lines
+    .filter((line) => line !== suspicion)
+    .map((line) => (line.state === 'cross' ? { ...line, because: `${line.because} ${suspicion.because}` } : line));
 }
 
 async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
@@ -113,7 +126,12 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
   const endpoint = lines.findIndex((line) => line.state === 'warning' && line.id.startsWith('endpoint-'));
   if (isDown && endpoint >= 0) lines.splice(endpoint, 1);
   lines.push(...targets.lines);
-  if (targets.scraped === true) return report(true, `is scraped: ${targets.answer}`);
+  if (targets.scraped === true && targets.target !== undefined) {
+    const { lines: stored, samples } = await options.series(says.state, targets.target, known.pod);
+    lines.push(...stored);
+    const count = samples === undefined ? '' : `, ${samples} samples`;
+    return report(true, `is scraped: ${targets.answer.replace('up', `up${count}`)}`);
+  }
   if (targets.scraped === undefined) return report(undefined, 'cannot tell yet: ask again in a minute');
   return report(false, broken(lines, []));
 }

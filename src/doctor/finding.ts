@@ -83,6 +83,11 @@ export const FINDINGS = {
   'target-content-type': 'cross',
   'target-malformed': 'cross',
   'target-down': 'cross',
+  'target-flapping': 'warning',
+  'series-dropped': 'warning',
+  'series-labels-collide': 'warning',
+  'series-repeated': 'warning',
+  'series-of-workers': 'warning',
   ...INSTALLATION_FINDINGS,
 } as const satisfies Record<string, 'warning' | 'cross'>;
 

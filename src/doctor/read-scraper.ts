@@ -22,6 +22,8 @@ export interface ScraperState {
   readonly loadedAt: number | undefined;
   /** Targets by pool. */
   readonly active: ReadonlyMap<string, number>;
+  /** The targets of the pods that are looked at. */
+  readonly kept: readonly Target[];
   /** Dropped targets by pool; undefined where that was not read, or it does not keep them. */
   readonly dropped: ReadonlyMap<string, number> | undefined;
 }
@@ -103,6 +105,7 @@ async function readScraper(scraper: Scraper, pods: readonly unknown[], key: stri
     reloaded: typeof reloaded === 'boolean' ? reloaded : undefined,
     loadedAt: Number.isNaN(loadedAt) ? undefined : loadedAt,
     active,
+    kept: [...targets.values()].flat(),
     dropped: dropped?.counts,
   };
   return {

@@ -165,11 +165,12 @@ async function send(
 }
 
 function explainStatus(status: number, body: string): string {
-  // The API server's own refusal is told from the scraper's.
+  // The API server's own refusal differs from the scraper's.
   if (status === 403 && body.includes('/proxy\\"')) return 'get on services/proxy and pods/proxy where it runs';
   if (status === 401 || status === 403)
     return `a login of the scraper: status ${status}; --prometheus URL with --prometheus-token-file`;
   if (status === 503 && body.includes('no endpoints')) return 'a running pod: its Service has none';
   if (body.includes('trying to reach service')) return 'a scraper that the API server reaches: it gets no connection';
+  if (body.includes('Prometheus Agent')) return 'queries, which an agent does not answer: ask where it writes to';
   return `an answer with status 200: it is ${status}`;
 }

@@ -15,6 +15,7 @@ import { diagnose } from './diagnose.ts';
 import type { Named, PodReport } from './finding.ts';
 import { readOwner } from './owner.ts';
 import type { Scrapers } from './read-scraper.ts';
+import { seriesReader } from './series.ts';
 import { nameOf, namespaceOf, workloadOf } from './select-pods.ts';
 
 /** What looking at many pods needs. */
@@ -48,6 +49,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
   };
   const proxy = podProxy(kube);
   const asked = chooseAsked(pods, options);
+  const series = seriesReader(pods.length);
   const sameAddress = addressesOf(pods);
   const semaphore = createSemaphore(AT_ONCE);
   let done = 0;
@@ -75,6 +77,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
               ? findEndpoint(of, { rules: options.rules, askLabel, services })
               : undefined,
           owner: () => readOwner(pod, options.cluster),
+          series,
           sameAddress: sameAddress(pod),
           cluster: options.cluster,
           now: options.now,

@@ -13,6 +13,8 @@ import { onInterruption } from '../process/interruption.ts';
 export interface Prometheus {
   readonly url: string;
   targets(): Promise<Targets>;
+  /** Gives it another configuration, which it may refuse. */
+  reload(configuration: unknown): Promise<void>;
   /** The samples of an instant query. */
   query(expression: string): Promise<Sample[]>;
   /** Ends it and removes its data. */
@@ -44,7 +46,11 @@ export interface PrometheusPlace {
 }
 
 /** Starts Prometheus with this configuration and returns it once it answers. Its web page isn't there, its API is. */
-export async function startPrometheus(configuration: unknown, place?: PrometheusPlace): Promise<Prometheus> {
+export async function startPrometheus(
+  configuration: unknown,
+  place?: PrometheusPlace,
+  flags: readonly string[] = [],
+): Promise<Prometheus> {
   const command = await component('prometheus');
   const directory = await mkdtemp(join(tmpdir(), 'autoscrape-prometheus-'));
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
@@ -60,8 +66,10 @@ export async function startPrometheus(configuration: unknown, place?: Prometheus
     command,
     args: [
       `--config.file=${file}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--storage.${flags.includes('--agent') ? 'agent' : 'tsdb'}.path=${join(directory, 'data')}`,
       `--web.listen-address=${address}`,
+      '--web.enable-lifecycle',
+      ...flags,
     ],
   });
   const stop = async (): Promise<void> => {
@@ -78,6 +86,10 @@ export async function startPrometheus(configuration: unknown, place?: Prometheus
   return {
     url,
     targets: () => ask<Targets>(url, 'targets'),
+    async reload(next) {
+      await writeFile(file, JSON.stringify(next, undefined, 2));
+      await fetch(`${url}/-/reload`, { method: 'POST' });
+    },
     async query(expression) {
       const { result } = await ask<{ result: { metric: Sample['labels']; value: [number, string] }[] }>(
         url,

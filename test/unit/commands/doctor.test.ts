@@ -56,6 +56,7 @@ function prometheus(activeTargets: readonly object[], further: Site = {}): Site 
     '/api/v1/targets?state=active': success({ activeTargets }),
     '/api/v1/targets?state=dropped': success({ droppedTargets: [], droppedTargetCounts: {} }),
     '/api/v1/status/config': success({ yaml: CONFIG }),
+    '/api/v1/query': success({ result: [] }),
     ...further,
   };
 }

@@ -67,7 +67,11 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
     if (cluster.forbidden?.includes(pathname) === true)
       return json(response, 403, { kind: 'Status', apiVersion: 'v1', message: 'forbidden' });
     if (request.url?.startsWith(PROMETHEUS) === true)
-      return (cluster.prometheus?.[request.url.slice(PROMETHEUS.length)] ?? notFound)(response);
+      return (
+        cluster.prometheus?.[request.url.slice(PROMETHEUS.length)] ??
+        cluster.prometheus?.[pathname.slice(PROMETHEUS.length)] ??
+        notFound
+      )(response);
     if (pathname.endsWith('/selfsubjectaccessreviews'))
       return json(response, 201, { status: { allowed: cluster.mayProxy ?? true } });
     if (pathname === '/api/v1/namespaces/shop')

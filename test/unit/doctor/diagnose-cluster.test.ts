@@ -70,6 +70,7 @@ function prometheus(up: readonly string[], namespace = 'shop'): Site {
     '/api/v1/targets?state=active': answer({ activeTargets }),
     '/api/v1/targets?state=dropped': answer({ droppedTargets: [], droppedTargetCounts: {} }),
     '/api/v1/status/config': answer({ yaml: CONFIG }),
+    '/api/v1/query': answer({ result: [] }),
     '/api/v1/status/buildinfo': answer({ version: '3.14.0' }),
   };
 }
@@ -265,7 +266,7 @@ suite('doctor --ask', { concurrency: 4 }, () => {
     const { text } = await look(t, cluster, { asksForEndpoints: true });
     assert.match(
       text('brief'),
-      /Port 8080 answers with 1 series at \/metrics\.\n {4}→ write into the pod template: prometheus\.io\/port: "8080"/,
+      /Port 8080 answers with 1 series at \/metrics\..*\n {4}→ write into the pod template: prometheus\.io\/port: "8080"/,
     );
   });
 });
