@@ -18,6 +18,11 @@ const NamespaceName = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
   .max(63);
 
+const AccountName = z
+  .string()
+  .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$/)
+  .max(253);
+
 /** An object of Kubernetes' own, which the API server checks. */
 const KubernetesObject = z.record(z.string(), z.unknown());
 const KubernetesList = z.array(KubernetesObject);
@@ -35,6 +40,7 @@ const pod = {
 };
 const process = {
   ...pod,
+  serviceAccount: z.strictObject({ name: AccountName, annotations: Labels }),
   deploymentAnnotations: Labels,
   extraArgs: z.array(Text),
   extraVolumes: KubernetesList,
@@ -77,8 +83,10 @@ const Values = z.strictObject({
   }),
   imagePullSecrets: z.array(z.strictObject({ name: Text })),
   fullnameOverride: z.string().regex(/^(autoscrape([-a-z0-9]*[a-z0-9])?)?$/),
+  namespaceOverride: NamespaceName.or(z.literal('')),
   commonLabels: Labels,
   commonAnnotations: Labels,
+  extraObjects: KubernetesList,
   revisionHistoryLimit: z.int().min(0),
   podSecurityContext: KubernetesObject,
   securityContext: KubernetesObject,
@@ -86,6 +94,7 @@ const Values = z.strictObject({
   observe: z.boolean(),
   rules: Rules,
   webhook: z.strictObject({
+    enabled: z.boolean(),
     replicas: Replicas,
     failurePolicy: z.enum(['Ignore', 'Fail']),
     failurePolicyMeans: Text,
@@ -130,7 +139,7 @@ const Values = z.strictObject({
     issuerRef: z.strictObject({ name: Text, kind: Text, group: Text }),
     existingSecret: z.strictObject({ name: Text, injectCA: z.boolean() }),
   }),
-  sample: z.strictObject({ enabled: z.boolean(), namespace: NamespaceName, ...pod }),
+  sample: z.strictObject({ enabled: z.boolean(), namespace: NamespaceName, createNamespace: z.boolean(), ...pod }),
   monitoring: z.strictObject({
     podAnnotations: z.boolean(),
     podMonitor: Monitor,

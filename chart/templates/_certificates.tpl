@@ -12,7 +12,7 @@
 
 {{/* The names that the API server verifies, as a YAML list under `names`. */}}
 {{- define "autoscrape.dnsNames" -}}
-{{- $service := printf "%s-webhook.%s.svc" (include "autoscrape.fullname" .) .Release.Namespace -}}
+{{- $service := printf "%s-webhook.%s.svc" (include "autoscrape.fullname" .) (include "autoscrape.namespace" .) -}}
 names:
   - {{ $service }}
   - {{ $service }}.cluster.local
@@ -37,10 +37,10 @@ and Helm 3 wipes it. */}}
 caBundle: {{ $certificates.caBundle | b64enc }}
 {{- else if has $certificates.mode (list "cert-manager" "issuerRef") -}}
 annotation: cert-manager.io/inject-ca-from
-value: {{ .Release.Namespace }}/{{ include "autoscrape.fullname" . }}-webhook
+value: {{ include "autoscrape.namespace" . }}/{{ include "autoscrape.fullname" . }}-webhook
 {{- else if and (eq $certificates.mode "existingSecret") $certificates.existingSecret.injectCA -}}
 annotation: cert-manager.io/inject-ca-from-secret
-value: {{ .Release.Namespace }}/{{ $certificates.existingSecret.name }}
+value: {{ include "autoscrape.namespace" . }}/{{ $certificates.existingSecret.name }}
 {{- else if and (eq $certificates.mode "existingSecret") (not (keys .Values.webhook.annotations | join " " | contains "inject")) -}}
 {{- fail "\n\ncertificates.mode is existingSecret, and nothing tells the API server which CA to trust: it would refuse every call, and no pod would be annotated.\nGive the CA's certificate (PEM) in certificates.caBundle, for example with --set-file certificates.caBundle=ca.crt,\nor set certificates.existingSecret.injectCA=true to let cert-manager's cainjector copy ca.crt out of the Secret\n(it must carry the annotation cert-manager.io/allow-direct-injection: \"true\"),\nor give the annotation of another injector in webhook.annotations (its key has \"inject\" in it)." -}}
 {{- end -}}

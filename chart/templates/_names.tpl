@@ -12,6 +12,24 @@ server calls webhooks in the order of their configurations' names, and ours has 
 {{- $name -}}
 {{- end -}}
 
+{{/* The namespace of all that runs. */}}
+{{- define "autoscrape.namespace" -}}
+{{ .Values.namespaceOverride | default .Release.Namespace }}
+{{- end -}}
+
+{{/* The name of a component's service account. `default` is everybody's: pods of others in the namespace run as it, and would have the
+reconciler's rights. Call with root and component. */}}
+{{- define "autoscrape.serviceAccount" -}}
+{{- $own := index .root.Values .component "serviceAccount" -}}
+{{- if eq $own.name "default" -}}
+{{- fail (printf "\n\n%s.serviceAccount.name is \"default\", the account of every pod in the namespace that names none.\nChoose another name: the chart creates that account." .component) -}}
+{{- end -}}
+{{- if and $own.name (eq .root.Values.webhook.serviceAccount.name .root.Values.reconciler.serviceAccount.name) -}}
+{{- fail "\n\nwebhook.serviceAccount.name and reconciler.serviceAccount.name are the same, and the webhook must not have the reconciler's rights.\nChoose two names." -}}
+{{- end -}}
+{{- $own.name | default (printf "%s-%s" (include "autoscrape.fullname" .root) .component) -}}
+{{- end -}}
+
 {{/* Labels that select pods. Call with (dict "root" $ "component" "webhook"). */}}
 {{- define "autoscrape.selectorLabels" -}}
 app.kubernetes.io/name: autoscrape
@@ -30,11 +48,11 @@ dict, because a key may stand in several places: the object's own win, and those
 {{- end -}}
 
 {{/* metadata of an object in the release's namespace, complete. Call with root, component, name (what follows the full
-name, may be empty) and, if there are any, labels and annotations of the object's own; clusterScoped leaves the namespace out. */}}
+name, may be empty; or wholeName) and, if there are any, labels and annotations of the object's own; clusterScoped leaves the namespace out. */}}
 {{- define "autoscrape.metadata" -}}
-name: {{ include "autoscrape.fullname" .root }}{{ .name }}
+name: {{ .wholeName | default (printf "%s%s" (include "autoscrape.fullname" .root) .name) }}
 {{- if not .clusterScoped }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default (include "autoscrape.namespace" .root) }}
 {{- end }}
 labels:
   {{- include "autoscrape.labels" . | nindent 2 }}

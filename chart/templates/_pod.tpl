@@ -64,7 +64,7 @@ conflict. Call with root, name (of the Deployment) and replicas. */}}
 {{- if not (kindIs "invalid" .replicas) -}}
 replicas: {{ .replicas }}
 {{- else -}}
-{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name -}}
+{{- $live := lookup "apps/v1" "Deployment" (include "autoscrape.namespace" .root) .name -}}
 {{- if hasKey ($live.spec | default dict) "replicas" -}}
 replicas: {{ int $live.spec.replicas }}
 {{- end -}}

@@ -38,7 +38,7 @@ webhook.namespaceSelector says. */}}
 {{- $optIn := dict "matchExpressions" (list (include "autoscrape.optIn" . | fromYaml)) -}}
 {{- $selector := .Values.webhook.namespaceSelector | default $optIn -}}
 {{- $system := (include "autoscrape.systemNamespaces" . | fromYaml).names -}}
-{{- $excluded := concat $system (list .Release.Namespace) .Values.webhook.excludedNamespaces | uniq -}}
+{{- $excluded := concat $system (list (include "autoscrape.namespace" .)) .Values.webhook.excludedNamespaces | uniq -}}
 {{- $byName := dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" $excluded -}}
 {{- $notManaged := (include "autoscrape.notManaged" . | fromYaml).requirements -}}
 {{- with $selector.matchLabels }}

@@ -139,6 +139,15 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     assert.notEqual((await state()).ca, first.ca);
   });
 
+  test('mode job: after the emergency stop by a value, the CA is there again as soon as it ends', async () => {
+    const before = await state();
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates, '--set', 'webhook.enabled=false');
+    const gone = await cluster().kubectl(['get', 'mutatingwebhookconfigurations', '-o', 'name']);
+    assert.equal(gone, '');
+    await succeed('upgrade', 'autoscrape', CHART, ...certificates);
+    assert.deepEqual(await state(), before);
+  });
+
   test('mode job: a Secret of that name that somebody else has made is not touched', async () => {
     const label = ['label', 'secret', 'autoscrape-job-tls', '-n', helm];
     await cluster().kubectl([...label, 'app.kubernetes.io/managed-by=ops', '--overwrite']);

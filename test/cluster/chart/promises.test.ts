@@ -26,6 +26,7 @@ for (const helm of HELMS) {
     suite(`${helm}, values ${name}`, async () => {
       const manifests = await render(['-f', file], helm, 'my.release');
       const single = name.startsWith('single-replica');
+      const stopped = name === 'stopped' && 'the API server calls no webhook';
 
       test('helm lint --strict finds nothing', async () => {
         await command(await component(helm), ['lint', '--strict', CHART, '-f', file]);
@@ -69,7 +70,7 @@ for (const helm of HELMS) {
       });
 
       test("the system's namespaces and our own are never selected, whatever labels they have", () => {
-        assert.equal(hooks(manifests).length, 3);
+        assert.equal(hooks(manifests).length, stopped === false ? 3 : 0);
         for (const hook of hooks(manifests)) {
           const selector = labelSelector(at(hook, 'namespaceSelector'));
           for (const namespace of ['kube-system', 'kube-public', 'kube-node-lease', 'autoscrape']) {
@@ -81,16 +82,20 @@ for (const helm of HELMS) {
         }
       });
 
-      test('an opted-in namespace is selected by exactly one webhook, and that knows whether Istio is there', () => {
-        for (const labels of optedIn.flatMap(withMeshLabels)) {
-          labels.set('kubernetes.io/metadata.name', 'shop');
-          const paths = hooks(manifests)
-            .filter((hook) => selects(labelSelector(at(hook, 'namespaceSelector')), labels))
-            .map((hook) => at(hook, 'clientConfig', 'service', 'path'));
-          const isMesh = labels.get('istio-injection') === 'enabled' || labels.has('istio.io/rev');
-          assert.deepEqual(paths, [isMesh ? '/mutate/istio' : '/mutate'], JSON.stringify([...labels]));
-        }
-      });
+      test(
+        'an opted-in namespace is selected by exactly one webhook, and that knows whether Istio is there',
+        { skip: stopped },
+        () => {
+          for (const labels of optedIn.flatMap(withMeshLabels)) {
+            labels.set('kubernetes.io/metadata.name', 'shop');
+            const paths = hooks(manifests)
+              .filter((hook) => selects(labelSelector(at(hook, 'namespaceSelector')), labels))
+              .map((hook) => at(hook, 'clientConfig', 'service', 'path'));
+            const isMesh = labels.get('istio-injection') === 'enabled' || labels.has('istio.io/rev');
+            assert.deepEqual(paths, [isMesh ? '/mutate/istio' : '/mutate'], JSON.stringify([...labels]));
+          }
+        },
+      );
 
       test("a namespace of a managed cluster's own machinery is selected by none", () => {
         for (const managed of MANAGED_LABELS) {
@@ -113,24 +118,28 @@ for (const helm of HELMS) {
         }
       });
 
-      test('the pod that `helm test` sends is one that a webhook is called for, in a namespace that it selects', () => {
-        const namespace = manifests.find(({ kind, name }) => kind === 'Namespace' && name.endsWith('-verify'));
-        const flags = list(manifests.find(({ kind }) => kind === 'Pod')?.object, 'spec', 'containers', 0, 'args').map(
-          String,
-        );
-        const labels = flags.find((flag) => flag.startsWith('--labels='))?.slice('--labels='.length);
-        const inNamespace = new Map([
-          ...Object.entries(at(namespace?.object, 'metadata', 'labels') ?? {}).map(pair),
-          ['kubernetes.io/metadata.name', String(namespace?.name)],
-        ]);
-        const onPod = new Map(labels?.split(',').map((label) => pair(label.split('='))));
-        const called = hooks(manifests).filter(
-          (hook) =>
-            selects(labelSelector(at(hook, 'namespaceSelector')), inNamespace) &&
-            selects(labelSelector(at(hook, 'objectSelector')), onPod),
-        );
-        assert.equal(called.length, 1);
-      });
+      test(
+        'the pod that `helm test` sends is one that a webhook is called for, in a namespace that it selects',
+        { skip: stopped },
+        () => {
+          const namespace = manifests.find(({ kind, name }) => kind === 'Namespace' && name.endsWith('-verify'));
+          const flags = list(manifests.find(({ kind }) => kind === 'Pod')?.object, 'spec', 'containers', 0, 'args').map(
+            String,
+          );
+          const labels = flags.find((flag) => flag.startsWith('--labels='))?.slice('--labels='.length);
+          const inNamespace = new Map([
+            ...Object.entries(at(namespace?.object, 'metadata', 'labels') ?? {}).map(pair),
+            ['kubernetes.io/metadata.name', String(namespace?.name)],
+          ]);
+          const onPod = new Map(labels?.split(',').map((label) => pair(label.split('='))));
+          const called = hooks(manifests).filter(
+            (hook) =>
+              selects(labelSelector(at(hook, 'namespaceSelector')), inNamespace) &&
+              selects(labelSelector(at(hook, 'objectSelector')), onPod),
+          );
+          assert.equal(called.length, 1);
+        },
+      );
 
       test('no webhook is called for anything but the creation of a pod, nor for a pod that opts out', () => {
         for (const hook of hooks(manifests)) {

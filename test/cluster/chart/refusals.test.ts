@@ -115,6 +115,24 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
         /certificates\.caBundle.*another CA.*leave certificates\.caBundle empty/s,
       ] as const,
   ),
+  ...['webhook', 'reconciler'].map(
+    (component) =>
+      [
+        `the namespace's default account for the ${component}`,
+        ['--set', `${component}.serviceAccount.name=default`],
+        new RegExp(`${component}\\.serviceAccount\\.name is "default".*another name`, 's'),
+      ] as const,
+  ),
+  [
+    'one account for the webhook and the reconciler',
+    ['--set', 'webhook.serviceAccount.name=autoscrape,reconciler.serviceAccount.name=autoscrape'],
+    /are the same.*two names/s,
+  ],
+  [
+    "the account's name as Kubernetes would refuse it",
+    ['--set', 'webhook.serviceAccount.name=A'],
+    /serviceAccount.*name/s,
+  ],
   [
     "the sample in autoscrape's own namespace",
     ['--set', 'sample.enabled=true,sample.namespace=autoscrape'],

@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
+import type { Manifest } from '../../harness/chart/render.ts';
 import { parseSelector } from '../../../src/core/rules/selector-text.ts';
 import { requirements } from '../../../src/core/rules/selector.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
@@ -428,6 +429,84 @@ suite('the webhook', () => {
   });
 });
 
+const idOf = ({ kind, name }: Manifest) => `${kind} ${name}`;
+
+/** The names of all alerts. */
+const alerts = (objects: readonly Manifest[]) =>
+  list(one(objects, 'PrometheusRule'), 'spec', 'groups').flatMap((group) =>
+    list(group, 'rules').map((rule) => at(rule, 'alert')),
+  );
+
+suite('the emergency stop', () => {
+  test('takes away the configuration, what checks or fills it and the alerts that it would cause, and nothing else', async () => {
+    const monitored = set('certificates.mode=job', 'monitoring.prometheusRule.enabled=true');
+    const before = await render(monitored);
+    const after = await render([...monitored, ...set('webhook.enabled=false')]);
+    const left = new Set(after.map(idOf));
+    const gone = before.map(idOf).filter((id) => !left.has(id));
+    assert.deepEqual(
+      new Set(gone.filter((id) => !/autoscrape-(verify|ca-bundle)$/.test(id))),
+      new Set([`${configuration} autoscrape`]),
+    );
+    const unchanged = after.filter(({ kind }) => kind !== 'PrometheusRule');
+    for (const { kind, name, object } of unchanged) {
+      assert.deepEqual(object, before.find((one) => one.kind === kind && one.name === name)?.object, `${kind} ${name}`);
+    }
+    const remaining = new Set(alerts(after));
+    assert.deepEqual(
+      alerts(before).filter((alert) => !remaining.has(alert)),
+      ['AutoscrapeNoTraffic', 'AutoscrapePodsMissed'],
+    );
+  });
+});
+
+suite("names of one's own", () => {
+  test("service accounts: roles, the guard and the pods follow the reconciler's name, and each has its annotations", async () => {
+    const objects = await render(await ci('stopped'), 'helm', 'prod');
+    const account = { name: 'autoscrape-keeper', namespace: 'autoscrape' };
+    for (const kind of ['ClusterRoleBinding', 'RoleBinding']) {
+      const bound = one(objects, kind, 'autoscrape-prod-reconciler');
+      assert.deepEqual(list(bound, 'subjects'), [{ kind: 'ServiceAccount', ...account }]);
+    }
+    const [condition] = list(one(objects, 'ValidatingAdmissionPolicy'), 'spec', 'matchConditions');
+    assert.equal(
+      at(condition, 'expression'),
+      "request.userInfo.username == 'system:serviceaccount:autoscrape:autoscrape-keeper'",
+    );
+    for (const [component, name] of Object.entries({ webhook: 'autoscrape-hook', reconciler: 'autoscrape-keeper' })) {
+      const deployment = one(objects, 'Deployment', `autoscrape-prod-${component}`);
+      assert.equal(at(deployment, 'spec', 'template', 'spec', 'serviceAccountName'), name);
+      const { annotations } = at(one(objects, 'ServiceAccount', name), 'metadata') as { annotations?: unknown };
+      assert.deepEqual(annotations, { 'example.com/role': 'none' });
+    }
+  });
+
+  test('namespaceOverride reaches every object, DNS name and annotation, the guard and the excluded namespaces', async () => {
+    const values = set('namespaceOverride=ops', 'monitoring.podMonitor.enabled=true');
+    for (const from of [values, [...values, ...set('certificates.mode=job')]]) {
+      const objects = await render(from);
+      const text = JSON.stringify(objects.map(({ object }) => object));
+      // The name of the release is the same as that of its namespace.
+      assert.doesNotMatch(text, /"namespace":"autoscrape"|autoscrape\.svc|serviceaccount:autoscrape:|"autoscrape\//);
+      for (const { kind, name, namespace } of objects) {
+        if (namespace !== undefined && namespace !== 'autoscrape-verify')
+          assert.equal(namespace, 'ops', `${kind} ${name}`);
+      }
+      const [byName] = list(one(objects, configuration), 'webhooks', 0, 'namespaceSelector', 'matchExpressions');
+      assert.ok(list(byName, 'values').includes('ops'));
+    }
+    const injected = at(one(await render(values), configuration), 'metadata', 'annotations');
+    assert.deepEqual(injected, { 'cert-manager.io/inject-ca-from': 'ops/autoscrape-webhook' });
+  });
+
+  test("extraObjects are rendered, with Helm's templates in their strings, and the sample's namespace may be one's own", async () => {
+    const objects = await render(await ci('stopped'));
+    assert.equal(at(one(objects, 'ConfigMap', 'autoscrape-extra'), 'metadata', 'namespace'), 'playground');
+    assert.ok(!objects.some(({ kind }) => kind === 'Namespace'));
+    assert.equal(at(one(objects, 'Deployment', 'autoscrape-sample'), 'metadata', 'namespace'), 'playground');
+  });
+});
+
 suite('rules', () => {
   test('reach the pods as a file that the program accepts', async () => {
     const text = at(one(await render(await ci('rules')), 'ConfigMap', 'autoscrape-rules'), 'data', 'rules.yaml');
@@ -789,6 +868,13 @@ suite('the notes', () => {
     assert.match(text, /kubectl logs -n autoscrape .*component=webhook.*outcome/);
     for (const not of [restart, injected, check, /count_total/]) assert.doesNotMatch(text, not);
     assert.match(text, /sample.*observe/s);
+  });
+
+  test('with the emergency stop: that nothing is called, and no check that would fail', async () => {
+    const text = await notes(set('webhook.enabled=false'));
+    assert.match(text, /webhook\.enabled is false.*reconciler\.enabled=false/s);
+    for (const not of [check, /Emergency stop/]) assert.doesNotMatch(text, not);
+    assert.match(await notes([]), /Argo CD and Flux .*webhook\.enabled=false and reconciler\.enabled=false/);
   });
 
   test('without the reconciler: that only new pods are annotated, the sample among them', async () => {
