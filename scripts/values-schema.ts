@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { RulesFile } from '../src/core/rules/schema.ts';
 import { jsonSchema } from '../src/rules/rules-schema.ts';
@@ -60,7 +61,20 @@ const LabelSelector = z.strictObject({
     .optional(),
 });
 
-const Monitor = z.strictObject({ enabled: z.boolean(), labels: Labels, interval: Interval });
+const Namespace = NamespaceName.or(z.literal(''));
+const Monitor = z.strictObject({
+  enabled: z.boolean(),
+  namespace: Namespace,
+  labels: Labels,
+  interval: Interval,
+  scrapeTimeout: Interval,
+  relabelings: KubernetesList,
+  metricRelabelings: KubernetesList,
+  endpointFields: KubernetesObject,
+});
+
+/** The alerts of files/alerts.yaml: a misspelt name would switch none off. */
+const Alert = z.enum(readAlerts());
 
 /** The names of the shipped rules belong to one version, and so does the chart: Helm refuses an unknown one. */
 const Rules = RulesFile.extend({
@@ -83,7 +97,7 @@ const Values = z.strictObject({
   }),
   imagePullSecrets: z.array(z.strictObject({ name: Text })),
   fullnameOverride: z.string().regex(/^(autoscrape([-a-z0-9]*[a-z0-9])?)?$/),
-  namespaceOverride: NamespaceName.or(z.literal('')),
+  namespaceOverride: Namespace,
   commonLabels: Labels,
   commonAnnotations: Labels,
   extraObjects: KubernetesList,
@@ -144,10 +158,19 @@ const Values = z.strictObject({
     podAnnotations: z.boolean(),
     podMonitor: Monitor,
     serviceMonitor: Monitor,
-    prometheusRule: z.strictObject({ enabled: z.boolean(), labels: Labels }),
-    dashboard: z.strictObject({ enabled: z.boolean(), labels: Labels, annotations: Labels }),
+    prometheusRule: z.strictObject({
+      enabled: z.boolean(),
+      namespace: Namespace,
+      labels: Labels,
+      alertLabels: Labels,
+      disabledAlerts: z.array(Alert),
+      slowSeconds: z.number().positive(),
+      certificateDays: z.number().positive(),
+      runbookUrl: z.string().regex(/^https?:\/\/[^\s#]+$/),
+    }),
+    dashboard: z.strictObject({ enabled: z.boolean(), namespace: Namespace, labels: Labels, annotations: Labels }),
   }),
-  bridge: Monitor,
+  bridge: z.strictObject({ enabled: z.boolean(), labels: Labels, interval: Interval }),
   networkPolicy: z.strictObject({
     enabled: z.boolean(),
     webhookFrom: KubernetesList,
@@ -156,6 +179,12 @@ const Values = z.strictObject({
   }),
   test: z.strictObject({ namespaceLabels: Labels, podLabels: Labels }),
 });
+
+/** Returns the names of the alerts that the chart ships. */
+function readAlerts(): readonly string[] {
+  const text = readFileSync(new URL('../chart/files/alerts.yaml', import.meta.url), 'utf8');
+  return [...text.matchAll(/^ *- alert: (\w+)$/gm)].map(([, name = '']) => name);
+}
 
 /** Returns the JSON Schema of the chart's values. */
 export function valuesSchema(): Record<string, unknown> {

@@ -15,7 +15,7 @@ const CERTIFICATE_VALID_MS = 10 * YEAR_MS;
 export interface Stored {
   readonly ca: Pem | undefined;
   readonly pair: Pem | undefined;
-  /** The CA certificates that the API server was told to trust. */
+  /** The CA certificates that the API server trusts. */
   readonly caBundle: string;
 }
 

@@ -149,6 +149,11 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     /sample\.namespace.*`helm test` creates and deletes/s,
   ],
   [
+    'an alert to leave out that does not exist',
+    ['--set', 'monitoring.prometheusRule.disabledAlerts={AutoscrapeNoTrafic}'],
+    /disabledAlerts.*AutoscrapeNoTraffic/s,
+  ],
+  [
     'two monitors, which would scrape every pod twice',
     ['--set', 'monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true'],
     /scraped twice.*monitoring\.podMonitor/s,

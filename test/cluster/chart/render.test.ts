@@ -545,7 +545,7 @@ const flag = async (from: readonly string[], name: string) =>
     ?.slice(name.length + 3);
 
 suite('the reconciler', () => {
-  test('patches nothing without the guard: it is told the name of the policy', async () => {
+  test('patches nothing without the guard, whose name it gets', async () => {
     for (const release of ['autoscrape', 'prod']) {
       const objects = await render([], 'helm', release);
       const policy = at(one(objects, 'ValidatingAdmissionPolicy'), 'metadata', 'name');
@@ -805,6 +805,52 @@ suite('monitoring', () => {
     const labels = at(one(objects, 'Service', 'autoscrape-metrics'), 'metadata', 'labels');
     const wanted = at(one(objects, 'ServiceMonitor'), 'spec', 'selector', 'matchLabels');
     for (const [key, value] of Object.entries(wanted ?? {})) assert.equal(at(labels, key), value);
+  });
+
+  test('what watches autoscrape can be in another namespace, with its own fields, labels, thresholds and runbook', async () => {
+    const objects = await render(await ci('monitoring-fitted'));
+    const monitor = one(objects, 'ServiceMonitor');
+    for (const object of [monitor, one(objects, 'PrometheusRule'), one(objects, 'ConfigMap', 'autoscrape-dashboard')]) {
+      assert.equal(at(object, 'metadata', 'namespace'), 'autoscrape-sample');
+    }
+    assert.deepEqual(at(monitor, 'spec', 'namespaceSelector'), { matchNames: ['autoscrape'] });
+    assert.deepEqual(list(monitor, 'spec', 'endpoints'), [
+      {
+        port: 'health',
+        path: '/metrics',
+        interval: '1m',
+        scrapeTimeout: '10s',
+        relabelings: [{ targetLabel: 'team', replacement: 'platform' }],
+        metricRelabelings: [{ sourceLabels: ['__name__'], regex: 'process_.+', action: 'drop' }],
+        honorLabels: true,
+      },
+    ]);
+    const groups = list(one(objects, 'PrometheusRule'), 'spec', 'groups');
+    const rules = groups.flatMap((group) => list(group, 'rules'));
+    assert.equal(rules.length, alerts(await render(set('monitoring.prometheusRule.enabled=true'))).length - 1);
+    for (const rule of rules) {
+      assert.deepEqual(at(rule, 'labels'), { team: 'platform', severity: 'page' });
+      const url = `https://wiki.example.com/autoscrape#${String(at(rule, 'alert')).toLowerCase()}`;
+      assert.equal(at(rule, 'annotations', 'runbook_url'), url);
+    }
+    const expr = (name: string) =>
+      String(
+        at(
+          rules.find((rule) => at(rule, 'alert') === name),
+          'expr',
+        ),
+      );
+    assert.match(expr('AutoscrapeWebhookSlow'), /> 0\.25$/m);
+    assert.match(expr('AutoscrapeCertExpiringSoon'), /< 14 \* 86400$/);
+  });
+
+  test("Argo CD's label tracking, which writes over the label of the instance, does not blind the ServiceMonitor", async () => {
+    const selector = at(
+      one(await render(await ci('monitoring-service-monitor')), 'ServiceMonitor'),
+      'spec',
+      'selector',
+    );
+    assert.deepEqual(selector, { matchLabels: { 'autoscrape.io/metrics-of': 'autoscrape' } });
   });
 
   test('the bridge never lets pods name themselves, and gives one target a pod', async () => {

@@ -5,7 +5,7 @@ import { runAutoscrape } from '../autoscrape/run-autoscrape.ts';
 import { at, list } from '../chart/render.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 
-/** What became of a Job. */
+/** The result of a Job. */
 export interface FinishedJob {
   readonly name: string;
   readonly succeeded: boolean;
