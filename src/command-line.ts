@@ -39,6 +39,9 @@ const COMMANDS = {
   help: ['print the help of a command', async () => help],
 } as const;
 
+/** What bin/kubectl_complete-autoscrape.js calls, under the name that Cobra has for it. No parser sees the words behind it. */
+const COMPLETE = '__complete';
+
 async function parse(args: readonly string[]): Promise<void> {
   const program = new Command('autoscrape')
     .description('Writes Prometheus scrape annotations onto pods as they are created, and explains why.')
@@ -61,9 +64,17 @@ async function parse(args: readonly string[]): Promise<void> {
   for (const [name, [summary, load]] of Object.entries(COMMANDS)) {
     // `autoscrape serve …` or `autoscrape help serve` loads serve. The help needs only the names of the others; completion
     // needs their flags.
-    const isLoaded = args[0] === 'completion' || args.slice(0, 2).includes(name);
+    const isLoaded = args[0] === 'completion' || args[0] === COMPLETE || args.slice(0, 2).includes(name);
     const command = isLoaded ? await load() : new Command(name);
     program.addCommand(command.summary(summary).copyInheritedSettings(program));
+  }
+  if (args[0] === COMPLETE) {
+    const [{ completed }, { completionReply }] = await Promise.all([
+      import('./commands/completion.ts'),
+      import('./commands/complete.ts'),
+    ]);
+    process.stdout.write(completionReply(program.commands.map(completed), args.slice(1)));
+    return;
   }
   await program.parseAsync(args, { from: 'user' });
 }

@@ -26,7 +26,7 @@ export const command = new Command('completion')
   });
 
 /** A command, as far as a shell completes it. */
-interface Completed {
+export interface Completed {
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -34,7 +34,8 @@ interface Completed {
   readonly choices: readonly string[];
 }
 
-interface Flag {
+/** A flag of a command. */
+export interface Flag {
   /** `-o` and `--output`, or one of them. */
   readonly names: readonly string[];
   readonly summary: string;
@@ -43,7 +44,8 @@ interface Flag {
   readonly choices: readonly string[];
 }
 
-function completed(command: CommandUnknownOpts): Completed {
+/** Returns the command as far as a shell completes it. */
+export function completed(command: CommandUnknownOpts): Completed {
   const help = { names: ['-h', '--help'], summary: 'display help for command', value: undefined, choices: [] };
   const flags = command.options.map(({ short, long, description, required, flags: written, argChoices }) => ({
     names: [short, long].filter((name) => name !== undefined && name !== null),

@@ -48,6 +48,14 @@ test('kubectl finds it as a plugin, which runs through the link that npm makes',
   assert.deepEqual([code, stdout, stderr], [0, `${packageJson.version}\n`, '']);
 });
 
+test('kubectl finds what completes the plugin, which is installed beside it', async (t) => {
+  const link = join(await temporaryFolder(t), 'kubectl_complete-autoscrape');
+  await symlink(join(ROOT, packageJson.bin['kubectl_complete-autoscrape']), link);
+  const { code, stdout, stderr } = await start([link, 'doctor', '--selec'], ROOT);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^--selector\t.*\n:4\n$/);
+});
+
 test('an old Node is reported in one sentence', async (t) => {
   const { code, stdout, stderr } = await start([OLD, await copied(t), 'version'], ROOT);
   const needed = packageJson.engines.node.slice(2);
