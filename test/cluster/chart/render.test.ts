@@ -33,7 +33,7 @@ const podAnnotations = async (from: readonly string[]) =>
 const ingress = async (from: readonly string[], component: string) =>
   Object.fromEntries(
     list(one(await render(from), 'NetworkPolicy', `autoscrape-${component}`), 'spec', 'ingress').map((rule) => [
-      at(rule, 'ports', 0, 'port'),
+      String(at(rule, 'ports', 0, 'port')),
       at(rule, 'from'),
     ]),
   );
@@ -271,26 +271,29 @@ suite('the webhook', () => {
     assert.deepEqual(at(policy, 'egress'), []);
   });
 
-  test('is reached while an upgrade changes its ports: the policies name them, and each pod says which they are', async () => {
-    const objects = await render([]);
-    for (const component of ['webhook', 'reconciler']) {
-      const policy = one(objects, 'NetworkPolicy', `autoscrape-${component}`);
-      const ports = list(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'ports');
-      assert.deepEqual(
-        list(policy, 'spec', 'ingress').flatMap((rule) => list(rule, 'ports')),
-        ports.map((port) => ({ port: at(port, 'name'), protocol: 'TCP' })),
-      );
+  test('is reached at the numbers of its ports, because OVN-Kubernetes reads the name of a port as every port', async () => {
+    const ports = set('webhook.port=9443', 'webhook.healthPort=9080', 'reconciler.healthPort=9081');
+    for (const from of [[], ports]) {
+      const objects = await render(from);
+      for (const component of ['webhook', 'reconciler']) {
+        const policy = one(objects, 'NetworkPolicy', `autoscrape-${component}`);
+        const declared = list(container(one(objects, 'Deployment', `autoscrape-${component}`)), 'ports');
+        assert.deepEqual(
+          list(policy, 'spec', 'ingress').flatMap((rule) => list(rule, 'ports')),
+          declared.map((port) => ({ port: at(port, 'containerPort'), protocol: 'TCP' })),
+        );
+      }
     }
   });
 
   test('lets those in whom the values name, at each port, and anyone unless they name somebody', async () => {
-    assert.deepEqual(await ingress([], 'webhook'), { webhook: undefined, health: undefined });
-    assert.deepEqual(await ingress([], 'reconciler'), { health: undefined });
+    assert.deepEqual(await ingress([], 'webhook'), { 10250: undefined, 8080: undefined });
+    assert.deepEqual(await ingress([], 'reconciler'), { 8080: undefined });
     const webhookFrom = [{ ipBlock: { cidr: '10.0.0.0/28' } }];
     const metricsFrom = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
     const named = setJson({ 'networkPolicy.webhookFrom': webhookFrom, 'networkPolicy.metricsFrom': metricsFrom });
-    assert.deepEqual(await ingress(named, 'webhook'), { webhook: webhookFrom, health: metricsFrom });
-    assert.deepEqual(await ingress(named, 'reconciler'), { health: metricsFrom });
+    assert.deepEqual(await ingress(named, 'webhook'), { 10250: webhookFrom, 8080: metricsFrom });
+    assert.deepEqual(await ingress(named, 'reconciler'), { 8080: metricsFrom });
   });
 
   test('leaves its replicas to an autoscaler where the value is null, and keeps the disruption budget', async () => {
