@@ -58,6 +58,17 @@ export interface EndpointSurroundings {
   readonly other: FoundEndpoint | undefined;
 }
 
+/** Verdicts on a port that has answered nothing over https, so that it speaks something else than TLS, or nobody knows. */
+const NO_ANSWER: readonly VerdictKey[] = [
+  'reset',
+  'not_http',
+  'refused',
+  'timeout',
+  'too_slow',
+  'waiting',
+  'never_list',
+];
+
 /** Returns what the answer of the annotated endpoint means. */
 export function checkEndpoint(
   asked: EndpointAsked,
@@ -73,7 +84,7 @@ export function checkEndpoint(
       state: 'ok',
       title: `answers through the API server: ${verdict.series} series ${time}, ${verdict.format}`,
     };
-  const isTls = asked.overHttps?.key === 'metrics';
+  const isTls = asked.overHttps !== undefined && !NO_ANSWER.includes(asked.overHttps.key);
   const id = isTls ? 'endpoint-tls' : IDS[verdict.key];
   if (id === 'ok') return { state: 'ok', title: `answers through the API server: an empty page, 0 series ${time}` };
   if (id === 'unchecked')

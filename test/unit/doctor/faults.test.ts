@@ -371,6 +371,16 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
       [{ key: 'not_http' }, 'endpoint-closes'],
     ] as const
   ).map(([verdict, id]) => [`the endpoint: ${verdict.key}`, { verdict, active: [] }, id] as const),
+  [
+    'the endpoint: closed over http, and another page over https',
+    { verdict: { key: 'reset' }, overHttps: { key: 'other_text' }, active: [] },
+    'endpoint-tls',
+  ],
+  [
+    'the endpoint: closed over http and over https',
+    { verdict: { key: 'reset' }, overHttps: { key: 'reset' }, active: [] },
+    'endpoint-closes',
+  ],
 ];
 
 suite('doctor names', () => {
