@@ -14,9 +14,17 @@ export interface WebhookEndpoint {
   readonly node: string;
 }
 
+/** What is known of the certificate that the webhook serves. */
+export interface CertificateRead {
+  /** What the webhook has shown in a handshake, or what is needed for one. */
+  readonly served: Result<ServedCertificate, string>;
+  /** Unix time in ms at which it ends, by the webhook's own metrics; undefined where they were not read. */
+  readonly ends: number | undefined;
+}
+
 /** Returns whether the API server trusts what the webhook serves. `now` is Unix time in ms. */
 export function checkCertificate(
-  read: Result<ServedCertificate, string>,
+  { served, ends }: CertificateRead,
   { authorities, name, service }: WebhookConfiguration,
   now: number,
 ): Line {
@@ -30,10 +38,10 @@ export function checkCertificate(
       `${configuration} has no caBundle, so every call fails. cert-manager's cainjector fills it in.`,
       `kubectl describe certificate -n ${namespace}; then look at the log of cert-manager's cainjector.`,
     );
-  if (!read.ok) return { state: 'unchecked', title: "the webhook's certificate", needs: read.error };
-  const { notAfter, refused, names, issuer } = read.value;
-  const until = new Date(notAfter).toISOString().slice(0, 16);
-  if (refused === 'CERT_HAS_EXPIRED')
+  const notAfter = served.ok ? served.value.notAfter : ends;
+  const refused = served.ok ? served.value.refused : undefined;
+  const until = notAfter === undefined ? '' : new Date(notAfter).toISOString().slice(0, 16);
+  if (refused === 'CERT_HAS_EXPIRED' || (!served.ok && notAfter !== undefined && notAfter <= now))
     return finding(
       'webhook-certificate-expired',
       "the webhook's certificate has expired",
@@ -44,24 +52,26 @@ export function checkCertificate(
     return finding(
       'webhook-certificate-name',
       "the webhook's certificate is for other names",
-      `It has ${quoted(names)}, and the API server calls ${service?.service ?? ''}.${namespace}.svc.`,
+      `It has ${quoted(served.ok ? served.value.names : '')}, and the API server calls ${service?.service ?? ''}.${namespace}.svc.`,
       `Issue it for that name: ${restart}`,
     );
   if (refused !== undefined)
     return finding(
       'webhook-ca-mismatch',
       "the API server does not trust the webhook's certificate",
-      `It is issued by ${quoted(issuer)}, which the caBundle of ${configuration} does not verify (${quoted(refused)}).`,
+      `It is issued by ${quoted(served.ok ? served.value.issuer : '')}, which the caBundle of ${configuration} does not verify (${quoted(refused)}).`,
       'Put the CA that issued it into caBundle: helm upgrade does, and cert-manager where it made the certificate.',
     );
-  if (notAfter - now < SOON_MS)
+  if (notAfter !== undefined && notAfter - now < SOON_MS)
     return finding(
       'webhook-certificate-ends',
       "the webhook's certificate ends soon",
       `It is valid until ${until}Z, and nobody has renewed it.`,
       `Have it renewed: ${restart}`,
     );
-  return { state: 'ok', title: `the API server trusts the webhook's certificate, until ${until}Z` };
+  if (served.ok) return { state: 'ok', title: `the API server trusts the webhook's certificate, until ${until}Z` };
+  const title = `whether the API server trusts the webhook's certificate${until === '' ? '' : `, which is valid until ${until}Z`}`;
+  return { state: 'unchecked', title, needs: served.error };
 }
 
 /** Returns whether there are endpoints to call, on more than one node. */

@@ -149,7 +149,7 @@ function checkVersions({ ours, deployments }: Installation): Line {
   return finding(
     'versions-differ',
     'the versions differ',
-    `${[...found].map(([what, version]) => `${what} is ${quoted(version)}`).join(', ')}: what this command says of rules may not be what the webhook does.`,
+    `${[...found].map(([what, version]) => `${what} is ${quoted(version)}`).join(', ')}: the webhook may decide otherwise than this command says.`,
     'Use the version of the webhook, or helm upgrade.',
   );
 }

@@ -1,16 +1,12 @@
 import { member, objectIn, text } from '../core/json.ts';
-import type { JsonObject } from '../core/json.ts';
 import { durationOf, holderOf } from '../kube/lease-object.ts';
-import { podProxyPath } from '../kube/pod-proxy.ts';
 import { checkGuard, checkReconciler, flagOf } from './check-reconciler.ts';
 import type { Right } from './check-reconciler.ts';
 import type { Collection } from './cluster.ts';
 import type { Line } from './finding.ts';
-import { readOurMetrics } from './our-metrics.ts';
-import type { OurMetrics } from './our-metrics.ts';
-import { nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';
+import { nameOf, ofComponent, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
-import { readPage } from './read-page.ts';
+import { metricsOf } from './read-our-metrics.ts';
 
 const POLICIES: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'validatingadmissionpolicies' };
 const BINDINGS: Collection = {
@@ -87,21 +83,6 @@ async function readRights(
   );
   const rights = answers.filter((answer) => answer !== undefined);
   return rights.length === answers.length ? rights : undefined;
-}
-
-/** In bytes: ours have some 50 KB. */
-const MAX_METRICS = 1024 * 1024;
-
-async function metricsOf(
-  { kube, namespaceOfRelease: namespace }: Installation,
-  pod: JsonObject,
-): Promise<OurMetrics | undefined> {
-  const target = { namespace, pod: nameOf(pod), port: portOf(pod, 'health') ?? 8080 };
-  const page = await readPage(
-    () => kube.open(`${podProxyPath(target)}/metrics`, { accept: 'text/plain' }),
-    MAX_METRICS,
-  );
-  return page === undefined ? undefined : readOurMetrics(page);
 }
 
 /** Returns whether the reconciler is held to annotations, where there is one. */

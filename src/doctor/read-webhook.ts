@@ -1,11 +1,14 @@
 import { objectIn, objectsIn, text } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { checkCertificate, checkEndpoints } from './check-webhook.ts';
+import type { CertificateRead } from './check-webhook.ts';
 import type { Collection } from './cluster.ts';
 import { quoted } from './finding.ts';
 import type { Line } from './finding.ts';
 import { isReady, nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
+import { metricsOf } from './read-our-metrics.ts';
 import { readServedCertificate } from './served-certificate.ts';
 import type { ServedCertificate } from './served-certificate.ts';
 
@@ -35,24 +38,32 @@ export async function lookAtWebhook(place: Installation): Promise<readonly Line[
   return endpoints.state === 'cross' && certificate.state === 'unchecked' ? [endpoints] : [certificate, endpoints];
 }
 
-async function readCertificate({
-  kube,
-  ours,
-  namespaceOfRelease: namespace,
-  pods,
-}: Installation): Promise<Result<ServedCertificate, string>> {
-  const running = ofComponent(pods, 'webhook').filter((pod) => objectIn(pod, 'status')['phase'] === 'Running');
+async function readCertificate(place: Installation): Promise<CertificateRead> {
+  const running = ofComponent(place.pods, 'webhook').filter((pod) => objectIn(pod, 'status')['phase'] === 'Running');
   const pod = running.find(isReady) ?? running[0];
-  if (pod === undefined) return { ok: false, error: 'a running pod of the webhook' };
-  const port = portOf(pod, 'webhook') ?? 10250;
+  if (pod === undefined) return { served: { ok: false, error: 'a running pod of the webhook' }, ends: undefined };
+  const served = await shakeHands(place, pod);
+  if (served.ok) return { served, ends: undefined };
+  const metrics = await metricsOf(place, pod);
+  const seconds = metrics?.sum('autoscrape_tls_certificate_not_after_timestamp_seconds');
+  return { served, ends: seconds === undefined ? undefined : seconds * 1000 };
+}
+
+async function shakeHands(
+  { kube, ours, namespaceOfRelease: namespace }: Installation,
+  pod: JsonObject,
+): Promise<Result<ServedCertificate, string>> {
+  let problem: string;
   try {
-    const connection = await kube.forward({ namespace, pod: nameOf(pod), port });
+    const connection = await kube.forward({ namespace, pod: nameOf(pod), port: portOf(pod, 'webhook') ?? 10250 });
     const servername = `${ours.service?.service ?? ''}.${namespace}.svc`;
-    return await readServedCertificate(connection, ours.authorities, servername);
+    const read = await readServedCertificate(connection, ours.authorities, servername);
+    if (read.ok) return read;
+    problem = read.error;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return message.includes('403')
-      ? { ok: false, error: `create on pods/portforward in namespace ${namespace}` }
-      : { ok: false, error: `a connection to pod ${nameOf(pod)}: ${quoted(message)}` };
+    problem = error instanceof Error ? error.message : String(error);
   }
+  return problem.includes('403')
+    ? { ok: false, error: `create on pods/portforward in namespace ${namespace}` }
+    : { ok: false, error: `a connection to pod ${nameOf(pod)}: ${quoted(problem)}` };
 }

@@ -75,6 +75,7 @@ function healthy() {
     pass: 1,
     bindings: [{ spec: { policyName: 'autoscrape-reconciler', validationActions: ['Deny'] } }],
     rulesProblem: undefined as string | undefined,
+    endsByMetrics: NOW + 60 * DAY,
     annotates: true,
     forbidden: [] as string[],
   };
@@ -158,7 +159,7 @@ suite('the installation', () => {
     response.end(
       call.url === '/metrics'
         ? 'apiserver_admission_webhook_fail_open_count{name="pods.autoscrape.io",type="admit"} 3\napiserver_admission_webhook_fail_open_count{name="other.example"} 5\n'
-        : `autoscrape_reconcile_last_full_pass_timestamp_seconds ${world.pass}\nautoscrape_reconcile_pods{plan="annotate"} 4\n`,
+        : `autoscrape_tls_certificate_not_after_timestamp_seconds ${world.endsByMetrics / 1000}\nautoscrape_reconcile_last_full_pass_timestamp_seconds ${world.pass}\nautoscrape_reconcile_pods{plan="annotate"} 4\n`,
     );
   });
   let base = '';
@@ -285,6 +286,18 @@ suite('the installation', () => {
       assert.ok(found !== undefined && 'todo' in found && found.todo !== '' && !/undefined|NaN/.test(found.todo));
       assert.equal(found.state, INSTALLATION_FINDINGS[id]);
     });
+
+  test('where no connection to the webhook may be opened, its metrics say until when the certificate is valid', async () => {
+    const end = (w: World, days: number): void => {
+      w.forbidden.push('portforward');
+      w.endsByMetrics = NOW + days * DAY;
+    };
+    assert.deepEqual(ids(await look((w) => end(w, -1))), ['webhook-certificate-expired']);
+    assert.deepEqual(ids(await look((w) => end(w, 2))), ['webhook-certificate-ends']);
+    const lines = await look((w) => end(w, 60));
+    const until = new Date(NOW + 60 * DAY).toISOString().slice(0, 16);
+    assert.ok(lines.some((line) => line.state === 'unchecked' && line.title.endsWith(`valid until ${until}Z`)));
+  });
 
   test('every finding about the installation is in the table above', () => {
     assert.deepEqual(Object.keys(INSTALLATION_FINDINGS).toSorted(), faults.map(([, id]) => id).toSorted());
