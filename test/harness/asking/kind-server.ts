@@ -81,6 +81,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'to-another-host': redirect(302, 'http://203.0.113.1/metrics'),
   'to-metadata': redirect(302, 'http://169.254.169.254/latest/meta-data/'),
   slow: (call) => void setTimeout(() => metrics()(call), 6000),
+  // Slower than a job whose timeout is short, and quicker than what asking takes for slow.
+  'three-seconds': (call) => void setTimeout(() => metrics()(call), 3000),
   endless({ response }) {
     response.setHeader('content-type', TEXT);
     response.write(PAGE);

@@ -67,7 +67,7 @@ export const ENDPOINT_FAULTS: readonly Fault[] = [
   served(
     {
       name: 'an app that refuses the Host',
-      ids: ['endpoint-host', 'target-status'],
+      ids: ['target-host'],
       remedy: /ALLOWED_HOSTS|status\.podIP/,
     },
     { name: 'known-host', kind: 'known-host' },
@@ -76,9 +76,21 @@ export const ENDPOINT_FAULTS: readonly Fault[] = [
     { name: 'an app that listens on 127.0.0.1 alone', ids: ['endpoint-refused'], remedy: /127\.0\.0\.1/ },
     { name: 'loopback', kind: 'loopback' },
   ),
+  served(
+    { name: 'TLS at a port annotated as http', ids: ['endpoint-tls'], remedy: /prometheus\.io\/scheme|https/ },
+    { name: 'tls', kind: 'tls' },
+  ),
+  served(
+    { name: 'a page that is slower than the timeout', ids: ['target-slow'], remedy: /scrape_timeout/ },
+    { name: 'slow', kind: 'three-seconds' },
+  ),
   {
     ...served(
-      { name: 'a network that drops what Prometheus sends', ids: ['target-timeout'], remedy: /networkpolicy/i },
+      {
+        name: 'a network that drops what Prometheus sends',
+        ids: ['target-network'],
+        remedy: /kubectl edit networkpolicy only-the-shop -n faults: add to its ingress/,
+      },
       { name: 'cut-off', kind: 'metrics' },
     ),
     make: cutOff,

@@ -1,13 +1,16 @@
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { kinds, podSpec } from '../installation/kind-pods.ts';
 import type { KindContainer } from '../installation/kind-pods.ts';
-import { namespace } from '../installation/workload.ts';
+import { namespace, workload } from '../installation/workload.ts';
 
 /** The opted-in namespace of pods with a fault, and of one without. */
 export const FAULTS = 'faults';
 
 /** The same, without the label. */
 export const UNLABELLED = 'faults-unlabelled';
+
+/** An opted-in namespace in which all is well. */
+export const HEALTHY = 'faults-healthy';
 
 /** A pod of {@link FAULTS} that has no fault: what is wrong around it shows at it. */
 export const ORDERS = 'orders';
@@ -43,8 +46,10 @@ export function surroundings(): readonly unknown[] {
   return [
     namespace(FAULTS),
     namespace(UNLABELLED, {}),
+    namespace(HEALTHY),
     kinds(FAULTS, files),
     kinds(UNLABELLED, files),
     faultPod({ name: ORDERS, kind: 'metrics' }),
+    workload(HEALTHY, 'healthy'),
   ];
 }

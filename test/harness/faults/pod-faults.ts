@@ -4,7 +4,9 @@ import { sandboxDirectory } from '../node/sandbox-remains.ts';
 import { waitFor } from '../process/wait-for.ts';
 import type { Setup } from '../installation/setup.ts';
 import { apply, workload } from '../installation/workload.ts';
+import { defineKinds, PEER_AUTHENTICATION } from './custom-resources.ts';
 import type { Fault } from './fault.ts';
+import { annotated, faultyScraper } from './faulty-scraper.ts';
 import { FAULTS, faultPod, SCRAPE, UNLABELLED } from './fault-pods.ts';
 import { podSpec } from '../installation/kind-pods.ts';
 
@@ -68,21 +70,45 @@ export const POD_FAULTS: readonly Fault[] = [
     ],
   },
   {
-    name: 'a finished pod, whose address another one has',
+    name: "annotations on the Deployment's own metadata",
     part: 'pod',
-    ids: ['pod-finished'],
-    remedy: /ttlSecondsAfterFinished|running pod/,
-    args: lookAt(FAULTS, 'pod/finished'),
-    objects: [faultPod({ name: 'finished', kind: 'ends', spec: { restartPolicy: 'Never' } })],
-    make: reuseAddress,
+    ids: ['annotation-misplaced'],
+    remedy: /template/,
+    args: lookAt(FAULTS, 'deploy/above'),
+    objects: [
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'above', namespace: FAULTS, annotations: SCRAPE },
+        spec: {
+          selector: { matchLabels: { app: 'above' } },
+          template: {
+            metadata: { labels: { app: 'above', 'autoscrape.io/ask': 'disabled' } },
+            spec: podSpec({ kind: 'metrics' }),
+          },
+        },
+      },
+    ],
   },
+  faultyScraper({
+    name: 'a finished pod that is still asked, whose address another one has',
+    part: 'pod',
+    ids: ['target-finished'],
+    remedy: /ttlSecondsAfterFinished/,
+    place: 'finished',
+    pod: 'finished',
+    objects: [faultPod({ name: 'finished', kind: 'ends', spec: { restartPolicy: 'Never' } })],
+    jobs: () => Promise.resolve([annotated()]),
+    also: reuseAddress,
+  }),
   {
     name: 'a sidecar of a mesh that resets the connection',
     part: 'pod',
-    ids: ['endpoint-mesh', 'target-closed'],
-    remedy: /mesh/,
+    ids: ['target-mesh'],
+    remedy: /15020/,
     args: lookAt(FAULTS, 'pod/meshed'),
     objects: [meshed()],
+    make: beStrict,
   },
 ];
 
@@ -95,6 +121,21 @@ function meshed(): unknown {
     kind: 'Pod',
     metadata: { name: 'meshed', namespace: FAULTS, annotations: SCRAPE },
     spec: { containers: [...app, ...proxy], volumes },
+  };
+}
+
+/** Has the mesh take no client from outside, as its policy says. */
+async function beStrict(setup: Setup): Promise<() => Promise<unknown>> {
+  const undo = await defineKinds(setup, [PEER_AUTHENTICATION]);
+  await apply(setup, {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name: 'strict', namespace: FAULTS },
+    spec: { mtls: { mode: 'STRICT' } },
+  });
+  return async () => {
+    await setup.kubectl(['delete', `--namespace=${FAULTS}`, 'peerauthentication', 'strict']);
+    await undo();
   };
 }
 

@@ -1,141 +1,130 @@
-import { communityJobs, INTERVALS, startPrometheusPod } from '../installation/prometheus-pod.ts';
-import type { Prometheus, PrometheusPod } from '../installation/prometheus-pod.ts';
+import { communityJobs, configurationMap, proxyPath } from '../installation/prometheus-pod.ts';
+import type { Prometheus } from '../installation/prometheus-pod.ts';
 import type { Setup } from '../installation/setup.ts';
+import { apply } from '../installation/workload.ts';
 import { waitFor } from '../process/wait-for.ts';
+import { CUSTOM_KINDS, defineKinds } from './custom-resources.ts';
 import type { Fault } from './fault.ts';
 import { FAULTS, faultPod, ORDERS, SCRAPE } from './fault-pods.ts';
-
-/** A Prometheus of its own, with what is wrong with it. */
-interface Scraper extends Pick<Fault, 'name' | 'ids' | 'remedy' | 'usually' | 'objects'> {
-  /** Follows `faults-prometheus-` in the name of its namespace. */
-  readonly place: string;
-  readonly jobs: () => Promise<readonly unknown[]>;
-  readonly mayDiscover?: boolean;
-  /** The pod that is looked at. */
-  readonly pod?: string;
-  /** What is done to it once it runs. */
-  readonly until?: (setup: Setup, prometheus: Prometheus, made: PrometheusPod) => Promise<unknown>;
-}
-
-function scraper({ place, jobs, mayDiscover, pod = ORDERS, until, ...fault }: Scraper): Fault {
-  const namespace = `faults-prometheus-${place}`;
-  return {
-    ...fault,
-    part: 'scraper',
-    args: [`pod/${pod}`, `--namespace=${FAULTS}`, `--prometheus=svc/${namespace}/prometheus:9090`],
-    async make(setup) {
-      const made: PrometheusPod = {
-        namespace,
-        configuration: { global: INTERVALS, scrape_configs: await jobs() },
-        ...(mayDiscover !== undefined && { mayDiscover }),
-      };
-      const prometheus = await startPrometheusPod(setup, made);
-      await until?.(setup, prometheus, made);
-      return async () => {
-        const ofCluster = `clusterrole/${namespace},clusterrolebinding/${namespace}`;
-        await setup.kubectl(['delete', 'namespace', namespace, '--wait=false']);
-        await setup.kubectl(['delete', ...ofCluster.split(','), '--ignore-not-found']);
-      };
-    },
-  };
-}
-
-const discovery = { kubernetes_sd_configs: [{ role: 'pod' }] };
-
-const keepAnnotated = {
-  source_labels: ['__meta_kubernetes_pod_annotation_prometheus_io_scrape'],
-  regex: 'true',
-  action: 'keep',
-};
-
-const takePort = {
-  source_labels: ['__meta_kubernetes_pod_annotation_prometheus_io_port', '__meta_kubernetes_pod_ip'],
-  regex: '(.+);(.+)',
-  replacement: '$2:$1',
-  target_label: '__address__',
-};
-
-/** A job that reads annotations, with further rules and fields. */
-function annotated(rules: readonly unknown[], fields: object = {}): unknown {
-  return { job_name: 'annotated', ...discovery, relabel_configs: [keepAnnotated, takePort, ...rules], ...fields };
-}
-
-/** A job as the Operator writes it for the monitor of a Service. */
-function monitorJob(service: string): unknown {
-  return {
-    job_name: `serviceMonitor/${FAULTS}/${service}/0`,
-    kubernetes_sd_configs: [{ role: 'endpointslice', namespaces: { names: [FAULTS] } }],
-    relabel_configs: [{ source_labels: ['__meta_kubernetes_service_name'], regex: service, action: 'keep' }],
-  };
-}
-
-function service(name: string, pod: string, annotations: Readonly<Record<string, string>> = {}): unknown {
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace: FAULTS, annotations },
-    spec: { selector: { app: pod }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
-  };
-}
+import { annotated, byLabel, faultyScraper, monitorJob } from './faulty-scraper.ts';
+import type { RunningScraper } from './faulty-scraper.ts';
 
 /** What can be wrong with what scrapes. */
 export const SCRAPER_FAULTS: readonly Fault[] = [
-  scraper({
+  {
+    name: 'none has the labels that it is known by',
+    part: 'scraper',
+    ids: ['scraper-not-found'],
+    remedy: /--prometheus/,
+    args: [`pod/${ORDERS}`, `--namespace=${FAULTS}`],
+    async make({ kubectl }) {
+      const label = ['label', 'service', '--namespace=installation-prometheus', 'prometheus', '--overwrite'];
+      await kubectl([...label, 'app.kubernetes.io/name-']);
+      return () => kubectl([...label, 'app.kubernetes.io/name=prometheus']);
+    },
+  },
+  faultyScraper({
     name: 'no job reads annotations',
     ids: ['annotations-not-read'],
     remedy: /bridge\.enabled/,
     place: 'deaf',
-    jobs: () =>
-      Promise.resolve([
-        {
-          job_name: 'by-label',
-          ...discovery,
-          relabel_configs: [
-            { source_labels: ['__meta_kubernetes_pod_label_metrics'], regex: 'please', action: 'keep' },
-          ],
-        },
-      ]),
+    jobs: () => Promise.resolve([byLabel()]),
   }),
-  scraper({
+  faultyScraper({
+    name: "it is the Operator's, with monitors alone",
+    ids: ['annotations-not-read'],
+    remedy: /bridge\.enabled/,
+    place: 'operated',
+    jobs: () => Promise.resolve([monitorJob('twice', 'http')]),
+    also: (setup, scraper) => withOperator(setup, scraper, []),
+  }),
+  faultyScraper({
+    name: 'a ScrapeConfig that no Prometheus object selects',
+    ids: ['monitor-not-selected'],
+    remedy: /kubectl label scrapeconfig bridge -n faults --overwrite release=kps/,
+    place: 'unselected',
+    jobs: () => Promise.resolve([byLabel()]),
+    also: (setup, scraper) => withOperator(setup, scraper, [bridge()]),
+  }),
+  faultyScraper({
+    name: "a monitor that names a port which isn't there",
+    ids: ['monitor-port-missing'],
+    remedy: /spec\.endpoints\[\]\.port: http/,
+    place: 'misnamed',
+    pod: 'monitored',
+    jobs: () => Promise.resolve([monitorJob('monitored', 'metrics')]),
+    also: (setup, scraper) => withOperator(setup, scraper, [monitor('monitored', 'metrics')]),
+  }),
+  faultyScraper({
     name: 'a rule drops it, after the one that reads annotations',
     ids: ['target-dropped'],
-    remedy: /Service discovery|rule/,
+    remedy: /label that rule 3 wants: team/,
     place: 'drops',
     jobs: () =>
       Promise.resolve([
         annotated([{ source_labels: ['__meta_kubernetes_pod_label_team'], regex: 'shop', action: 'keep' }]),
       ]),
   }),
-  scraper({
-    name: 'its account may not list pods',
+  faultyScraper({
+    name: 'its account has no right to list pods',
     ids: ['target-not-discovered'],
-    remedy: /get, list and watch on pods/,
+    remedy: /kubectl auth can-i list pods .*system:serviceaccount:faults-prometheus-blind:prometheus/,
     place: 'blind',
     jobs: communityJobs,
     mayDiscover: false,
   }),
-  scraper({
+  faultyScraper({
+    name: 'it could not load its newest configuration',
+    ids: ['scraper-reload-failed'],
+    remedy: /promtool check config/,
+    place: 'reload',
+    jobs: () => Promise.resolve([byLabel()]),
+    also: breakConfiguration,
+  }),
+  faultyScraper({
+    name: 'no port in the annotations, and several declared',
+    ids: ['target-other-ports', 'annotation-suspect'],
+    remedy: /prometheus\.io\/port/,
+    place: 'portless',
+    pod: 'portless',
+    objects: [
+      faultPod({
+        name: 'portless',
+        kind: 'metrics',
+        annotations: { 'prometheus.io/scrape': 'true' },
+        container: {
+          ports: [
+            { name: 'http', containerPort: 8080 },
+            { name: 'admin', containerPort: 9999 },
+          ],
+        },
+      }),
+    ],
+    jobs: communityJobs,
+    also: (_, { prometheus }) => severalTargets(prometheus, 'portless'),
+  }),
+  faultyScraper({
     name: 'scraped by the annotations of its Service too',
-    ids: ['target-doubled'],
-    remedy: /off the Service/,
+    ids: ['target-doubled', 'annotation-suspect'],
+    remedy: /kubectl annotate service twice -n faults prometheus\.io\/scrape-/,
     place: 'twice',
     pod: 'twice',
-    objects: [faultPod({ name: 'twice', kind: 'metrics' }), service('twice', 'twice', SCRAPE)],
+    objects: [faultPod({ name: 'twice', kind: 'metrics' }), service('twice', SCRAPE)],
     jobs: communityJobs,
-    until: (_, prometheus) => severalTargets(prometheus, 'twice'),
+    also: (_, { prometheus }) => severalTargets(prometheus, 'twice'),
   }),
-  scraper({
+  faultyScraper({
     name: 'scraped by a monitor too',
     ids: ['target-doubled'],
-    remedy: /monitor/,
+    remedy: /monitor/i,
     usually: true,
     place: 'monitored',
     pod: 'monitored',
-    objects: [faultPod({ name: 'monitored', kind: 'metrics' }), service('monitored', 'monitored')],
-    jobs: () => Promise.resolve([annotated([]), monitorJob('monitored')]),
-    until: (_, prometheus) => severalTargets(prometheus, 'monitored'),
+    objects: [faultPod({ name: 'monitored', kind: 'metrics' }), service('monitored')],
+    jobs: () => Promise.resolve([annotated(), monitorJob('monitored', 'http')]),
+    also: (_, { prometheus }) => severalTargets(prometheus, 'monitored'),
   }),
-  scraper({
+  faultyScraper({
     name: 'more samples than sample_limit allows',
     ids: ['target-limit'],
     remedy: /limit/,
@@ -145,10 +134,32 @@ export const SCRAPER_FAULTS: readonly Fault[] = [
     objects: [faultPod({ name: 'labelled', kind: 'labelled' })],
     jobs: () => Promise.resolve([annotated([], { sample_limit: 1 })]),
   }),
+  faultyScraper({
+    name: "the app's own label namespace, which wins over the target's",
+    ids: ['series-labels-collide'],
+    remedy: /namespace/,
+    place: 'colliding',
+    pod: 'labelled',
+    jobs: () =>
+      Promise.resolve([
+        annotated([{ source_labels: ['__meta_kubernetes_namespace'], target_label: 'namespace' }], {
+          honor_labels: true,
+        }),
+      ]),
+  }),
 ];
 
+function service(name: string, annotations: Readonly<Record<string, string>> = {}): unknown {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: FAULTS, annotations, labels: { app: name } },
+    spec: { selector: { app: name }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+  };
+}
+
 /** Returns once the pod has more than one target. */
-async function severalTargets(prometheus: Prometheus, pod: string): Promise<void> {
+async function severalTargets(prometheus: Prometheus, pod: string): Promise<undefined> {
   await waitFor(
     `${pod} to have two targets`,
     async () => {
@@ -158,5 +169,70 @@ async function severalTargets(prometheus: Prometheus, pod: string): Promise<void
       );
     },
     { seconds: 60 },
+  );
+}
+
+/** Defines the Operator's kinds, with a Prometheus object that selects by `release: kps`, and these monitors. */
+async function withOperator(
+  setup: Setup,
+  { namespace }: RunningScraper,
+  monitors: readonly unknown[],
+): Promise<() => Promise<unknown>> {
+  const undo = await defineKinds(setup, CUSTOM_KINDS);
+  const selector = { matchLabels: { release: 'kps' } };
+  const prometheus = {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'Prometheus',
+    metadata: { name: 'kps', namespace },
+    spec: {
+      scrapeConfigSelector: selector,
+      scrapeConfigNamespaceSelector: {},
+      serviceMonitorSelector: selector,
+      serviceMonitorNamespaceSelector: {},
+    },
+  };
+  await apply(setup, prometheus, ...monitors);
+  return async () => {
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [prometheus, ...monitors] });
+    await setup.kubectl(['delete', '--filename=-', '--ignore-not-found'], list);
+    await undo();
+  };
+}
+
+/** The chart's bridge, in what matters, without the label that the Prometheus object selects by. */
+function bridge(): unknown {
+  return {
+    apiVersion: 'monitoring.coreos.com/v1alpha1',
+    kind: 'ScrapeConfig',
+    metadata: { name: 'bridge', namespace: FAULTS },
+    spec: {
+      kubernetesSDConfigs: [{ role: 'Pod' }],
+      relabelings: [
+        {
+          sourceLabels: ['__meta_kubernetes_pod_annotation_prometheus_io_scrape'],
+          regex: 'true',
+          action: 'keep',
+        },
+      ],
+    },
+  };
+}
+
+function monitor(name: string, port: string): unknown {
+  return {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'ServiceMonitor',
+    metadata: { name, namespace: FAULTS, labels: { release: 'kps' } },
+    spec: { selector: { matchLabels: { app: name } }, endpoints: [{ port }] },
+  };
+}
+
+/** Writes a configuration that is not valid, and has it loaded. */
+async function breakConfiguration(setup: Setup, { made, namespace }: RunningScraper): Promise<undefined> {
+  await apply(setup, configurationMap({ ...made, configuration: { scrape_configs: [{}] } }));
+  await waitFor(
+    'the new configuration to be refused',
+    async () => (await setup.request('POST', `${proxyPath(namespace)}/-/reload`)).status === 500,
+    { seconds: 120, everyMs: 2000 },
   );
 }

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { component } from '../build/components.ts';
-import { scratchImage } from '../build/scratch-image.ts';
 import { AT_FULL_LENGTH } from '../length.ts';
 import { waitFor } from '../process/wait-for.ts';
 import { RELEASE } from './helm.ts';
 import type { Kind } from './kind-pods.ts';
-import { GO_IMAGE, kinds, podSpec, PORT } from './kind-pods.ts';
+import { kinds, loadGoImage, podSpec, PORT } from './kind-pods.ts';
 import { getSetup, installed } from './setup.ts';
 import type { Setup } from './setup.ts';
 import { apply, namespace, podsOf } from './workload.ts';
@@ -218,8 +215,7 @@ interface Seen {
 }
 
 async function createPods(setup: Setup): Promise<void> {
-  const executable = await component('instrumented');
-  await setup.loadImage(await scratchImage(join(setup.directory, 'instrumented.tar'), { name: GO_IMAGE, executable }));
+  await loadGoImage(setup);
   const { certificate, key } = createAuthority().issue({ names: ['shop.example'] });
   const files = { 'tls.crt': certificate, 'tls.key': key };
   await apply(setup, ...[NAMESPACE, HOSTILE].flatMap((name) => [namespace(name), kinds(name, files)]));

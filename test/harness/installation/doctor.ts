@@ -3,15 +3,20 @@ import { after, before, suite, test } from 'node:test';
 import { ENDPOINT_FAULTS } from '../faults/endpoint-faults.ts';
 import { askDoctor } from '../faults/fault.ts';
 import type { Fault, Said } from '../faults/fault.ts';
-import { surroundings } from '../faults/fault-pods.ts';
+import { HEALTHY, surroundings } from '../faults/fault-pods.ts';
+import { healthyPods } from '../faults/healthy-pods.ts';
+import { INSTALLATION_FAULTS } from '../faults/installation-faults.ts';
 import { POD_FAULTS } from '../faults/pod-faults.ts';
 import { SCRAPER_FAULTS } from '../faults/scraper-faults.ts';
-import { AT_FULL_LENGTH } from '../length.ts';
+import { AT_FULL_LENGTH, runs } from '../length.ts';
 import { GiveUp, waitFor } from '../process/wait-for.ts';
+import { run } from '../autoscrape/serving.ts';
+import { loadGoImage } from './kind-pods.ts';
 import { getSetup, installed } from './setup.ts';
-import { apply } from './workload.ts';
+import { seconds } from './target.ts';
+import { apply, podsOf } from './workload.ts';
 
-const FAULTS: readonly Fault[] = [...POD_FAULTS, ...ENDPOINT_FAULTS, ...SCRAPER_FAULTS];
+const FAULTS: readonly Fault[] = [...POD_FAULTS, ...ENDPOINT_FAULTS, ...SCRAPER_FAULTS, ...INSTALLATION_FAULTS];
 
 /** Faults that are made for real, one at a time, and what `autoscrape doctor` says of each. `only` names some. */
 export function doctor(only?: readonly string[]): void {
@@ -33,6 +38,38 @@ export function doctor(only?: readonly string[]): void {
       const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...surroundings(), ...objects] });
       await kubectl(['delete', '--filename=-', '--ignore-not-found', '--wait=false'], list);
     });
+    if (only === undefined)
+      test('pods that are well, of an installation that is well, have no cross, and no warning but that of one node', async (t) => {
+        const setup = await getSetup();
+        await loadGoImage(setup);
+        const replicas = runs({ usually: 1, all: 100 });
+        await apply(setup, healthyPods('many', replicas));
+        await setup.kubectl(['rollout', 'status', `--namespace=${HEALTHY}`, 'deployment/many', '--timeout=300s']);
+        await waitFor(
+          'all of them to be up',
+          async () => {
+            const targets = await setup.prometheus.targets({ namespace: HEALTHY });
+            return targets.length > replicas && targets.every(({ health }) => health === 'up');
+          },
+          { seconds: 180, everyMs: 1000 },
+        );
+        const [pod] = await podsOf(setup.request, HEALTHY, 'app=many');
+        const looks = [[`--namespace=${HEALTHY}`], [`pod/${pod?.name}`, `--namespace=${HEALTHY}`]];
+        for (const args of looks) {
+          const start = performance.now();
+          // A process of its own, as a user has it: the time is printed.
+          const { code, stdout, stderr } = await run(['doctor', ...args, `--kubeconfig=${setup.kubeconfig}`]);
+          t.diagnostic(`doctor ${args.join(' ')}: ${seconds(start)}`);
+          assert.equal(code, 0, stdout + stderr);
+          const warned = [...stdout.matchAll(/^ *[!✖–] .*?(?:\[([a-z-]+)\])?$/gm)].map(([line, id]) => id ?? line);
+          assert.deepEqual(
+            warned.filter((id) => id !== OF_ONE_NODE),
+            [],
+            stdout,
+          );
+        }
+        await setup.kubectl(['delete', `--namespace=${HEALTHY}`, 'deployment/many', '--wait=false']);
+      });
     for (const fault of chosen)
       test(`${fault.part}: ${fault.name}`, async () => {
         const said = await see(fault);
@@ -46,8 +83,14 @@ export function doctor(only?: readonly string[]): void {
 }
 
 function ids({ named }: Said): string {
-  return named.map(({ id }) => id).join(' ');
+  return named
+    .map(({ id }) => id)
+    .filter((id) => id !== OF_ONE_NODE)
+    .join(' ');
 }
+
+/** What is so wherever there is one node, and no fault of anything's. */
+const OF_ONE_NODE = 'webhook-one-node';
 
 /** How long a fault may take to show, in seconds: a pod without a target counts as new for two minutes. */
 const SECONDS = 180;

@@ -1,9 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { component } from '../build/components.ts';
+import { scratchImage } from '../build/scratch-image.ts';
+import type { Cluster } from './cluster.ts';
 import { IMAGE } from './image.ts';
 
 /** The image of a program that is instrumented with Prometheus' own client library. */
 export const GO_IMAGE = 'localhost/instrumented:test';
+
+/** Puts that image where pods find it. */
+export async function loadGoImage(cluster: Pick<Cluster, 'directory' | 'loadImage'>): Promise<void> {
+  const executable = await component('instrumented');
+  const archive = join(cluster.directory, 'instrumented.tar');
+  await cluster.loadImage(await scratchImage(archive, { name: GO_IMAGE, executable }));
+}
 
 /** Where all of them serve. */
 export const PORT = 8080;
