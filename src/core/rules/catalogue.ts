@@ -180,12 +180,19 @@ function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
  * and scheme, or why there is nothing to scrape; undefined where no entry has this port.
  */
 export function lookUpPort(entries: readonly ImageEntry[], container: Container, port: number): PortKnown | undefined {
-  const entry = entries.find(({ ports }) => ports.includes(port));
+  const entry = entries.find(({ ports, portFrom }) => ports.includes(port) || isMovedTo(port, portFrom, container));
   if (entry === undefined) return undefined;
   const none = whyNone(entry, container);
   return none === undefined
     ? { kind: 'found', path: pathOf(entry, container), scheme: schemeOf(entry, container) }
     : { kind: 'off', reason: none };
+}
+
+/** Returns whether one of the flags and variables says that the metrics are at the port. */
+function isMovedTo(port: number, portFrom: readonly string[], container: Container): boolean {
+  const value = configuredValue(container, portFrom);
+  const address = value === undefined ? undefined : readAddress(value);
+  return address?.kind === 'port' && address.port === port;
 }
 
 /** What an entry knows of one port. */

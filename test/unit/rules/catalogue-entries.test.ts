@@ -70,6 +70,23 @@ cases('the catalogue', [
 
 const ARGO = { ports: [{ name: 'metrics', containerPort: 9090 }] };
 
+const GETH = { image: 'ethereum/client-go:v1.16.0', args: ['--metrics', '--metrics.addr=0.0.0.0'] };
+
+cases('the path of an image', [
+  ['at its default port', GETH, ':6060/debug/metrics/prometheus'],
+  [
+    'at another port, which a rule finds by the same flag',
+    { ...GETH, args: [...GETH.args, '--metrics.port=7060'], ports: [{ containerPort: 7060 }] },
+    ':7060/debug/metrics/prometheus',
+  ],
+  [
+    'at a port that the flag does not name',
+    { ...GETH, args: [...GETH.args, '--metrics.port=7060'], ports: [{ name: 'metrics', containerPort: 9100 }] },
+    ':9100/metrics',
+  ],
+  ['of another image', { args: [...GETH.args, '--metrics.port=7060'] }, ':7060/metrics'],
+]);
+
 cases('a version that brought TLS', [
   ['the version before', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.5.11' }, ':9090/metrics'],
   ['the version', { ...ARGO, image: 'quay.io/argoproj/workflow-controller:v3.6.0' }, 'https_endpoint'],
