@@ -11,8 +11,9 @@
 
 /** Node's flags, beside that of {@link heapFlag}. */
 export const NODE_FLAGS: readonly string[] = [
-  // The young generation is three such halves. Reviews are small and die young: 1 MiB holds a hundred.
-  '--max-semi-space-size=1',
+  // The young generation is three such halves. Reviews die young: 2 MiB hold the garbage of 25 large ones. With 1 MiB a review
+  // takes an eighth more CPU, with 4 MiB nothing less, and a burst of the heaviest bodies more memory.
+  '--max-semi-space-size=2',
   // src/webhook/gc.ts: a burst of the heaviest bodies then takes 30 MiB less.
   '--expose-gc',
   // `__proto__` as an accessor has no place in a program that handles other people's keys.
