@@ -11,10 +11,12 @@ import { watchFiles } from '../process/watch-files.ts';
 import type { Watched } from '../process/watch-files.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
+import { compactHeap } from '../webhook/gc.ts';
 import { CLOSE_MS } from '../webhook/limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
+import { warmUp } from '../webhook/warm-up.ts';
 import {
   Command,
   healthPortOption,
@@ -132,6 +134,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     log,
     metrics,
   });
+  compactHeap();
+  await warmUp(pair.current(), rules.current());
   const port = await webhook.listen(options.host, options.port);
   const unready = (): readonly string[] =>
     [stopping ? 'stopping' : undefined, expiry(pair.current(), Date.now())].filter((reason) => reason !== undefined);
