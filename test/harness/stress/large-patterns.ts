@@ -4,7 +4,7 @@
  * Run it with the image's flags: a heap that is too small ends the process. Prints the rules of each file, and the heap
  * in MB.
  *
- *   node --max-semi-space-size=1 --expose-gc --max-old-space-size=48 test/harness/stress/large-patterns.ts
+ *   node --max-semi-space-size=2 --expose-gc --max-old-space-size=48 test/harness/stress/large-patterns.ts
  */
 import { decide } from '../../../src/core/decide.ts';
 import { MAX_INSTRUCTIONS, MAX_RULES_FILE } from '../../../src/core/limits.ts';
