@@ -4,7 +4,7 @@ import { format } from 'prettier';
 import { readShipped } from '../src/rules/shipped.ts';
 import { imagesPage } from './images-page.ts';
 import { valuesSchema } from './values-schema.ts';
-import { readValues, valuesTable } from './values-table.ts';
+import { readValues, valuesTables } from './values-table.ts';
 
 // `npm run generate` writes the files that are generated from others; with --check it writes nothing, and fails if one is stale.
 
@@ -25,7 +25,7 @@ async function generate(): Promise<readonly Generated[]> {
   const made = [
     { path: join(chart, 'values.schema.json'), text: JSON.stringify(schema) },
     { path: join(docs, 'images.md'), text: imagesPage(readShipped()) },
-    { path: readme, text: replaceTable(await readFile(readme, 'utf8'), valuesTable(values)) },
+    { path: readme, text: replaceTable(await readFile(readme, 'utf8'), valuesTables(values)) },
   ];
   return Promise.all(made.map(async ({ path, text }) => ({ path, text: await prettily(path, text) })));
 }

@@ -65,8 +65,15 @@ function oneLine(comment: string | null | undefined): string {
   return paragraph.replaceAll('\n', '').trim();
 }
 
-/** Returns the values as a table in Markdown. */
-export function valuesTable(values: readonly Value[]): string {
+/** Returns the values in Markdown: a table for those at the top, and one under a heading of its own for each mapping. */
+export function valuesTables(values: readonly Value[]): string {
+  const groups = Map.groupBy(values, ({ path }) => /^[^.]+(?=\.)/.exec(path)?.[0] ?? '');
+  const general = table(groups.get('') ?? []);
+  groups.delete('');
+  return [general, ...[...groups].map(([name, group]) => `### \`${name}\`\n\n${table(group)}`)].join('\n\n');
+}
+
+function table(values: readonly Value[]): string {
   const rows = values.map(({ path, fallback, comment }) => [
     `\`${path}\``,
     `\`${JSON.stringify(fallback)}\``,

@@ -54,12 +54,12 @@ activeDeadlineSeconds: 240
 ttlSecondsAfterFinished: 3600
 template:
   metadata:
+    {{- $outside := include "autoscrape.outsideMeshes" .root | fromYaml }}
+    {{- $selected := include "autoscrape.selectorLabels" (dict "root" .root "component" "certificate") | fromYaml }}
     labels:
-      {{- merge (include "autoscrape.selectorLabels" (dict "root" .root "component" "certificate") | fromYaml) .root.Values.commonLabels | toYaml | nindent 6 }}
-    {{- with .root.Values.commonAnnotations }}
+      {{- merge $selected $outside.labels .root.Values.commonLabels | toYaml | nindent 6 }}
     annotations:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
+      {{- merge (dict) $outside.annotations .root.Values.commonAnnotations | toYaml | nindent 6 }}
   spec:
     {{- include "autoscrape.taskSpec" . | nindent 4 }}
 {{- end -}}

@@ -104,6 +104,13 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* Labels and annotations of a pod that ends, as YAML: a sidecar that doesn't end would keep it from ending
+(https://github.com/istio/istio/issues/13166). */}}
+{{- define "autoscrape.outsideMeshes" -}}
+labels: { sidecar.istio.io/inject: 'false' }
+annotations: { linkerd.io/inject: disabled }
+{{- end -}}
+
 {{/* The spec of a pod that does one thing and ends: security, scheduling, and a container up to its image and resources. It runs
 where the webhook runs, and has the token of its account. Call with root, account and container (its name); args and volumeMounts of
 the container follow. */}}

@@ -68,6 +68,17 @@ suite('docs/asking.md', () => {
   });
 });
 
+suite("the chart's README", () => {
+  test('has no relative link, which would break on Artifact Hub', async () => {
+    const links = [...(await read('chart', 'README.md')).matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
+    assert.ok(links.length > 5);
+    assert.deepEqual(
+      links.filter((link) => !/^(https:\/\/|#)/.test(link)),
+      [],
+    );
+  });
+});
+
 suite('the README', () => {
   test('has the image built, before the commands that need it, under the name that they pull', async () => {
     const image = await chartImage();

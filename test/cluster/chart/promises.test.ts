@@ -32,6 +32,10 @@ for (const helm of HELMS) {
         await command(await component(helm), ['lint', '--strict', CHART, '-f', file]);
       });
 
+      test('a second rendering is the same, so that GitOps tools see no difference', async () => {
+        assert.deepEqual(await render(['-f', file], helm, 'my.release'), manifests);
+      });
+
       test("every object's name begins with autoscrape, and no object is there twice", () => {
         const seen = new Set<string>();
         for (const { kind, name, namespace } of manifests) {

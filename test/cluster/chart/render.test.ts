@@ -882,6 +882,19 @@ suite('helm test', () => {
     assert.deepEqual(at(role, 'rules'), [{ apiGroups: [''], resources: ['pods'], verbs: ['create'] }]);
   });
 
+  test('ends in a mesh too: its pod gets no sidecar, and neither do those of the Jobs', async () => {
+    const objects = await render(set('certificates.mode=job'));
+    const pods = objects.flatMap(({ kind, object }) => {
+      if (kind === 'Job') return [at(object, 'spec', 'template')];
+      return kind === 'Pod' ? [object] : [];
+    });
+    assert.equal(pods.length, 3);
+    for (const pod of pods) {
+      assert.equal(at(pod, 'metadata', 'labels', 'sidecar.istio.io/inject'), 'false');
+      assert.equal(at(pod, 'metadata', 'annotations', 'linkerd.io/inject'), 'disabled');
+    }
+  });
+
   test('sends a pod of the image and with the labels that the cluster asks for', async () => {
     const podLabels = { scrape: 'yes', 'example.com/tier': '7' };
     const pod = one(await render(setJson({ 'test.podLabels': podLabels })), 'Pod');
