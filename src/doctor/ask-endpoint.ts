@@ -25,6 +25,8 @@ export type EndpointAsked =
       /** What the port answers over https, where it did not answer http. */
       readonly overHttps: Verdict | undefined;
     }
+  /** The pod was deleted since it was listed. */
+  | { readonly isGone: true }
   | { readonly needs: string };
 
 /** Where a pod answers with metrics. */

@@ -71,7 +71,7 @@ const NO_ANSWER: readonly VerdictKey[] = [
 
 /** Returns what the answer of the annotated endpoint means. */
 export function checkEndpoint(
-  asked: EndpointAsked,
+  asked: Exclude<EndpointAsked, { readonly isGone: true }>,
   { port, path, scheme }: Stated,
   { isUp, isMeshed, other }: EndpointSurroundings,
 ): Line {

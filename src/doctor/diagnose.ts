@@ -84,6 +84,10 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
   }
   const asked = readAskedPod(pod);
   const answer = stated && (await options.ask(stated));
+  if (answer !== undefined && 'isGone' in answer) {
+    lines.push(finding('pod-gone', 'the pod is gone', 'It was deleted while this ran.', 'Run this again.'));
+    return report(undefined, 'cannot tell: the pod is gone (pod-gone)');
+  }
   if (stated !== undefined && answer !== undefined) {
     const up = (says?.active ?? []).filter(({ health }) => health === 'up');
     const isUp = up.some(({ url }) => isAt(url, asked.podIP, stated));
@@ -157,7 +161,7 @@ function stillTarget(pod: unknown, says: PodInScraper, other: string | undefined
 }
 
 function answeredBy(answer: EndpointAsked | undefined): Pick<KnownPod, 'answered' | 'verdict'> {
-  if (answer === undefined || 'needs' in answer) return { answered: undefined, verdict: undefined };
+  if (answer === undefined || !('verdict' in answer)) return { answered: undefined, verdict: undefined };
   const isGood = answer.verdict.key === 'metrics' || answer.verdict.key === 'metrics_empty';
   return { answered: isGood ? { ms: answer.ms } : undefined, verdict: answer.verdict.key };
 }

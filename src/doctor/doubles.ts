@@ -24,7 +24,7 @@ function kindOf(twins: readonly Target[], namespace: string): { readonly kind: s
   if (service !== undefined)
     return {
       kind: `Service ${quoted(service)} is annotated as well as the pod.`,
-      todo: `kubectl annotate service ${quoted(service)} -n ${namespace} prometheus.io/scrape-`,
+      todo: `take it off the Service: kubectl annotate service ${quoted(service)} -n ${namespace} prometheus.io/scrape-`,
     };
   const monitors = [
     ...new Set(twins.flatMap(({ pool }) => /^(?:service|pod)Monitor\/[^/]+\/[^/]+/.exec(pool)?.[0] ?? [])),

@@ -166,7 +166,7 @@ async function explainUnseen(job: ScrapeJob, says: PodInScraper, pod: KnownPod):
     `${prometheus} sees no pod at all in its job ${quoted(job.name)}.${sure}${failures > 0 ? '' : ' Probably it has no right to list pods.'}`,
     account === undefined
       ? `Give its service account get, list and watch on pods in namespace ${pod.namespace}.`
-      : `kubectl auth can-i list pods -n ${pod.namespace} --as=${account}; bind it a ClusterRole with {apiGroups: [""], resources: [pods], verbs: [get, list, watch]}`,
+      : `kubectl auth can-i list pods -n ${pod.namespace} --as=${account}; bind it a ClusterRole with get, list and watch on pods`,
   );
 }
 

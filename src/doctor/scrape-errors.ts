@@ -132,7 +132,15 @@ export async function explainDown(
       ),
     ];
   const unexplained = id === 'target-timeout' && pod.answered !== undefined ? ' No NetworkPolicy says why.' : '';
-  lines.push(down(id, `${meaning}${asked}${unexplained}`, todo));
+  lines.push(
+    down(
+      id,
+      `${meaning}${asked}${unexplained}`,
+      unexplained === ''
+        ? todo
+        : `Look at the policies of the CNI's own kinds and at the nodes' firewall: kubectl get networkpolicy -n ${pod.namespace} shows only Kubernetes' own.`,
+    ),
+  );
   return lines;
 }
 

@@ -3,12 +3,14 @@ import { ASK_LABEL } from '../core/ask-label.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import { relate } from '../explain/related.ts';
 import type { Related } from '../explain/related.ts';
+import { podPath } from '../kube/api-paths.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
 import type { Kube } from '../kube/client.ts';
 import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import { askEndpoint, findEndpoint } from './ask-endpoint.ts';
-import type { EndpointAsked } from './ask-endpoint.ts';
+import type { AskedOf, EndpointAsked } from './ask-endpoint.ts';
+import type { Stated } from './check-pod.ts';
 import { COLLECTIONS } from './cluster.ts';
 import type { ClusterReader } from './cluster.ts';
 import { diagnose } from './diagnose.ts';
@@ -69,7 +71,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
           scraper,
           async ask(stated): Promise<EndpointAsked | undefined> {
             if (!mayAsk) return { needs: `get on pods/proxy in namespace ${namespace}` };
-            if (asked.has(pod)) return askEndpoint(of, stated);
+            if (asked.has(pod)) return askUnlessGone(of, stated, options);
             return isUp ? undefined : { needs: `--ask-at-most: ${asked.size} pods were asked` };
           },
           findEndpoint: async () =>
@@ -87,6 +89,14 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
       }),
     ),
   );
+}
+
+/** The API server's answer for a pod that it does not have looks like one for a pod that it does not reach. */
+async function askUnlessGone(of: AskedOf, stated: Stated, { kube, signal }: SurveyOptions): Promise<EndpointAsked> {
+  const answer = await askEndpoint(of, stated);
+  if (!('verdict' in answer) || answer.verdict.key !== 'waiting') return answer;
+  const read = await kube.request({ method: 'GET', path: podPath(of.namespace, nameOf(of.pod)), signal });
+  return !read.ok && read.error.status === 404 ? { isGone: true } : answer;
 }
 
 /** Returns the pods to ask: those that no scraper has up come first, and one of each workload before the second one. */

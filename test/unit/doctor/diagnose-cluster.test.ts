@@ -7,6 +7,8 @@ import { renderDiagnosis } from '../../../src/doctor/render.ts';
 import type { Detail } from '../../../src/doctor/render.ts';
 import { readTargets } from '../../../src/doctor/select-pods.ts';
 import { connect } from '../../../src/kube/client.ts';
+import type { ApiRequest, ApiResponse } from '../../../src/kube/client.ts';
+import { fakeKube, listOf } from '../kube/fake-kube.ts';
 import { startCluster } from '../commands/learning-cluster.ts';
 import type { Cluster, Site } from '../commands/learning-cluster.ts';
 
@@ -81,6 +83,20 @@ const SERVICE = {
   metadata: { namespace: 'monitoring', name: 'prometheus' },
   spec: { ports: [{ name: 'web', port: 9090 }] },
 };
+const DEFAULTS = {
+  namespace: 'shop',
+  selector: undefined,
+  rules: undefined,
+  prometheus: undefined,
+  prometheusToken: undefined,
+  asksForEndpoints: false,
+  askAtMost: 50,
+  // test/unit/doctor/installation.test.ts is about it.
+  installation: () => Promise.resolve({ title: 'the installation', lines: [] }),
+  onProgress: () => undefined,
+  onNote: () => undefined,
+  now: () => NOW,
+};
 const HEALTHY = pod('orders-1', { owner: 'orders' });
 
 async function look(
@@ -106,18 +122,8 @@ async function look(
   const found = await diagnoseCluster({
     kube,
     targets: targets.value,
-    namespace: 'shop',
-    selector: undefined,
-    rules: undefined,
-    prometheus: undefined,
-    prometheusToken: undefined,
-    asksForEndpoints: false,
-    askAtMost: 50,
-    // test/unit/doctor/installation.test.ts is about it.
-    installation: () => Promise.resolve({ title: 'the installation', lines: [] }),
-    onProgress: () => undefined,
+    ...DEFAULTS,
     onNote: (note) => notes.push(note),
-    now: () => NOW,
     signal: t.signal,
     ...options,
   });
@@ -212,7 +218,7 @@ suite('doctor without a target', { concurrency: 4 }, () => {
   test('5,000 pods are looked at, and asked no more often than 50', async (t) => {
     const pods = Array.from({ length: 5000 }, (_, index) => pod(`orders-${index}`, { owner: 'orders' }));
     const { asked, text } = await look(t, { pods, prometheus: prometheus(pods.map(({ metadata }) => metadata.name)) });
-    assert.equal(asked.length, 50);
+    assert.equal(new Set(asked.map((request) => request.split(' ')[0])).size, 50);
     assert.equal(
       text('brief'),
       [
@@ -296,5 +302,63 @@ suite('doctor where the cluster says no', { concurrency: 4 }, () => {
       (await look(t, { pods: [] }, { namespace: 'shpo' })).error ?? '',
       /^there is no namespace shpo in the cluster/,
     );
+  });
+
+  /** Looks with a client that answers as the function says; nothing comes through its proxy. */
+  async function lookWith(respond: (request: ApiRequest) => ApiResponse, words: readonly string[] = []) {
+    const targets = readTargets(words);
+    assert.ok(targets.ok);
+    const paths: string[] = [];
+    const kube = fakeKube((request) => {
+      paths.push(request.path);
+      return respond(request);
+    });
+    const found = await diagnoseCluster({
+      ...DEFAULTS,
+      kube,
+      targets: targets.value,
+      signal: new AbortController().signal,
+    });
+    return { found, paths };
+  }
+
+  test('credentials that are not accepted, or no answer at all, is one line after one request', async () => {
+    const expired = await lookWith(() => ({ status: 401, body: { message: 'Unauthorized' } }));
+    assert.match(
+      expired.found.ok ? '' : expired.found.error,
+      /does not accept your credentials \(401 Unauthorized\): log in/,
+    );
+    const silent = await lookWith(() => {
+      throw new Error('no answer from https://fake: nothing came for 10 s');
+    });
+    assert.match(silent.found.ok ? '' : silent.found.error, /^no answer from https:\/\/fake: nothing came for 10 s$/);
+    assert.deepEqual([expired.paths.length, silent.paths.length], [1, 1]);
+  });
+
+  test('an API server that stops to answer in between is waited for a few times, not for each pod', async () => {
+    const pods = Array.from({ length: 200 }, (_, index) => pod(`orders-${index}`, { owner: 'orders' }));
+    const { found, paths } = await lookWith((request) => {
+      if (request.path.endsWith('/pods') && request.query?.['labelSelector'] === undefined)
+        return listOf(request, pods);
+      throw new Error('no answer from https://fake: nothing came for 10 s');
+    });
+    assert.ok(found.ok);
+    assert.equal(found.value.diagnosis.reports.length, 200);
+    assert.ok(paths.length < 20, `${paths.length} requests`);
+    const last = renderDiagnosis(found.value.diagnosis, 'brief').trimEnd().split('\n').at(-1);
+    assert.match(last ?? '', /^0 of 200 pods are scraped; of 200 it is not known, as far as could be read$/);
+  });
+
+  test('a pod that is deleted between the list and the request is said to be gone', async (t) => {
+    const gone = (response: Parameters<Site[string]>[0]): void => {
+      const status = { kind: 'Status', apiVersion: 'v1', code: 404, message: 'pods "orders-3" not found' };
+      response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+    };
+    const shown = { '/api/v1/namespaces/shop/pods': [HEALTHY, pod('orders-3')] };
+    const { ids } = await look(t, {
+      lists: shown,
+      sites: { 'orders-1:8080': METRICS, 'orders-3:8080': { '/metrics': gone } },
+    });
+    assert.deepEqual(ids, ['note pod-gone']);
   });
 });

@@ -68,6 +68,7 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
   ['a failed pod', { ...GONE, pod: { status: { phase: 'Failed' } } }, 'pod-finished'],
   ['a pod that ends', { pod: { metadata: { deletionTimestamp: '2026-01-01T00:59:00Z' } } }, 'pod-terminating'],
   ['a pod that waits', { pod: { status: { phase: 'Pending' } } }, 'pod-not-running'],
+  ['a pod that is deleted meanwhile', { isGone: true }, 'pod-gone'],
   ['a pod without address', { pod: { status: { podIP: '' } } }, 'pod-not-running'],
   ['a pod that was missed', BARE, 'pod-missed'],
   [

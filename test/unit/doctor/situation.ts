@@ -98,6 +98,7 @@ export interface Situation {
   /** Collections that can't be read. */
   readonly forbidden?: readonly string[];
   readonly sameAddress?: string;
+  readonly isGone?: boolean;
   readonly scraper?: Diagnosing['scraper'];
 }
 
@@ -216,7 +217,12 @@ export async function look(situation: Situation): Promise<PodReport> {
     rules,
     named: situation.named ?? 'pod',
     scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, state },
-    ask: () => Promise.resolve({ verdict, ms: situation.ms ?? 40, overHttps: situation.overHttps }),
+    ask: () =>
+      Promise.resolve(
+        situation.isGone === true
+          ? { isGone: true }
+          : { verdict, ms: situation.ms ?? 40, overHttps: situation.overHttps },
+      ),
     findEndpoint: () => Promise.resolve(situation.found),
     owner: () => Promise.resolve(situation.owner),
     series: seriesReader(1),
