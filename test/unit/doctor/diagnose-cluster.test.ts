@@ -277,6 +277,29 @@ suite('doctor --ask', { concurrency: 4 }, () => {
   });
 });
 
+/** Looks with a client that answers as the function says; nothing comes through its proxy. */
+async function lookWith(respond: (request: ApiRequest) => ApiResponse, words: readonly string[] = []) {
+  const targets = readTargets(words);
+  assert.ok(targets.ok);
+  const paths: string[] = [];
+  const kube = fakeKube((request) => {
+    paths.push(request.path);
+    return respond(request);
+  });
+  const found = await diagnoseCluster({
+    ...DEFAULTS,
+    kube,
+    targets: targets.value,
+    signal: new AbortController().signal,
+  });
+  return { found, paths };
+}
+
+function gone(response: Parameters<Site[string]>[0]): void {
+  const status = { kind: 'Status', apiVersion: 'v1', code: 404, message: 'pods "orders-3" not found' };
+  response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+}
+
 suite('doctor where the cluster says no', { concurrency: 4 }, () => {
   test('a right that is missing is named, and nothing else is a finding', async (t) => {
     const { error } = await look(t, { forbidden: ['/api/v1/namespaces/shop/pods'] });
@@ -303,24 +326,6 @@ suite('doctor where the cluster says no', { concurrency: 4 }, () => {
       /^there is no namespace shpo in the cluster/,
     );
   });
-
-  /** Looks with a client that answers as the function says; nothing comes through its proxy. */
-  async function lookWith(respond: (request: ApiRequest) => ApiResponse, words: readonly string[] = []) {
-    const targets = readTargets(words);
-    assert.ok(targets.ok);
-    const paths: string[] = [];
-    const kube = fakeKube((request) => {
-      paths.push(request.path);
-      return respond(request);
-    });
-    const found = await diagnoseCluster({
-      ...DEFAULTS,
-      kube,
-      targets: targets.value,
-      signal: new AbortController().signal,
-    });
-    return { found, paths };
-  }
 
   test('credentials that are not accepted, or no answer at all, is one line after one request', async () => {
     const expired = await lookWith(() => ({ status: 401, body: { message: 'Unauthorized' } }));
@@ -350,10 +355,6 @@ suite('doctor where the cluster says no', { concurrency: 4 }, () => {
   });
 
   test('a pod that is deleted between the list and the request is said to be gone', async (t) => {
-    const gone = (response: Parameters<Site[string]>[0]): void => {
-      const status = { kind: 'Status', apiVersion: 'v1', code: 404, message: 'pods "orders-3" not found' };
-      response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify(status));
-    };
     const shown = { '/api/v1/namespaces/shop/pods': [HEALTHY, pod('orders-3')] };
     const { ids } = await look(t, {
       lists: shown,
