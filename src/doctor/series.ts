@@ -43,28 +43,37 @@ export function seriesReader(pods: number): SeriesOf {
   };
 }
 
+/** The scrapes of the last hour. */
+interface LastHour {
+  readonly answered: number;
+  readonly asked: number;
+  /** How often one failed right after one that did not: before its first answer a pod starts. */
+  readonly falls: number;
+}
+
 interface Batch {
   readonly scraped: ReadonlyMap<string, number>;
   readonly stored: ReadonlyMap<string, number>;
-  /** How often it answered in the last hour, and how often it was asked. */
-  readonly up: ReadonlyMap<string, { readonly answered: number; readonly asked: number }>;
+  readonly up: ReadonlyMap<string, LastHour>;
 }
 
 async function readBatch(state: ScraperState): Promise<Result<Batch, string>> {
   if (state.scraper.kind === 'vmagent') return { ok: false, error: 'the database that vmagent writes to' };
   const matchers = matchersOf(state.kept);
-  const [samples, answered, asked] = await Promise.all([
+  const [samples, answered, asked, falls] = await Promise.all([
     query(state, `{__name__=~"scrape_samples_scraped|scrape_samples_post_metric_relabeling",${matchers}}`),
     query(state, `sum_over_time(up{${matchers}}[1h])`),
     query(state, `count_over_time(up{${matchers}}[1h])`),
+    query(state, `resets(up{${matchers}}[1h])`),
   ]);
   if (!samples.ok) return samples;
   const byName = Map.groupBy(samples.value, ({ labels }) => labels['__name__']);
   const counts = new Map((asked.ok ? asked.value : []).map(({ labels, value }) => [keyOf(labels), value]));
+  const fallen = byLabels(falls.ok ? falls.value : []);
   const up = new Map(
     (answered.ok ? answered.value : []).map(({ labels, value }) => {
       const key = keyOf(labels);
-      return [key, { answered: value, asked: counts.get(key) ?? value }];
+      return [key, { answered: value, asked: counts.get(key) ?? value, falls: fallen.get(key) ?? 0 }];
     }),
   );
   return {
@@ -139,12 +148,12 @@ function counted(scraped: number, stored: number, { pool }: Target, { scraper }:
   return { state: 'ok', title: `${stored} samples in the last scrape${dropped}` };
 }
 
-/** Fewer failures than these are a start, or a rollout. */
+/** Fewer failures than these are no habit. */
 const FEW_FAILURES = 3;
 
-function flapping({ answered, asked }: { readonly answered: number; readonly asked: number }, name: string): Line[] {
+function flapping({ answered, asked, falls }: LastHour, name: string): Line[] {
   const failed = asked - answered;
-  if (failed < FEW_FAILURES || answered === 0 || failed / asked < 0.05) return [];
+  if (falls === 0 || failed < FEW_FAILURES || failed / asked < 0.05) return [];
   return [
     finding(
       'target-flapping',

@@ -30,6 +30,10 @@ suite('doctor', () => {
     );
   });
 
+  test('scrapes that failed before the first one that was answered are the start of a pod, and no flapping', async () => {
+    assert.deepEqual(ids(await look({ stored: { answered: 40, falls: 0 } })), []);
+  });
+
   test('a break is shown with what is so, what to do, and what was not reached', async () => {
     const report = await look({ verdict: { key: 'refused' }, active: down('connect: connection refused') });
     assert.equal(

@@ -297,7 +297,7 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     { pod: { status: { phase: 'Succeeded' } }, sameAddress: 'shop/other' },
     'target-finished',
   ],
-  ['a target that is up and was not always', { stored: { answered: 43 } }, 'target-flapping'],
+  ['a target that is up and was not always', { stored: { answered: 43, falls: 2 } }, 'target-flapping'],
   ['metric rules that drop everything', { stored: { kept: 0 } }, 'series-dropped'],
   [
     "a namespace label of the app's that loses",

@@ -130,6 +130,8 @@ interface Stored {
   readonly kept?: number;
   /** Scrapes of the last hour that were answered, of 60. */
   readonly answered?: number;
+  /** How often one failed after one that did not. */
+  readonly falls?: number;
   /** How the series are labelled, and how many there are. */
   readonly groups?: readonly (readonly [labels: Record<string, string>, count: number])[];
   readonly starts?: number;
@@ -148,6 +150,7 @@ function results(
     scraped = 214,
     kept = scraped,
     answered = 60,
+    falls = 0,
     groups = [[{ namespace: 'shop', pod: 'orders-1' }, kept]],
     starts = 0,
   } = stored;
@@ -158,6 +161,7 @@ function results(
     ];
   if (expression.startsWith('sum_over_time')) return [[LABELS, answered]];
   if (expression.startsWith('count_over_time')) return [[LABELS, 60]];
+  if (expression.startsWith('resets')) return [[LABELS, falls]];
   if (expression.startsWith('count by')) return groups;
   assert.match(expression, /^max\(changes\(process_start_time_seconds/);
   return [[{}, starts]];
