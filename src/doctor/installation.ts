@@ -98,8 +98,8 @@ async function withoutWebhook({ cluster }: InstallationOptions): Promise<readonl
     finding(
       'webhook-not-configured',
       'the API server does not call the webhook',
-      'There is no MutatingWebhookConfiguration with the label app.kubernetes.io/name=autoscrape: somebody used the emergency stop, or uninstalled.',
-      `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values`,
+      'There is no MutatingWebhookConfiguration with the label app.kubernetes.io/name=autoscrape: somebody used the emergency stop (webhook.enabled=false, or kubectl delete).',
+      `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values --set webhook.enabled=true`,
     ),
   ];
 }

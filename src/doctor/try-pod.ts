@@ -1,12 +1,14 @@
 import { decide } from '../core/decide.ts';
-import { objectIn, text } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { objectIn, textEntries } from '../core/json.ts';
+import { OPT_IN_LABEL } from '../core/opt-in.ts';
+import { satisfies } from '../core/rules/selector.ts';
+import { requirementsOf } from '../explain/monitor-targets.ts';
 import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../live/dry-run-pod.ts';
 import { COLLECTIONS } from './cluster.ts';
 import { finding, quoted } from './finding.ts';
 import type { Line } from './finding.ts';
 import { nameOf, valueOf } from './our-objects.ts';
-import type { Installation, InstallationOptions } from './our-objects.ts';
+import type { Installation } from './our-objects.ts';
 
 /** In ms: the webhook's own limit is 3 s. */
 const DRY_RUN_TIMEOUT_MS = 10_000;
@@ -16,9 +18,13 @@ export async function tryPod(place: Installation): Promise<Line> {
   const { kube, ours, rules } = place;
   const title = 'a pod created as a dry run';
   if (!rules.ok) return { state: 'unreached', title };
-  const namespace = await optedIn(place);
+  const namespace = await selected(place);
   if (namespace === undefined)
-    return { state: 'unchecked', title, needs: `a namespace with the label ${OPT_IN_LABEL}=enabled` };
+    return {
+      state: 'unchecked',
+      title,
+      needs: `a namespace that the webhook selects, such as by the label ${OPT_IN_LABEL}=enabled`,
+    };
   const pod = dryRunPod({ labels: ours.podLabels, image: DRY_RUN_IMAGE });
   const decision = decide(pod, rules.value, { namespace });
   if (decision.outcome !== 'annotate') return { state: 'unchecked', title, needs: 'rules that annotate it' };
@@ -43,13 +49,14 @@ export async function tryPod(place: Installation): Promise<Line> {
   );
 }
 
-/** Returns the namespace where it is opted in, or any that is. */
-async function optedIn({ cluster, namespace }: InstallationOptions): Promise<string | undefined> {
+/** Returns the namespace where the webhook's selectors select it, or any that they do. */
+async function selected({ cluster, namespace, ours }: Installation): Promise<string | undefined> {
   const all = await cluster.list(COLLECTIONS.namespaces);
   const found = valueOf(all)
+    .filter((object) => objectIn(object, 'status')['phase'] !== 'Terminating')
     .filter((object) => {
-      const label = objectIn(objectIn(object, 'metadata'), 'labels')[OPT_IN_LABEL];
-      return readOptIn(text(label)) === 'yes' && objectIn(object, 'status')['phase'] !== 'Terminating';
+      const labels = new Map(textEntries(objectIn(object, 'metadata')['labels']));
+      return ours.namespaceSelectors.some((selector) => satisfies(labels, requirementsOf(selector)));
     })
     .map(nameOf);
   return namespace !== undefined && found.includes(namespace) ? namespace : found[0];

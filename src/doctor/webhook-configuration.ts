@@ -16,6 +16,8 @@ export interface WebhookConfiguration {
   readonly service: Pick<ServicePort, 'namespace' | 'service'> | undefined;
   /** The authorities that the API server trusts, PEM; empty where one of the webhooks has none. */
   readonly authorities: string;
+  /** Label selectors of namespaces, one for each webhook: it is called for pods of those that any of them selects. */
+  readonly namespaceSelectors: readonly unknown[];
   /** Labels that a pod needs to be sent to it. */
   readonly podLabels: Readonly<Record<string, string>>;
 }
@@ -36,6 +38,7 @@ export function findConfiguration(configurations: readonly JsonObject[]): Webhoo
         ? undefined
         : { namespace: text(service['namespace']), service: text(service['name']) },
     authorities: bundles.includes('') ? '' : Buffer.from(bundles[0] ?? '', 'base64').toString(),
+    namespaceSelectors: objectsIn(ours, 'webhooks').map(({ namespaceSelector }) => namespaceSelector),
     podLabels: Object.fromEntries(
       Object.entries(objectIn(selectors[0], 'matchLabels')).flatMap(([key, value]) =>
         typeof value === 'string' ? [[key, value]] : [],

@@ -46,6 +46,7 @@ function healthy() {
         webhooks: [
           {
             name: 'pods.autoscrape.io',
+            namespaceSelector: { matchLabels: { team: 'shop' } },
             clientConfig: {
               caBundle: base64(authority.certificate),
               service: { namespace: 'autoscrape', name: 'autoscrape-webhook' },
@@ -54,7 +55,7 @@ function healthy() {
         ],
       } as {
         metadata: { name: string; labels: object };
-        webhooks: { name: string; clientConfig: Record<string, unknown> }[];
+        webhooks: { name: string; namespaceSelector: object; clientConfig: Record<string, unknown> }[];
       },
     ],
     pair: authority.issue({ names: NAMES, ...valid }),
@@ -133,7 +134,7 @@ function answerOf(world: World, { path, body }: ApiRequest): unknown {
     case 'validatingadmissionpolicybindings':
       return items(world.bindings);
     case 'namespaces':
-      return items([{ metadata: { name: 'shop', labels: { 'autoscrape.io/inject': 'enabled' } } }]);
+      return items([{ metadata: { name: 'shop', labels: { team: 'shop' } } }]);
     case 'subjectaccessreviews': {
       const { spec } = body as { spec: { resourceAttributes: { verb: string; resource: string } } };
       const { verb, resource } = spec.resourceAttributes;
