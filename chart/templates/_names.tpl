@@ -76,10 +76,30 @@ scheme: {{ $keys.scheme | default "prometheus.io/scheme" }}
 autoscrape.io/injected
 {{- end -}}
 
-{{/* Every annotation key that autoscrape writes: {keys: […]}, those that the rules configure and the marker. */}}
+{{/* The annotation keys of further endpoints (src/core/annotations/numbered-keys.ts): {port: […], path: […], scheme: […]}. */}}
+{{- define "autoscrape.numberedKeys" -}}
+{{- $keys := include "autoscrape.annotationKeys" . | fromYaml -}}
+{{- range $field := list "port" "path" "scheme" }}
+{{ $field }}:
+{{- range $slot := list 2 3 4 5 6 7 8 }}
+  - {{ get $keys $field }}-{{ $slot }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Which endpoints of a pod are annotated, "first" or "all". The bridge reads all of them. */}}
+{{- define "autoscrape.endpoints" -}}
+{{- .Values.rules.endpoints | default (ternary "all" "first" .Values.bridge.enabled) -}}
+{{- end -}}
+
+{{/* Every annotation key that autoscrape writes: {keys: […]}, those that the rules configure, with their numbered ones, that of
+Istio (src/core/annotations/istio-targets.ts), and the marker. They stay the same when rules.endpoints changes: what was written before
+must be removable. */}}
 {{- define "autoscrape.writtenKeys" -}}
 {{- $keys := include "autoscrape.annotationKeys" . | fromYaml -}}
-keys: {{ list $keys.scrape $keys.port $keys.path $keys.scheme (include "autoscrape.marker" .) | toJson }}
+{{- $numbered := include "autoscrape.numberedKeys" . | fromYaml -}}
+{{- $istio := "prometheus.istio.io/scrape-targets" -}}
+keys: {{ concat (list $keys.scrape $keys.port $keys.path $keys.scheme) $numbered.port $numbered.path $numbered.scheme (list $istio (include "autoscrape.marker" .)) | toJson }}
 {{- end -}}
 
 {{/* "true" where the reconciler runs: who only wants to observe wants no pod patched by anybody. */}}

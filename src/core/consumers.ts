@@ -1,3 +1,4 @@
+import { isMergedByIstio } from './annotations/istio-targets.ts';
 import { readScrapeAnnotations } from './annotations/scrape-keys.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
@@ -43,8 +44,7 @@ function grafanaNotes(pod: Pod, endpoint: Endpoint): string[] {
 }
 
 function victoriaMetricsNotes(pod: Pod, endpoint: Endpoint, mesh: boolean): string[] {
-  // https://istio.io/latest/docs/ops/integrations/prometheus/#option-1-metrics-merging
-  if (mesh && pod.annotations.get('prometheus.istio.io/merge-metrics') !== 'false') {
+  if (mesh && isMergedByIstio(pod.annotations)) {
     return [
       `Istio's agent merges this endpoint into its own at port ${ISTIO_MERGED_PORT}, which no container declares: ` +
         "VictoriaMetrics' chart does not scrape it.",

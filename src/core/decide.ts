@@ -5,7 +5,8 @@ import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
 import { consumerWarnings } from './consumers.ts';
 import type { Decision, Skip } from './decision.ts';
-import { furtherEndpoints, leftOutWarnings } from './further-endpoints.ts';
+import { leaveOut, leftOutWarnings, writeFurther } from './further-endpoints.ts';
+import type { Further } from './further-endpoints.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Precedence } from './rules/precedence.ts';
 import { endpointsAt, renderPath, probedScheme, configuredPath } from './rules/evaluate-rule.ts';
@@ -33,6 +34,8 @@ export interface Surroundings {
    * is left to it.
    */
   readonly ask?: boolean;
+  /** Whether the pod exists already, so that no injector reads its annotations any more. */
+  readonly live?: boolean;
   /** The pod's namespace; by default the one that the pod names. A template names none. */
   readonly namespace?: string | undefined;
 }
@@ -91,12 +94,12 @@ export interface Surroundings {
 export function decide(
   object: unknown,
   rules: Rules,
-  { mesh = false, ask = false, namespace }: Surroundings = {},
+  { mesh = false, ask = false, live = false, namespace }: Surroundings = {},
   work: Work = startWork(),
 ): Decision {
   const pod = readPod(object, work, namespace);
   if (pod === undefined) return skip('unreadable');
-  const decision = leaveToAsking(decideOn(pod, rules, mesh), ask);
+  const decision = leaveToAsking(decideOn(pod, rules, mesh, live), ask);
   return isExhausted(work) ? TOO_COMPLEX : decision;
 }
 
@@ -107,13 +110,13 @@ export function decide(
 export function decideByAnswer(
   object: unknown,
   rules: Rules,
-  { mesh = false, namespace }: Surroundings,
+  { mesh = false, live = false, namespace }: Surroundings,
   endpoint: Endpoint,
 ): Decision {
   const pod = readPod(object, startWork(), namespace);
   if (pod === undefined) return skip('unreadable');
   const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
-  return annotate({ pod, rules, mesh: isMeshed(pod, mesh), stated }, [endpoint]);
+  return annotate({ pod, rules, mesh: isMeshed(pod, mesh), live, stated }, [endpoint]);
 }
 
 /** Row 14a. */
@@ -123,7 +126,7 @@ function leaveToAsking(decision: Decision, ask: boolean): Decision {
     : decision;
 }
 
-function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
+function decideOn(pod: Pod, rules: Rules, mesh: boolean, live: boolean): Decision {
   if (pod.annotations.has('kubernetes.io/config.mirror')) return skip('mirror_pod');
   const optIn = pod.labels.get(OPT_IN_LABEL);
   if (optIn !== undefined) {
@@ -143,6 +146,7 @@ function decideOn(pod: Pod, rules: Rules, mesh: boolean): Decision {
     pod,
     rules,
     mesh: isMeshed(pod, mesh),
+    live,
     stated: readScrapeAnnotations(rules.annotationKeys, pod.annotations),
   };
   return byAnnotation(subject) ?? byLabel(subject) ?? byRule(subject);
@@ -153,6 +157,7 @@ interface Subject {
   readonly pod: Pod;
   readonly rules: Rules;
   readonly mesh: boolean;
+  readonly live: boolean;
   readonly stated: ScrapeAnnotations;
 }
 
@@ -373,28 +378,36 @@ function annotate(
   // uninject would remove the user's annotations, too.
   const brought = readMarker(pod.annotations.get(MARKER_KEY));
   if (brought !== undefined && claims(brought, pod.annotations)) return skip('changed_since', warning.brokenMarker());
-  const marker = pod.annotations.has(MARKER_KEY) ? {} : { [MARKER_KEY]: renderMarker({ rule, added }) };
-  const annotations = { ...added, ...marker };
-  if (isTooLarge([...pod.annotations, ...Object.entries(annotations)])) return skip('too_large', warning.tooLarge());
   // The path and scheme that the user wrote override the rule's.
-  const written: Endpoint = {
+  const first: Endpoint = {
     ...endpoint,
     path: stated.path ?? endpoint.path,
     scheme: scheme === 'https' ? 'https' : 'http',
   };
-  const further = furtherEndpoints(others, isHint);
+  const withMarker = (more: Further): Readonly<Record<string, string>> => {
+    const all = { ...added, ...more.annotations };
+    return pod.annotations.has(MARKER_KEY) ? all : { ...all, [MARKER_KEY]: renderMarker({ rule, added: all }) };
+  };
+  let further = isHint ? leaveOut(others, 'hint') : writeFurther(first, others, subject);
+  let annotations = withMarker(further);
+  if (others.length > 0 && isTooLarge(pod, annotations)) {
+    further = leaveOut(others, 'too_large');
+    annotations = withMarker(further);
+  }
+  if (isTooLarge(pod, annotations)) return skip('too_large', warning.tooLarge());
   return {
     outcome: 'annotate',
     rule,
-    endpoints: [written, ...further],
-    ...(further.length > 0 && because !== undefined && { because }),
+    endpoints: [first, ...further.endpoints],
+    ...(others.length > 0 && because !== undefined && { because }),
     annotations,
     confirm: false,
-    warnings: [...consumerWarnings(pod, written), ...leftOutWarnings(further)],
+    warnings: [...consumerWarnings(pod, first), ...leftOutWarnings(further.endpoints)],
   };
 }
 
-function isTooLarge(annotations: readonly (readonly [string, string])[]): boolean {
+function isTooLarge(pod: Pod, added: Readonly<Record<string, string>>): boolean {
+  const annotations = [...pod.annotations, ...Object.entries(added)];
   const limit = ANNOTATIONS_LIMIT - ANNOTATIONS_RESERVE;
   const units = annotations.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   // A UTF-16 unit takes one to three bytes, so only annotations near the limit must be encoded.

@@ -1,14 +1,39 @@
-import * as warning from './warning.ts';
+import {
+  ISTIO_TARGETS_KEY,
+  isIstioTarget,
+  isMergedByIstio,
+  renderIstioTargets,
+  statesIstioTargets,
+} from './annotations/istio-targets.ts';
+import { stepsOfReading } from './annotations/scrape-keys.ts';
+import { keysOfSlot, readSlots, SLOTS } from './annotations/numbered-keys.ts';
+import { MAX_FURTHER_PATH } from './limits.ts';
+import type { Pod } from './pod/pod.ts';
 import type { Endpoint } from './rules/endpoint.ts';
+import type { Rules } from './rules/rule.ts';
+import { spend } from './step-budget.ts';
+import * as warning from './warning.ts';
 
 /**
- * Why an endpoint is not scraped although a rule finds it: a stable key, with the end of a
- * sentence that begins with "because" or "but".
+ * Why an endpoint is not scraped although a rule finds it: a stable key, with the end of a sentence that begins with
+ * "because" or "but", and what to do.
  */
 export const WHY_LEFT = {
-  one_endpoint: 'the annotations carry one endpoint',
-  hint: 'the rule only hints at it',
-} as const satisfies Record<string, string>;
+  one_endpoint: {
+    because: 'the rules annotate one endpoint of a pod',
+    todo: 'set endpoints: all in the rules file, or write a PodMonitor',
+  },
+  hint: { because: 'the rule only hints at it', todo: 'name its port in the label autoscrape.io/port' },
+  undeclared: { because: 'no container declares its port', todo: 'declare it under ports' },
+  https: { because: 'it uses https, which is not annotated here', todo: 'write a PodMonitor' },
+  mesh: {
+    because: "Istio's agent reads it only when the pod is created",
+    todo: 'create the pod again with merging switched on, or write a PodMonitor',
+  },
+  bad_path: { because: 'its path is too long, or cannot be written there', todo: 'write a PodMonitor' },
+  too_many: { because: 'a pod has at most 8 annotated endpoints', todo: 'write a PodMonitor' },
+  too_large: { because: 'the annotations would come too close to 256 KiB', todo: 'write a PodMonitor' },
+} as const satisfies Record<string, { readonly because: string; readonly todo: string }>;
 
 /** A key of {@link WHY_LEFT}. */
 export type WhyLeft = keyof typeof WHY_LEFT;
@@ -19,13 +44,81 @@ export interface DecidedEndpoint extends Endpoint {
   readonly left?: WhyLeft;
 }
 
-/** Returns the warning about the endpoints that are left out, where somebody should know of them. */
-export function leftOutWarnings(further: readonly DecidedEndpoint[]): string[] {
-  const lost = further.filter(({ left }) => left === 'one_endpoint');
-  return lost.length === 0 ? [] : [warning.notScraped(lost)];
+/** The endpoints besides the first one, with the annotations that say where they are. */
+export interface Further {
+  readonly endpoints: readonly DecidedEndpoint[];
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Returns the endpoints besides the one that the plain keys carry, each with why it is left out. */
-export function furtherEndpoints(others: readonly Endpoint[], isHint: boolean): readonly DecidedEndpoint[] {
-  return others.map((endpoint) => ({ ...endpoint, left: isHint ? 'hint' : 'one_endpoint' }));
+/** What decides which further endpoints are written. */
+export interface FurtherSurroundings {
+  readonly pod: Pod;
+  readonly rules: Rules;
+  readonly mesh: boolean;
+  /** The pod exists already, so that Istio's injector reads its annotations no more. */
+  readonly live: boolean;
+}
+
+/** Returns the endpoints, none of which is written. */
+export function leaveOut(others: readonly Endpoint[], left: WhyLeft): Further {
+  return { endpoints: others.map((endpoint) => ({ ...endpoint, left })), annotations: {} };
+}
+
+/** Returns the further endpoints beside the first one, which has the path and scheme that scrapers will use. */
+export function writeFurther(
+  first: Endpoint,
+  others: readonly Endpoint[],
+  { pod, rules, mesh, live }: FurtherSurroundings,
+): Further {
+  if (others.length === 0 || rules.endpoints === 'first') return leaveOut(others, 'one_endpoint');
+  return mesh ? forIstio(first, others, pod, live) : inSlots(others, pod, rules);
+}
+
+/** Numbered keys, beside those that the author has written. */
+function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules: Rules): Further {
+  if (!spend(work, annotations.size * stepsOfReading(rules.annotationKeys))) return leaveOut(others, 'too_large');
+  const taken = readSlots(rules.annotationKeys, annotations);
+  const stated = new Set(taken.values());
+  const free = SLOTS.filter((slot) => !taken.has(slot));
+  const added: Record<string, string> = {};
+  const endpoints = others.map((endpoint): DecidedEndpoint => {
+    const { port, path, scheme, declared } = endpoint;
+    if (stated.has(String(port))) return endpoint;
+    if (!declared) return { ...endpoint, left: 'undeclared' };
+    if (scheme === 'https' && !rules.https) return { ...endpoint, left: 'https' };
+    if (path.length > MAX_FURTHER_PATH) return { ...endpoint, left: 'bad_path' };
+    const slot = free.shift();
+    if (slot === undefined) return { ...endpoint, left: 'too_many' };
+    const keys = keysOfSlot(rules.annotationKeys, slot);
+    added[keys.port] = String(port);
+    added[keys.path] = path;
+    if (scheme === 'https') added[keys.scheme] = 'https';
+    return endpoint;
+  });
+  return { endpoints, annotations: added };
+}
+
+/** One annotation that Istio's agent reads: a numbered key would make a target behind the proxy, which is down. */
+function forIstio(first: Endpoint, others: readonly Endpoint[], { annotations }: Pod, live: boolean): Further {
+  if (live || !isMergedByIstio(annotations) || statesIstioTargets(annotations)) return leaveOut(others, 'mesh');
+  if (!isIstioTarget(first) || first.path.length > MAX_FURTHER_PATH) return leaveOut(others, 'bad_path');
+  const targets = [first];
+  const endpoints = others.map((endpoint): DecidedEndpoint => {
+    if (endpoint.scheme === 'https') return { ...endpoint, left: 'https' };
+    if (!isIstioTarget(endpoint) || endpoint.path.length > MAX_FURTHER_PATH) return { ...endpoint, left: 'bad_path' };
+    if (targets.length > SLOTS.length) return { ...endpoint, left: 'too_many' };
+    targets.push(endpoint);
+    return endpoint;
+  });
+  const value = renderIstioTargets(targets);
+  return { endpoints, annotations: targets.length > 1 ? { [ISTIO_TARGETS_KEY]: value } : {} };
+}
+
+/** Returns a warning for each reason for which endpoints are left out, where somebody should know of them. */
+export function leftOutWarnings(further: readonly DecidedEndpoint[]): string[] {
+  return [...Map.groupBy(further, ({ left }) => left)].flatMap(([left, endpoints]) => {
+    if (left === undefined || left === 'hint') return [];
+    const { because, todo } = WHY_LEFT[left];
+    return [warning.notScraped(endpoints, because, todo)];
+  });
 }

@@ -73,7 +73,8 @@ function suspectPort(pod: Pod, rules: Rules, stated: ScrapeAnnotations): Suspect
     if (named !== undefined)
       return suspect('port_name', `${key} must be a number: the port called ${named.name} is "${named.number}"`);
     if (/^[0-9]{1,5}(?:[\s,;]+[0-9]{1,5})+$/.test(stated.port)) {
-      const instead = 'for several endpoints of one pod write a PodMonitor, or a scrape configuration by port name';
+      const instead =
+        'for several endpoints leave it out and set endpoints: all in the rules file, or write a PodMonitor';
       return suspect('several_ports', `${key} takes one port: ${instead}`);
     }
   }

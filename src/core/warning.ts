@@ -48,13 +48,15 @@ export function everyPort(key: string, candidates: number, rule?: string, found?
 }
 
 /** Returns the warning for endpoints that no annotation carries. */
-export function notScraped(endpoints: readonly { readonly port: number; readonly container: string }[]): string {
+export function notScraped(
+  endpoints: readonly { readonly port: number; readonly container: string }[],
+  because: string,
+  todo: string,
+): string {
   const named = endpoints.map(({ port, container }) => (isName(container) ? `${port} (${container})` : String(port)));
   const which = named.length > 3 ? `${named.slice(0, 2).join(', ')} and ${named.length - 2} more` : named.join(', ');
   const [verb, noun] = named.length === 1 ? ['is', 'port'] : ['are', 'ports'];
-  return fit(
-    `autoscrape: ${noun} ${which} ${verb} not scraped, because the annotations carry one endpoint: write a PodMonitor, or a scrape configuration by port name`,
-  );
+  return fit(`autoscrape: ${noun} ${which} ${verb} not scraped, because ${because}: ${todo}`);
 }
 
 /** Returns whether the API server will accept this as a container's name: before that it may be anything. */

@@ -145,7 +145,7 @@ function verdict({ container, port, excluded, matched }: Candidate, decision: De
   const decided = decision.outcome === 'annotate' ? decision.endpoints.find((each) => each.port === port) : undefined;
   if (decided !== undefined) {
     const found = visible(`matched by ${naming(decided.rule)}: ${decided.scheme}, ${decided.path}`);
-    return decided.left === undefined ? paint('green', found) : `${found}, but ${WHY_LEFT[decided.left]}`;
+    return decided.left === undefined ? paint('green', found) : `${found}, but ${WHY_LEFT[decided.left].because}`;
   }
   const [first] = matched;
   if (first === undefined) return 'no rule matches';

@@ -31,7 +31,7 @@ export function annotatePlanner(
     if (end !== undefined) return { ...ref, action: 'skip', reason: end };
     if (selector !== undefined && !isSelected(object, selector))
       return { ...ref, action: 'skip', reason: 'not_selected' };
-    const decision = decide(object, rules, { mesh });
+    const decision = decide(object, rules, { mesh, live: true });
     if (asking === undefined || !isLeftToAsking(decision)) {
       if (decision.outcome === 'skip') {
         const { reason, suspects } = decision;

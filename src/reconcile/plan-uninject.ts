@@ -1,3 +1,4 @@
+import { writtenKeys } from '../core/annotations/written-keys.ts';
 import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { escapePointer } from '../core/patch.ts';
@@ -14,7 +15,7 @@ import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
  * are uninjected too.
  */
 export function uninjectPlanner(rules: Rules): Planner {
-  const ours = new Set(Object.values(rules.annotationKeys));
+  const ours = new Set(writtenKeys(rules.annotationKeys).filter((key) => key !== MARKER_KEY));
   return (object) => {
     const ref = readRef(object);
     const pod = readPod(object);

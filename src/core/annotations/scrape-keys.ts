@@ -26,7 +26,7 @@ export function sanitised(key: string): string {
  * Returns whether `sanitised` gives the same result for both. Allocates nothing: it runs for every
  * annotation of every pod.
  */
-function isAlike(one: string, other: string): boolean {
+export function isAlikeTo(one: string, other: string): boolean {
   if (one.length !== other.length) return false;
   for (let i = 0; i < one.length; i += 1) {
     const [a, b] = [one.charCodeAt(i), other.charCodeAt(i)];
@@ -73,7 +73,7 @@ export function readScrapeAnnotations(
   const valuesOf = (key: string): string[] => {
     const values: string[] = [];
     for (const [other, value] of annotations) {
-      if (other === key || isAlike(other, key)) values.push(value);
+      if (other === key || isAlikeTo(other, key)) values.push(value);
     }
     return values;
   };

@@ -27,6 +27,7 @@ export function compile(effective: RulesFile): Rules {
     rules,
     names: rules.map((rule) => rule.name),
     https: effective.https,
+    endpoints: effective.endpoints,
     ignoreContainers: effective.ignoreContainers.map(pattern),
     pathFrom: effective.pathFrom.map((source) => settingOf(pattern(source))),
     catalogue: createCatalogue(effective.images, compileImage),

@@ -59,7 +59,7 @@ export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, 
   const parsed = RulesFile.safeParse(document.content ?? {});
   const warnings = inOrder(replacements(document, shipped.defaults));
   const errors = [
-    ...(parsed.success ? [] : schemaProblems(parsed.error.issues, document.at)),
+    ...(parsed.success ? tooLongToNumber(parsed.data, document) : schemaProblems(parsed.error.issues, document.at)),
     ...namesTwice(document),
     ...unknownNames(document, shipped.defaults),
   ];
@@ -123,6 +123,20 @@ function patternsTooLarge({ content, at }: RulesDocument): Problem | undefined {
     `the file's patterns compile to about ${sum} instructions, ${largest.size} of them for this one, and more than ${MAX_INSTRUCTIONS} ` +
       'may need more memory than the webhook has: shorten or combine patterns, such as x{0,20} instead of x{0,1000}',
   );
+}
+
+/** Characters that Kubernetes allows in a key behind its "/". */
+const LONGEST_NAME = 63;
+
+/** Returns a problem for each key to which no number can be appended, where the file asks for numbered keys. */
+function tooLongToNumber({ endpoints, annotations }: RulesFile, { at }: RulesDocument): Problem[] {
+  if (endpoints === 'first') return [];
+  const message =
+    'must have at most 61 characters after the "/" with endpoints: all, which appends a number such as -2, or Kubernetes rejects every pod';
+  return (['port', 'path', 'scheme'] as const).flatMap((field) => {
+    const name = annotations[field].slice(annotations[field].lastIndexOf('/') + 1);
+    return name.length + '-2'.length > LONGEST_NAME ? [at(['annotations', field], message)] : [];
+  });
 }
 
 function inOrder(problems: readonly Problem[]): Problem[] {

@@ -61,6 +61,8 @@ export interface Rules {
   readonly rules: readonly Rule[];
   readonly names: readonly string[];
   readonly https: boolean;
+  /** Which endpoints of a pod are annotated: the first one, or up to eight. */
+  readonly endpoints: 'first' | 'all';
   readonly ignoreContainers: readonly Pattern[];
   /** Settings that name the path of a container's metrics, in the group `path`. */
   readonly pathFrom: readonly Setting[];

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/scrape-keys.ts';
+import { ISTIO_TARGETS_KEY } from '../annotations/istio-targets.ts';
+import { numberedKeys } from '../annotations/numbered-keys.ts';
 import { MAX_TEXT } from '../limits.ts';
 import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
 import { compilePattern } from './re2-pattern.ts';
@@ -324,6 +326,7 @@ const Annotations = strict({
 }).superRefine((keys, context) => {
   const taken = new Map([
     [sanitised(MARKER_KEY), { key: MARKER_KEY, use: 'records what was added' }],
+    [sanitised(ISTIO_TARGETS_KEY), { key: ISTIO_TARGETS_KEY, use: "tells Istio's agent what to merge" }],
     [sanitised(slowKey(keys)), { key: slowKey(keys), use: 'asks for slow scrapes' }],
   ]);
   for (const [field, key] of Object.entries(keys)) {
@@ -336,6 +339,13 @@ const Annotations = strict({
       context.addIssue({ code: 'custom', path: [field], message });
     }
     taken.set(sanitised(key), { key, use: `is the key of ${field}` });
+  }
+  for (const key of numberedKeys(keys)) {
+    const other = taken.get(sanitised(key));
+    if (other === undefined) continue;
+    const [field] = Object.entries(keys).find(([, each]) => each === other.key) ?? ['port'];
+    const message = `Prometheus reads "${other.key}" as the same key as "${key}", which carries a further endpoint: choose another`;
+    context.addIssue({ code: 'custom', path: [field], message });
   }
 });
 
@@ -350,6 +360,12 @@ export const RulesFile = strict({
     .boolean({ error: 'must be true or false' })
     .default(false)
     .describe("whether to annotate https endpoints: only where the cluster's Prometheus can scrape them"),
+  endpoints: z
+    .enum(['first', 'all'], { error: 'must be "first" or "all"' })
+    .default('first')
+    .describe(
+      'which endpoints of a pod to annotate: the first, or up to eight, with numbered keys such as prometheus.io/port-2 that only a scrape configuration made for them reads',
+    ),
   ignoreContainers: list(Pattern)
     .default([])
     .describe('names of containers that meshes and agents inject, added to the shipped list'),

@@ -58,6 +58,15 @@ function added(annotations: Annotations): Annotations {
 
 const OURS = { [SCRAPE]: 'true', [PORT]: '9464', [PATH]: '/metrics' };
 const ANNOTATED = added(OURS);
+/** Two further endpoints. */
+const FURTHER = {
+  'prometheus.io/port-2': '9121',
+  'prometheus.io/path-2': '/worker',
+  'prometheus.io/scheme-2': 'https',
+  'prometheus.io/port-8': '9122',
+  'prometheus.io/path-8': '/metrics',
+};
+const ISTIO_TARGETS = { 'prometheus.istio.io/scrape-targets': '9464:/metrics,9121:/worker' };
 const REMOVED = Object.fromEntries(Object.keys(ANNOTATED).map((key) => [key, null]));
 
 const container = (image: string) => ({ name: 'main', image, ports: [{ name: 'metrics', containerPort: 9464 }] });
@@ -139,15 +148,14 @@ for (const version of ['1.37', '1.35'] as const) {
           { [PORT]: '80' },
           { ...OURS, 'prometheus.io/scheme': 'https' },
           { ...OURS, [PATH]: '/a"b\\c/é' },
+          { ...OURS, ...FURTHER },
         ]) {
           const pod = await createPod('shop');
           assert.equal((await patch(pod, { annotations: added(annotations) })).status, 200);
           assert.deepEqual(await annotationsOf(pod), { theirs: 'kept', ...added(annotations) });
           assert.equal((await patch(pod, { annotations: REMOVED })).status, 200);
-          assert.deepEqual(await annotationsOf(pod), {
-            theirs: 'kept',
-            ...('prometheus.io/scheme' in annotations && { 'prometheus.io/scheme': 'https' }),
-          });
+          const left = Object.entries(annotations).filter(([key]) => !Object.hasOwn(REMOVED, key));
+          assert.deepEqual(await annotationsOf(pod), { theirs: 'kept', ...Object.fromEntries(left) });
         }
       });
 
@@ -161,6 +169,14 @@ for (const version of ['1.37', '1.35'] as const) {
       test('the marker alone removed, when somebody has changed the rest', async () => {
         const pod = await createPod('shop', { annotations: { ...ANNOTATED, [PORT]: '1' } });
         assert.equal((await patch(pod, { annotations: { [MARKER_KEY]: null } })).status, 200);
+      });
+
+      test('everything that the marker claims removed, also what only the webhook writes', async () => {
+        const annotations = added({ ...OURS, ...FURTHER, ...ISTIO_TARGETS });
+        const pod = await createPod('shop', { annotations });
+        const removed = Object.fromEntries(Object.keys(annotations).map((key) => [key, null]));
+        assert.equal((await patch(pod, { annotations: removed })).status, 200);
+        assert.deepEqual(await annotationsOf(pod), { theirs: 'kept' });
       });
 
       test('removing them in a namespace that is no longer opted in, or excluded, and from a pod that opts out', async () => {
@@ -177,9 +193,7 @@ for (const version of ['1.37', '1.35'] as const) {
       });
 
       test('annotations for a pod with thousands of others', async () => {
-        const many = Object.fromEntries(
-          Array.from({ length: 5000 }, (_, index) => [`example.com/key-${index}`, 'x'.repeat(20)]),
-        );
+        const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, 'x'.repeat(10)]));
         const pod = await createPod('shop', { annotations: many });
         assert.equal((await patch(pod, { annotations: ANNOTATED })).status, 200);
         assert.equal((await patch(pod, { annotations: REMOVED })).status, 200);
@@ -279,6 +293,21 @@ for (const version of ['1.37', '1.35'] as const) {
         ],
         'a path that is none': [
           { metadata: { annotations: added({ ...OURS, [PATH]: 'http://example.com/' }) } },
+          /values other than/,
+          false,
+        ],
+        'a further port that is no number': [
+          { metadata: { annotations: added({ ...OURS, 'prometheus.io/port-2': 'http' }) } },
+          /values other than/,
+          false,
+        ],
+        'the number after the last one': [
+          { metadata: { annotations: added({ ...OURS, 'prometheus.io/port-9': '9121' }) } },
+          /annotations that aren't autoscrape's/,
+          true,
+        ],
+        "targets for Istio's agent, which reads them at creation only": [
+          { metadata: { annotations: added({ ...OURS, ...ISTIO_TARGETS }) } },
           /values other than/,
           false,
         ],

@@ -43,6 +43,16 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     /"autoscrape\.io\/injected".*the same key to Prometheus/s,
   ],
   [
+    "a further endpoint's annotation key",
+    ['--set', 'rules.annotations.path=prometheus.io/port-2'],
+    /"prometheus\.io\/port-2".*the same key to Prometheus/s,
+  ],
+  [
+    'an annotation key to which no number can be appended, with the bridge',
+    ['--set', `bridge.enabled=true,rules.annotations.port=${'a'.repeat(62)}`],
+    /rules\.annotations\.port.*at most 61 characters/s,
+  ],
+  [
     "the slow job's annotation key",
     ['--set', 'rules.annotations.path=prometheus.io/scrape-slow'],
     /"prometheus\.io\/scrape-slow".*the same key to Prometheus/s,

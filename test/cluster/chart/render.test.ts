@@ -5,6 +5,8 @@ import { suite, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
+import { ISTIO_TARGETS_KEY } from '../../../src/core/annotations/istio-targets.ts';
+import { writtenKeys } from '../../../src/core/annotations/written-keys.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
 import type { Manifest } from '../../harness/chart/render.ts';
@@ -102,7 +104,10 @@ suite('labels', () => {
     // `render` refuses a key that stands twice.
     const objects = await render(setJson(twice));
     assert.equal(at(labels(one(objects, 'ConfigMap', 'autoscrape-dashboard')), 'grafana_dashboard'), 'own');
-    assert.equal(at(labels(one(objects, 'ScrapeConfig')), 'app.kubernetes.io/instance'), 'my-prometheus');
+    assert.equal(
+      at(labels(one(objects, 'ScrapeConfig', 'autoscrape-annotations')), 'app.kubernetes.io/instance'),
+      'my-prometheus',
+    );
     assert.equal(at(labels(one(objects, 'Namespace', 'autoscrape-verify')), 'team'), 'test');
     assert.equal(at(labels(one(objects, 'ClusterRole')), 'team'), 'common');
     assert.equal(at(labels(one(objects, 'ClusterRole')), 'app.kubernetes.io/name'), 'autoscrape');
@@ -534,7 +539,7 @@ suite('rules', () => {
       assert.doesNotMatch(text, /prometheus\.io/);
     }
     assert.match(
-      JSON.stringify(one(objects, 'ScrapeConfig')),
+      JSON.stringify(one(objects, 'ScrapeConfig', 'autoscrape-annotations')),
       /__meta_kubernetes_pod_annotation_metrics_example_com_port/,
     );
   });
@@ -565,15 +570,22 @@ suite('the reconciler', () => {
       const rules: unknown = parse(file);
       const parsed = parseRules(JSON.stringify(at(rules, 'rules') ?? { extends: 'default' }), readShipped());
       assert.ok(parsed.ok);
-      const written = [...Object.values(parsed.value.rules.annotationKeys), MARKER_KEY];
+      const written = writtenKeys(parsed.value.rules.annotationKeys).toSorted();
       const policy = one(await render([...values]), 'ValidatingAdmissionPolicy');
       const ours = list(policy, 'spec', 'variables').find((variable) => at(variable, 'name') === 'ours');
-      assert.deepEqual(JSON.parse(String(at(ours, 'expression'))), written);
-      // Each key but the marker has values that may be written under it.
-      const checked = JSON.stringify(at(policy, 'spec', 'validations')).matchAll(/\(key == '([^']+)' &&/g);
+      assert.deepEqual(Object.keys(JSON.parse(String(at(ours, 'expression')))).toSorted(), written);
+      // Each key has values that may be written under it, but the marker, and Istio's, which only the webhook writes.
+      const rule =
+        list(policy, 'spec', 'validations')
+          .map((each) => String(at(each, 'expression')))
+          .at(-1) ?? '';
+      const checked = [...rule.matchAll(/\(key (?:== '(?<one>[^']+)'|in (?<several>\[[^\]]+\])) &&/g)].flatMap(
+        ({ groups }): string[] =>
+          groups?.['several'] === undefined ? [groups?.['one'] ?? ''] : JSON.parse(groups['several']),
+      );
       assert.deepEqual(
-        [...checked].map(([, key]) => key),
-        written.slice(0, -1),
+        checked.toSorted(),
+        written.filter((key) => key !== MARKER_KEY && key !== ISTIO_TARGETS_KEY),
       );
     }
   });
@@ -857,12 +869,31 @@ suite('monitoring', () => {
   });
 
   test('the bridge never lets pods name themselves, and gives one target a pod', async () => {
-    const spec = at(one(await render(await ci('bridge')), 'ScrapeConfig'), 'spec');
+    const objects = await render(await ci('bridge'));
+    const spec = at(one(objects, 'ScrapeConfig', 'autoscrape-annotations'), 'spec');
     assert.equal(at(spec, 'honorLabels'), false);
     const targets = list(spec, 'relabelings').map((rule) => at(rule, 'targetLabel'));
     assert.ok(!targets.includes('container'), 'a container label would keep the targets of one pod apart');
+    const further = objects.filter(({ kind, name }) => kind === 'ScrapeConfig' && name !== 'autoscrape-annotations');
+    for (const { object } of further) assert.equal(at(object, 'spec', 'honorLabels'), false);
+  });
+
+  test('the bridge brings all endpoints and what reads them, and neither comes alone', async () => {
+    assert.deepEqual(await bridged([]), ['first', 0]);
+    assert.deepEqual(await bridged(set('bridge.enabled=true')), ['all', 8]);
+    assert.deepEqual(await bridged(set('bridge.enabled=true', 'rules.endpoints=first')), ['first', 1]);
+    assert.deepEqual(await bridged(set('rules.endpoints=all')), ['all', 0]);
   });
 });
+
+/** Which endpoints the rules have annotated, and how many ScrapeConfigs read them. */
+async function bridged(flags: readonly string[]): Promise<readonly [string, number]> {
+  const objects = await render(flags);
+  const text = at(one(objects, 'ConfigMap', 'autoscrape-rules'), 'data', 'rules.yaml');
+  const parsed = parseRules(String(text), readShipped());
+  assert.ok(parsed.ok);
+  return [parsed.value.rules.endpoints, objects.filter(({ kind }) => kind === 'ScrapeConfig').length];
+}
 
 suite('helm test', () => {
   test('brings its own namespace, which the webhook selects, and rights in that alone', async () => {

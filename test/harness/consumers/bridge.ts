@@ -1,16 +1,18 @@
 import { isObject } from '../../../src/core/json.ts';
-import { at, list, one, render } from '../chart/render.ts';
+import { at, list, render } from '../chart/render.ts';
 import type { Job } from './consumer.ts';
 
-/** Returns the job that the Prometheus Operator makes of the ScrapeConfig in our chart, in Prometheus' spelling. */
-export async function bridgeJob(): Promise<Job> {
-  const spec = at(one(await render(['--set', 'bridge.enabled=true']), 'ScrapeConfig'), 'spec');
-  return {
-    job_name: 'annotations',
-    honor_labels: at(spec, 'honorLabels'),
-    kubernetes_sd_configs: [{ role: 'pod' }],
-    relabel_configs: list(spec, 'relabelings').map(inSnakeCase),
-  };
+/** Returns the jobs that the Prometheus Operator makes of the ScrapeConfigs in our chart, in Prometheus' spelling. */
+export async function bridgeJobs(): Promise<readonly Job[]> {
+  const objects = await render(['--set', 'bridge.enabled=true']);
+  return objects
+    .filter(({ kind }) => kind === 'ScrapeConfig')
+    .map(({ name, object }) => ({
+      job_name: name,
+      honor_labels: at(object, 'spec', 'honorLabels'),
+      kubernetes_sd_configs: [{ role: 'pod' }],
+      relabel_configs: list(object, 'spec', 'relabelings').map(inSnakeCase),
+    }));
 }
 
 function inSnakeCase(rule: unknown): unknown {

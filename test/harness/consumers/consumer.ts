@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { bridgeJob } from './bridge.ts';
+import { bridgeJobs } from './bridge.ts';
 
 /** A scraper with the rules that it reads annotations by. */
 export interface Consumer {
@@ -22,7 +22,7 @@ export interface Job {
 /** Every consumer whose reading is tested, in the table's order. */
 export const CONSUMERS: readonly Consumer[] = [
   { name: 'Community chart', jobs: () => read('community-chart.yaml') },
-  { name: 'Our ScrapeConfig', jobs: async () => [await bridgeJob()] },
+  { name: 'Our ScrapeConfig', jobs: bridgeJobs },
   { name: 'VictoriaMetrics', jobs: () => read('victoria-metrics.yaml') },
   { name: 'Azure', jobs: () => read('azure.yaml') },
   { name: 'Grafana', jobs: () => read('grafana.yaml') },

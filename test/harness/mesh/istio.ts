@@ -124,7 +124,7 @@ export function injectByIstio(pod: PodObject, mesh: Mesh = DEFAULT_MESH): Inject
   if (!merges(annotations, mesh)) return { outcome: 'injected', pod: meshed };
   const stated = readStated(annotations);
   if (stated.port === STATUS_PORT) return { outcome: 'injected', pod: meshed };
-  const fault = stated.port === undefined ? undefined : portFault(stated.port);
+  const fault = faultOf(stated);
   if (fault !== undefined) return { outcome: 'rejected', message: fault };
 
   const ours: ReadonlySet<string> = new Set(Object.values(KEYS));
@@ -154,8 +154,20 @@ export function appScrapedByIstio(pod: PodObject): string | undefined {
   const proxy = containersOf(pod).find(({ name }) => name === PROXY);
   const text = proxy?.env?.find(({ name }) => name === VARIABLE)?.value;
   if (text === undefined) return undefined;
-  const { port = '80', path = '/metrics' }: Stated = JSON.parse(text);
-  return `http://localhost:${port}${path}`;
+  return addressesOf(JSON.parse(text))[0];
+}
+
+/** Returns all addresses that Istio's agent takes the application's metrics from. */
+export function allScrapedByIstio(pod: PodObject): readonly string[] {
+  const proxy = containersOf(pod).find(({ name }) => name === PROXY);
+  const text = proxy?.env?.find(({ name }) => name === VARIABLE)?.value;
+  return text === undefined ? [] : addressesOf(JSON.parse(text));
+}
+
+function addressesOf({ port = '80', path = '/metrics', targets }: Stated): readonly string[] {
+  return targets === undefined
+    ? [`http://localhost:${port}${path}`]
+    : targets.split(',').map((target) => `http://localhost:${target.replace(':', '')}`);
 }
 
 const PROXY = 'istio-proxy';
@@ -163,7 +175,12 @@ const STATUS_PORT = '15020';
 const VARIABLE = 'ISTIO_PROMETHEUS_ANNOTATIONS';
 const RESERVED = new Set([15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090]);
 /** The scheme is not among them: a scheme that somebody wrote stays, and breaks the target at 15020. */
-const KEYS = { scrape: 'prometheus_io_scrape', path: 'prometheus_io_path', port: 'prometheus_io_port' } as const;
+const KEYS = {
+  scrape: 'prometheus_io_scrape',
+  path: 'prometheus_io_path',
+  port: 'prometheus_io_port',
+  targets: 'prometheus_istio_io_scrape_targets',
+} as const;
 
 type Stated = { readonly [key in keyof typeof KEYS]?: string };
 
@@ -217,6 +234,16 @@ function readStated(annotations: Labels): Stated {
     if (found !== undefined) stated[name] = found[1];
   }
   return stated;
+}
+
+/** The targets replace the port: since 1.31, `port:path` with commas between them, each port once. */
+function faultOf({ port, targets }: Stated): string | undefined {
+  if (targets === undefined) return port === undefined ? undefined : portFault(port);
+  const entries = targets.split(',').map((entry) => /^(?<port>[0-9]+):(?<path>\/\S*)?$/.exec(entry)?.groups?.['port']);
+  if (new Set(entries).size < entries.length) return `duplicate port in ${targets}`;
+  return entries
+    .map((entry) => (entry === undefined ? `invalid scrape targets ${targets}` : portFault(entry)))
+    .find((fault) => fault !== undefined);
 }
 
 function portFault(port: string): string | undefined {

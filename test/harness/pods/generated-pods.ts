@@ -53,6 +53,8 @@ interface Words {
   readonly probe?: string;
   readonly node?: string;
   readonly sidecar?: readonly object[];
+  /** Further containers. */
+  readonly others?: readonly object[];
 }
 
 const metricsPort = fc.record({ name: metricsName, containerPort: fc.integer({ min: 1024, max: 14999 }) });
@@ -71,6 +73,35 @@ const spelling = fc.constantFrom(
   'prometheus-io/scrape',
   'prometheus.io/scrape',
   'prometheus.io_scrape'.replace('_', '.'),
+);
+
+/** Containers that have metrics, with names of every length. */
+const others = fc
+  .uniqueArray(
+    fc.record({
+      name: fc.oneof(
+        dnsLabel.filter((name) => name !== 'app' && name !== 'helper'),
+        fc.integer({ min: 50, max: 63 }).map((length) => 'n'.repeat(length)),
+      ),
+      port: fc.oneof(metricsPort, fc.constant({ name: 'https-metrics', containerPort: 8443 })),
+      args: fc.constantFrom([], ['--metrics-path=/a'], ['--metrics-path=/a,b'], [`--metrics-path=/${'p'.repeat(400)}`]),
+    }),
+    { minLength: 1, maxLength: 12, selector: ({ name }) => name },
+  )
+  .map((containers) =>
+    containers.map(({ name, port, args }) => ({ name, image: 'registry.example/other:1', args, ports: [port] })),
+  );
+/** Numbered keys that somebody has written. */
+const numbered = fc.dictionary(
+  fc.constantFrom(
+    'prometheus.io/port-2',
+    'prometheus-io/path-3',
+    'prometheus.io/scheme_4',
+    `${P}-9`,
+    'prometheus.istio.io/scrape-targets',
+  ),
+  fc.constantFrom('9100', '/metrics', 'x'),
+  { maxKeys: 2 },
 );
 
 /** One shape a row of the table, weighted alike, so that each row gets its share of the pods. */
@@ -147,6 +178,13 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
     ports: fc.uniqueArray(plainPort, { minLength: 2, maxLength: 2, selector: ({ name }) => name }),
   }),
   fc.record({ ports: fc.tuple(plainPort, metricsPort) }),
+  fc.record({ ports: fc.tuple(metricsPort), others }),
+  fc.record({ ports: fc.tuple(metricsPort), others, annotations: numbered, sidecar: fc.tuple(metricsPort) }),
+  fc.record({
+    ports: fc.tuple(metricsPort),
+    others,
+    annotations: fc.integer({ min: 250_000, max: 258_000 }).map((size) => ({ note: 'x'.repeat(size) })),
+  }),
   fc.record({ ports: fc.tuple(plainPort), sidecar: fc.tuple(metricsPort) }),
   fc.record({ ports: fc.tuple(plainPort), probe: fc.constantFrom('/actuator/health', '/metrics', '/q/health/live') }),
   fc.record({
@@ -180,7 +218,7 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
 ];
 
 function assemble(
-  { annotations, labels, ports = [], args, image, container, probe, node, sidecar }: Words,
+  { annotations, labels, ports = [], args, image, container, probe, node, sidecar, others = [] }: Words,
   around: Annotations,
 ): GeneratedPod {
   const all = { ...around, ...annotations };
@@ -209,6 +247,7 @@ function assemble(
             livenessProbe: { httpGet: { path: probe, port: (ports[0] as { containerPort: number }).containerPort } },
           }),
         },
+        ...others,
       ],
     },
   };

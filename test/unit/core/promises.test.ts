@@ -24,7 +24,9 @@ const allHints = parseRules(
 );
 assert.ok(withHttps.ok && allHints.ok);
 const HINTS = allHints.value.rules;
-const RULE_SETS = [RULES, withHttps.value.rules, HINTS] as const;
+const ALL = parseRules('{ endpoints: all, https: true }', readShipped());
+assert.ok(ALL.ok);
+const RULE_SETS = [RULES, withHttps.value.rules, HINTS, ALL.value.rules] as const;
 
 const pods = fc.oneof(validPods, hostilePods);
 const surroundings = fc.record({ mesh: fc.boolean(), ask: fc.boolean() });
@@ -120,6 +122,12 @@ test('decide writes only values that scrapers can read, and keeps the annotation
       if (port !== undefined) assert.match(port, /^[1-9][0-9]{0,4}$/);
       if (scheme !== undefined) assert.ok(scheme === 'https' && set.https && !around.mesh);
       if (path !== undefined) assert.match(path, /^\//);
+      for (const [key, text] of Object.entries(decision.annotations)) {
+        const field = /^prometheus\.io\/(?<field>port|path|scheme)-[2-8]$/.exec(key)?.groups?.['field'];
+        if (field === undefined) continue;
+        assert.ok(set.endpoints === 'all' && !around.mesh);
+        assert.match(text, field === 'port' ? /^[1-9][0-9]{0,4}$/ : field === 'path' ? /^\// : /^https$/);
+      }
       const all = Object.entries({ ...annotationsOf(pod), ...decision.annotations });
       const bytes = all.reduce((sum, [key, text]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(text)), 0);
       assert.ok(bytes <= 252 * 1024);

@@ -141,7 +141,7 @@ test('warnings stand below what they are about', () => {
 test('of two ports that one rule finds, the second says why it is not annotated', () => {
   const telemetry = { containerPort: 9465, name: 'telemetry' };
   const all = lines({ containers: [{ name: 'app', ports: [metrics, telemetry] }] });
-  assert.match(all.at(-2) ?? '', /matched by rule named: .*, but the annotations carry one endpoint$/);
+  assert.match(all.at(-2) ?? '', /matched by rule named: .*, but the rules annotate one endpoint of a pod$/);
 });
 
 test('a manifest cannot write escape sequences to the terminal', () => {

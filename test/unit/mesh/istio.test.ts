@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
+import { allScrapedByIstio, appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
 import type { PodObject } from '../../harness/mesh/istio.ts';
 
 // What the stand-in must do to be a stand-in: each line is a statement about Istio's source or documentation.
@@ -89,3 +89,12 @@ for (const [namespace, pod, selected] of SELECTION) {
     assert.equal(isSelectedByIstio(namespace, pod), selected);
   });
 }
+
+test('Istio merges the targets that an annotation lists in place of the port, and rejects bad ones', () => {
+  const key = 'prometheus.istio.io/scrape-targets';
+  const pod = injected(podWith({ 'prometheus.io/port': '1', [key]: '9464:/metrics,9465:/m' }));
+  assert.deepEqual(pod.metadata.annotations, MERGED);
+  assert.deepEqual(allScrapedByIstio(pod), ['http://localhost:9464/metrics', 'http://localhost:9465/m']);
+  for (const targets of [':/metrics', '9464:/a,9464:/b', '9464:/a,15020:/metrics', 'x:/a'])
+    assert.equal(injectByIstio(podWith({ [key]: targets })).outcome, 'rejected', targets);
+});

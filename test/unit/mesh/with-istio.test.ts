@@ -8,12 +8,12 @@ import type { Decision } from '../../../src/core/decision.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
-import { appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
+import { allScrapedByIstio, appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
 import type { PodObject } from '../../harness/mesh/istio.ts';
 
 // What must hold of every pod that meets both of us, whatever it looks like. The rules annotate https: the harder case.
 
-const parsed = parseRules('https: true', readShipped());
+const parsed = parseRules('{ https: true, endpoints: all }', readShipped());
 assert.ok(parsed.ok);
 const { rules } = parsed.value;
 
@@ -153,6 +153,7 @@ test('our annotations never make Istio reject a pod, and contain no scheme where
 
 test('Istio merges our endpoint where its injector runs after us, and the pod has one valid target', () => {
   let merged = 0;
+  let several = 0;
   fc.assert(
     fc.property(anyPod, anyNamespace, fc.boolean(), (pod, namespace, native) => {
       const ours = ask(pod, namespace);
@@ -163,11 +164,15 @@ test('Istio merges our endpoint where its injector runs after us, and the pod ha
       const [endpoint] = ours.decision.endpoints;
       const path = valueOf(pod, 'prometheus.io/path') ?? endpoint.path;
       assert.equal(appScrapedByIstio(after), `http://localhost:${endpoint.port}${path}`);
+      const targets = ours.decision.endpoints.filter(({ left }) => left === undefined);
+      assert.equal(allScrapedByIstio(after).length, targets.length);
+      several += targets.length > 1 ? 1 : 0;
       assert.notEqual(valueOf(after, 'prometheus.io/scheme'), 'https');
     }),
     { numRuns: 3000 },
   );
   assert.ok(merged > 100, `the generator makes pods that Istio merges (${merged})`);
+  assert.ok(several > 20, `and some of them have several endpoints (${several})`);
 });
 
 test('decide skips a pod after Istio, whether it also ran before Istio or not', () => {

@@ -12,6 +12,10 @@ import type { PodPlan } from '../../../src/reconcile/plan.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 
 const rules = defaultRules();
+const all = parseRules('endpoints: all', readShipped());
+assert.ok(all.ok);
+const annotateAll = annotatePlanner(all.value.rules, false);
+const annotateAllInMesh = annotatePlanner(all.value.rules, true);
 const annotate = annotatePlanner(rules, false);
 const annotateInMesh = annotatePlanner(rules, true);
 const uninject = uninjectPlanner(rules);
@@ -304,3 +308,30 @@ function without(map: Readonly<Record<string, string>>, key: string): Record<str
 function keysWithout(key: string): string[] {
   return Object.keys(without(INJECTED, key));
 }
+
+suite('the plans for several endpoints', () => {
+  const worker = { name: 'worker', ports: [{ name: 'worker-metrics', containerPort: 9121 }] };
+  const numbered = { 'prometheus.io/port-2': '9121', 'prometheus.io/path-2': '/metrics' };
+
+  test('they are annotated, and removed whatever endpoints the rules ask for then', () => {
+    const two = pod({ sidecars: [worker] });
+    const plan = annotateAll(two);
+    assert.ok(plan?.action === 'annotate');
+    const { [MARKER_KEY]: marker = '', ...added } = plan.annotations;
+    assert.deepEqual(added, { ...ADDED, ...numbered });
+    const injected = pod({ ...annotations(plan.annotations), sidecars: [worker] });
+    const removal = uninject(injected);
+    assert.ok(removal?.action === 'uninject');
+    assert.deepEqual(removal.annotations, { ...added, [MARKER_KEY]: marker });
+  });
+
+  test('a pod that was annotated before keeps what it has', () => {
+    assert.equal(verdict(annotateAll(pod({ ...annotations(INJECTED), sidecars: [worker] }))), 'already_injected');
+  });
+
+  test("the annotation for Istio's agent is only written when a pod is created", () => {
+    const plan = annotateAllInMesh(pod({ sidecars: [worker] }));
+    assert.ok(plan?.action === 'annotate');
+    assert.deepEqual(Object.keys(plan.annotations), [...Object.keys(ADDED), MARKER_KEY]);
+  });
+});

@@ -145,6 +145,22 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     /annotations\.port: "autoscrape\.io\/injected" is reserved, because it records what was added: choose another$/,
   ],
   [
+    'a key that carries a further endpoint',
+    'annotations: { path: prometheus-io/port_2 }',
+    /annotations\.path: Prometheus reads "prometheus-io\/port_2" as the same key as "prometheus\.io\/port-2"/,
+  ],
+  [
+    "a key that Istio's agent reads",
+    'annotations: { port: prometheus.istio.io/scrape-targets }',
+    /annotations\.port: .* is reserved, because it tells Istio's agent/,
+  ],
+  [
+    'a key to which no number can be appended',
+    `{ endpoints: all, annotations: { port: ${'a'.repeat(62)} } }`,
+    /annotations\.port: must have at most 61 characters after the "\/" with endpoints: all/,
+  ],
+  ['endpoints that are neither first nor all', 'endpoints: every', /endpoints: must be "first" or "all"/],
+  [
     'one key for two',
     'annotations: { port: a/b, path: a/b }',
     /"a\/b" is reserved, because it is the key of port: choose/,
