@@ -19,6 +19,7 @@ const NamespaceName = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
   .max(63);
 
+const Certificates = z.string().regex(/^(\s*-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*)?$/);
 const AccountName = z
   .string()
   .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$/)
@@ -122,6 +123,7 @@ const Values = z.strictObject({
     port: Port,
     healthPort: Port,
     hostNetwork: z.boolean(),
+    clientCA: Certificates,
     tlsMinVersion: z.enum(['1.2', '1.3']),
     drainSeconds: z.int().min(0).max(300),
     service: z.strictObject({
@@ -146,7 +148,7 @@ const Values = z.strictObject({
   }),
   certificates: z.strictObject({
     mode: z.enum(['cert-manager', 'issuerRef', 'existingSecret', 'job']),
-    caBundle: z.string().regex(/^(\s*-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*)?$/),
+    caBundle: Certificates,
     duration: Hours,
     renewBefore: Hours.or(z.literal('')),
     caDuration: Hours,

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startHealth } from '../process/health.ts';
@@ -9,7 +10,7 @@ import { followRules } from '../rules/follow.ts';
 import { handleShutdown } from '../process/shutdown.ts';
 import { watchFiles } from '../process/watch-files.ts';
 import type { Watched } from '../process/watch-files.ts';
-import { expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
+import { clientCaLoader, expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
 import type { Pair } from '../webhook/certificate.ts';
 import { compactHeap } from '../webhook/gc.ts';
 import { CLOSE_MS } from '../webhook/limits.ts';
@@ -39,6 +40,12 @@ const flags = new Command('serve')
       '--self-signed',
       'in place of --cert-dir, to try it by hand: a new certificate for localhost and this host, valid for a week',
     ).conflicts('certDir'),
+  )
+  .addOption(
+    option(
+      '--client-ca-file <file>',
+      "certificates of the CA of clients, reloaded when they change: who has none of its certificates can't call; defaults to anyone",
+    ).argParser(nonEmpty),
   )
   .addOption(
     option('--rules <file>', 'rules file, reloaded when it changes; defaults to the shipped rules').argParser(nonEmpty),
@@ -124,10 +131,13 @@ export async function serve(options: ServeOptions): Promise<number> {
         });
   metrics.certificateNotAfter.set(pair.current().notAfter / 1000);
 
+  const clientCa = options.clientCaFile === undefined ? undefined : await watchClientCa(options.clientCaFile);
+
   let stopping = false;
   const handler = { rules: rules.current, observe: options.observe, ask: options.ask, log, metrics };
   const webhook = createWebhookServer({
     pair: pair.current(),
+    clientCa: clientCa?.current(),
     tlsMinVersion: options.tlsMinVersion,
     answer: (call) => answerReview(handler, call),
     isDraining: () => stopping,
@@ -164,9 +174,25 @@ export async function serve(options: ServeOptions): Promise<number> {
   await webhook.close(AbortSignal.any([shutdown.hurry, AbortSignal.timeout(CLOSE_MS)]));
   rules.close();
   pair.close();
+  clientCa?.close();
   await health.close();
   log.info('stopped');
   return reason === 'failure' || shutdown.hurry.aborted ? 1 : 0;
+
+  function watchClientCa(file: string): Promise<Watched<string>> {
+    return watchFiles({
+      folder: dirname(file),
+      names: [basename(file)],
+      load: clientCaLoader(file),
+      onChange(changed) {
+        webhook.setClientCa(changed);
+        log.info('client CA reloaded');
+      },
+      onError(error, isNew) {
+        if (isNew) log.error({ problem: error }, 'client CA not reloaded: the last valid one stays in use');
+      },
+    });
+  }
 }
 
 /** Returns a certificate that stays the same, and logs what a client needs to trust it. */

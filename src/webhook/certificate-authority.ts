@@ -26,6 +26,7 @@ import {
   id_ce_keyUsage,
   id_ce_subjectAltName,
   id_ce_subjectKeyIdentifier,
+  id_kp_clientAuth,
   id_kp_serverAuth,
   KeyUsage,
   KeyUsageFlags,
@@ -55,10 +56,12 @@ export interface Validity {
   readonly notAfter?: Date;
 }
 
-/** What a server's certificate says. */
+/** What a certificate that an authority issues says. */
 export interface Leaf extends Validity {
   /** DNS names and IP addresses that it is valid for. */
   readonly names: readonly string[];
+  /** Who proves itself with it; by default a server. */
+  readonly usage?: 'server' | 'client' | undefined;
 }
 
 /** A certificate authority. */
@@ -120,7 +123,7 @@ function authority(certificate: string, privateKey: KeyObject, name: Name): Auth
   return {
     certificate,
     key: pem(privateKey),
-    issue({ names, ...validity }) {
+    issue({ names, usage = 'server', ...validity }) {
       const key = newKey();
       return {
         key: pem(key),
@@ -131,7 +134,10 @@ function authority(certificate: string, privateKey: KeyObject, name: Name): Auth
           ...during(validity),
           extensions: [
             extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), { critical: true }),
-            extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
+            extension(
+              id_ce_extKeyUsage,
+              new ExtendedKeyUsage([usage === 'server' ? id_kp_serverAuth : id_kp_clientAuth]),
+            ),
             extension(id_ce_subjectAltName, new SubjectAlternativeName(names.map(generalName))),
           ],
         }),

@@ -62,6 +62,19 @@ export function pairLoader(
   };
 }
 
+/** Returns a loader of a CA's certificates for watchFiles, in PEM. Its errors name the file. */
+export function clientCaLoader(file: string): (contents: readonly Buffer[]) => Result<string, string> {
+  return ([content = Buffer.alloc(0)]) => {
+    try {
+      createSecureContext({ ca: content }); // takes a text without a certificate, too
+      if (!/-----BEGIN CERTIFICATE-----/.test(content.toString())) throw new Error('no certificate');
+    } catch {
+      return { ok: false, error: `${file} holds no certificate: it must begin with -----BEGIN CERTIFICATE-----` };
+    }
+    return { ok: true, value: content.toString() };
+  };
+}
+
 /**
  * Returns why the API server would refuse the certificate at this Unix time in milliseconds, or
  * undefined. Each readiness probe calls it with the wall clock: a timer overflows after 24.8 days, and

@@ -22,6 +22,8 @@ export type TlsVersion = '1.2' | '1.3';
 export interface WebhookOptions {
   readonly pair: Pair;
   readonly tlsMinVersion: TlsVersion;
+  /** The CA, in PEM, that has issued the certificate of each client that may call; without it anyone may. */
+  readonly clientCa?: string | undefined;
   answer(call: ReviewCall): Result<ReviewAnswer, HttpError>;
   /** Returns whether the process is about to stop, so that each answer closes its connection. */
   isDraining(): boolean;
@@ -37,6 +39,8 @@ export interface WebhookServer {
   listen(host: string | undefined, port: number): Promise<number>;
   /** Sets the pair for new connections; open ones keep theirs. */
   setPair(pair: Pair): void;
+  /** Sets the CA of clients for new connections, where there was one from the start. */
+  setClientCa(ca: string): void;
   /** Refuses new connections. Resolves when every answer is sent, or `force` is aborted and all connections are closed. */
   close(force: AbortSignal): Promise<void>;
 }
@@ -66,9 +70,11 @@ const CIPHERS = [
 /** Returns a webhook server that does not listen yet. */
 export function createWebhookServer(options: WebhookOptions): WebhookServer {
   const { log, metrics } = options;
+  let { pair: currentPair, clientCa } = options;
   const app = Fastify({
     https: {
-      ...tlsOptions(options.pair, options.tlsMinVersion),
+      ...tlsOptions(options.pair, options.clientCa, options.tlsMinVersion),
+      requestCert: options.clientCa !== undefined,
       headersTimeout: limits.HEADERS_MS,
       connectionsCheckingInterval: limits.CHECK_MS,
       handshakeTimeout: limits.HANDSHAKE_MS,
@@ -158,7 +164,12 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
       return listen(app.server, { host, port, flag: '--port' });
     },
     setPair(pair) {
-      app.server.setSecureContext(tlsOptions(pair, options.tlsMinVersion));
+      currentPair = pair;
+      app.server.setSecureContext(tlsOptions(currentPair, clientCa, options.tlsMinVersion));
+    },
+    setClientCa(ca) {
+      clientCa = ca;
+      app.server.setSecureContext(tlsOptions(currentPair, clientCa, options.tlsMinVersion));
     },
     close: (force) => connections.close(force),
   };
@@ -174,8 +185,9 @@ function send(reply: FastifyReply, status: number, body: string): void {
 }
 
 /** Returns all options of TLS: setSecureContext resets each one that it isn't given, such as minVersion. */
-function tlsOptions({ certificate, key }: Pair, minVersion: TlsVersion) {
-  return { cert: certificate, key, minVersion: `TLSv${minVersion}`, ciphers: CIPHERS, honorCipherOrder: true } as const;
+function tlsOptions({ certificate, key }: Pair, clientCa: string | undefined, minVersion: TlsVersion) {
+  const pair = { cert: certificate, key, ...(clientCa !== undefined && { ca: clientCa }) };
+  return { ...pair, minVersion: `TLSv${minVersion}`, ciphers: CIPHERS, honorCipherOrder: true } as const;
 }
 
 /** Returns the error of a request whose path, method or headers are wrong; or undefined. */

@@ -95,6 +95,11 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     ['--set', 'webhook.hostNetwork=true,webhook.port=10450,webhook.healthPort=10250'],
     /port 10250 of every node.*webhook\.healthPort=/s,
   ],
+  [
+    "a port of the node's network that others like too, for health",
+    ['--set', 'webhook.hostNetwork=true,webhook.port=10450'],
+    /port 8080 of a node.*webhook\.healthPort=18080/s,
+  ],
   ['one port for two servers', ['--set', 'webhook.port=8080'], /both 8080/],
   ['an issuer without a name', ['--set', 'certificates.mode=issuerRef'], /certificates\.issuerRef\.name/],
   [

@@ -250,6 +250,19 @@ suite('the webhook', () => {
     assert.ok(args(deployment).includes('--port=10450') && args(deployment).includes('--health-port=18080'));
   });
 
+  test('gets the CA of its clients as a file that it follows, where a value has one', async () => {
+    const objects = await render(await ci('client-ca'));
+    const deployment = one(objects, 'Deployment', 'autoscrape-webhook');
+    assert.ok(args(deployment).includes('--client-ca-file=/etc/autoscrape/client-ca/ca.crt'));
+    const volume = list(deployment, 'spec', 'template', 'spec', 'volumes').find(
+      (one) => at(one, 'name') === 'client-ca',
+    );
+    const name = String(at(volume, 'configMap', 'name'));
+    assert.match(String(at(one(objects, 'ConfigMap', name), 'data', 'ca.crt')), /^-----BEGIN CERTIFICATE-----\n/);
+    const without = JSON.stringify(await render([]));
+    assert.doesNotMatch(without, /client-ca/);
+  });
+
   test('gets annotations for its own metrics, with the configured keys', async () => {
     assert.deepEqual(await podAnnotations([]), {
       'prometheus.io/scrape': 'true',

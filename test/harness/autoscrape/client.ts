@@ -22,7 +22,7 @@ export interface CallOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | number>>;
   readonly agent?: Agent | false;
-  readonly tls?: Pick<RequestOptions, 'minVersion' | 'maxVersion' | 'servername'>;
+  readonly tls?: Pick<RequestOptions, 'minVersion' | 'maxVersion' | 'servername' | 'cert' | 'key'>;
 }
 
 /** The answer to a body that is posted as the API server would; on a connection of its own unless an agent is given. */

@@ -22,6 +22,8 @@ export interface WebhookOptions {
   /** Names its folder and its log. */
   readonly name?: string;
   readonly rulesText?: string;
+  /** Further flags of `serve`. */
+  readonly flags?: readonly string[];
   /** Flags of Node and the program's entry point. */
   readonly program?: readonly string[];
 }
@@ -29,7 +31,7 @@ export interface WebhookOptions {
 /** Starts `autoscrape serve` with the flags that the image has, and returns it once it is ready. */
 export async function startWebhookProcess(
   directory: string,
-  { name = 'webhook', rulesText = '', program = [...NODE_FLAGS, heapFlag(), MAIN] }: WebhookOptions = {},
+  { name = 'webhook', rulesText = '', flags = [], program = [...NODE_FLAGS, heapFlag(), MAIN] }: WebhookOptions = {},
 ): Promise<WebhookProcess> {
   const folder = join(directory, name);
   await mkdir(folder);
@@ -42,7 +44,7 @@ export async function startWebhookProcess(
   const healthPort = await freePort();
   const where = [`--cert-dir=${folder}`, `--rules=${join(folder, 'rules.yaml')}`];
   const listen = ['--host=127.0.0.1', `--port=${port}`, `--health-port=${healthPort}`, '--drain-seconds=0'];
-  const args = [...program, 'serve', ...where, ...listen];
+  const args = [...program, 'serve', ...where, ...listen, ...flags];
 
   const start = async (): Promise<Daemon> => {
     const daemon = await startDaemon({ name, directory, command: process.execPath, args });

@@ -21,6 +21,7 @@ export interface Setting {
   readonly observe?: boolean;
   readonly ask?: boolean;
   readonly tlsMinVersion?: TlsVersion;
+  readonly clientCa?: string;
   readonly isDraining?: () => boolean;
   readonly maxConnections?: number;
   /** Answers instead of the handler. */
@@ -47,6 +48,7 @@ export async function startWebhook(t?: TestContext, setting: Setting = {}): Prom
   const server = createWebhookServer({
     pair: newPair(authority),
     tlsMinVersion: setting.tlsMinVersion ?? '1.3',
+    clientCa: setting.clientCa,
     answer: setting.answer ?? ((call) => answerReview(handler, call)),
     isDraining: setting.isDraining ?? (() => false),
     log: handler.log,
