@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { heapFlag, NODE_FLAGS } from '../tools/node-flags.ts';
-import { createAuthority } from '../src/webhook/certificate-authority.ts';
-import { decide } from '../src/core/decide.ts';
-import { renderPatch } from '../src/core/patch.ts';
-import { defaultRules } from '../src/rules/shipped.ts';
 import { startControlPlane } from '../test/harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../test/harness/control-plane/control-plane.ts';
-import { ready, startDaemon } from '../test/harness/process/daemon.ts';
-import type { Daemon } from '../test/harness/process/daemon.ts';
-import { freePort } from '../test/harness/process/free-port.ts';
-import { registerOther } from '../test/harness/programs/webhook-configuration.ts';
 import { waitFor } from '../test/harness/process/wait-for.ts';
-import { startWebhookProcess } from '../test/harness/programs/webhook-process.ts';
-import { post } from '../test/harness/autoscrape/client.ts';
-import type { Target } from '../test/harness/autoscrape/client.ts';
-import { goServer } from './go-server.ts';
+import { registerOther } from '../test/harness/programs/webhook-configuration.ts';
 import { annotated } from './pod.ts';
-import { costOf } from './process-cost.ts';
-import { quantile, range, shuffled, table } from './statistics.ts';
+import { costOf, cpuOf } from './process-cost.ts';
+import type { Cost } from './process-cost.ts';
+import { quantile, ratioWithRange, shuffled, table } from './statistics.ts';
+import { inOrder, startWebhooks } from './webhooks.ts';
+import type { Measurement, Webhook, Webhooks } from './webhooks.ts';
 
-const BUNDLE = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** Pods of each kind, at each concurrency. */
 const PODS = 2000;
 const WARM_UP = 1000;
@@ -34,99 +21,76 @@ interface Contender {
   readonly pid: number | undefined;
 }
 
-interface Measured {
+/** What a contender took. */
+interface Result {
+  readonly name: string;
+  /** Milliseconds of each pod. */
   readonly latency: readonly number[];
+  /** Milliseconds of CPU a review. */
   readonly cpu: number;
 }
 
 /**
- * Tables of what webhooks add to the creation of a pod at the API server, and of what they cost. All see the same pods and
- * are registered in the same way; their pods are mixed at random in one run, so that other load on the machine affects all.
+ * Measures what webhooks add to the creation of a pod at the API server, and what they cost. All see the same pods and are
+ * registered in the same way; their pods are mixed at random in one run, so that other load on the machine affects all.
  */
-export async function benchAdmission(): Promise<string> {
-  const floorPath = await goServer('floor', 1);
-  const runtimePath = await goServer('controller-runtime', 2);
+export async function benchAdmission(others: readonly string[]): Promise<Measurement> {
   const cluster = await startControlPlane();
-  const daemons: Daemon[] = [];
+  let webhooks: Webhooks | undefined;
   try {
-    const folder = join(cluster.directory, 'certificate');
-    await mkdir(folder);
-    const authority = createAuthority();
-    const pair = authority.issue({ names: ['127.0.0.1', 'localhost'] });
-    await writeFile(join(folder, 'tls.crt'), pair.certificate);
-    await writeFile(join(folder, 'tls.key'), pair.key);
-    const startGo = async (name: string, command: string, ...args: string[]): Promise<Server> => {
-      const port = await freePort();
-      const flags = [`-port=${port}`, `-cert-dir=${folder}`, ...args];
-      const daemon = await startDaemon({
-        name: name.replaceAll(/\W+/g, '-'),
-        directory: cluster.directory,
-        command,
-        args: flags,
-      });
-      daemons.push(daemon);
-      const target = { port, ca: authority.certificate };
-      await ready(daemon, async () => (await post(target, '{}')).status > 0);
-      return { name, target, pid: daemon.pid };
-    };
-    const patch = renderPatch(annotated, decide(annotated, defaultRules()));
-    const constant = Buffer.from(JSON.stringify(patch)).toString('base64');
-    const nothing = await startGo('constant answer, Go net/http', floorPath);
-    const floor = await startGo('constant patch, Go net/http', floorPath, `-patch=${constant}`);
-    const runtime = await startGo('the same on Go controller-runtime', runtimePath);
-    const webhook = await startWebhookProcess(cluster.directory, { program: [...NODE_FLAGS, heapFlag(), BUNDLE] });
-    daemons.push(webhook.daemon());
-    const autoscrape = { name: 'autoscrape', target: webhook, pid: webhook.daemon().pid };
-
-    const servers = [nothing, floor, autoscrape, runtime];
-    const contenders: Contender[] = [{ name: 'no webhook', namespace: 'bench-none', pid: undefined }];
-    for (const [i, { name, target, pid }] of servers.entries()) {
-      const labels = { bench: `webhook-${i}` };
-      contenders.push({ name, namespace: labels.bench, pid });
-      await registerOther(cluster, labels.bench, {
-        name: 'pods.bench.example',
-        target,
-        namespaceSelector: { matchLabels: labels },
-      });
-    }
-    for (const { namespace } of contenders) {
-      const metadata = { name: namespace, labels: { bench: namespace } };
-      await cluster.request('POST', '/api/v1/namespaces', { metadata });
-    }
-    for (const { namespace, name } of contenders.slice(1)) await annotates(cluster, namespace, name !== nothing.name);
-
-    const idle = await Promise.all(servers.map(async ({ pid }) => (await costOf(pid)).resident));
+    webhooks = await startWebhooks(cluster.directory, others);
+    const servers = inOrder(webhooks);
+    const idle = await memoryOf(servers);
+    const contenders = await register(cluster, servers);
     const sections = [];
+    const figures = [];
     for (const concurrency of [1, 8]) {
       await measure(cluster, contenders, concurrency, WARM_UP);
-      const measured = await measure(cluster, contenders, concurrency, PODS);
-      sections.push(`${PODS} pods of each kind, ${concurrency} at a time:\n`, await render(contenders, measured), '');
+      const results = await measure(cluster, contenders, concurrency, PODS);
+      sections.push(`${PODS} pods of each kind, ${concurrency} at a time:\n`, render(results), '');
+      figures.push(...figuresOf(results, concurrency));
     }
-    const memory = await Promise.all(
-      servers.map(async ({ name, pid }, i) => {
-        const { resident, peak } = await costOf(pid);
-        return [name, ...[idle[i] ?? 0, resident, peak].map((mebibytes) => mebibytes.toFixed(0))];
-      }),
-    );
+    const after = await memoryOf(servers);
+    const memory = servers.map(({ name }, i) => [
+      name,
+      ...[idle[i]?.resident, after[i]?.resident, after[i]?.peak].map((mebibytes = 0) => mebibytes.toFixed(0)),
+    ]);
     sections.push('Memory in MiB:\n', table([['webhook', 'at start', 'after that', 'at most'], ...memory]));
-    return sections.join('\n');
+    figures.push(['MiB at start', ...memory.slice(2, -1).map(([, resident = '']) => resident)]);
+    return { text: sections.join('\n'), figures };
   } finally {
-    for (const daemon of daemons) await daemon.kill();
+    await webhooks?.stop();
     await cluster.stop();
   }
 }
 
-interface Server {
-  readonly name: string;
-  readonly target: Target;
-  readonly pid: number;
+/** Registers each webhook for a namespace of its own, and returns them once all are called; and one namespace without any. */
+async function register(cluster: ControlPlane, servers: readonly Webhook[]): Promise<readonly Contender[]> {
+  const contenders: Contender[] = [{ name: 'no webhook', namespace: 'bench-none', pid: undefined }];
+  for (const [i, { name, target, pid }] of servers.entries()) {
+    const labels = { bench: `webhook-${i}` };
+    contenders.push({ name, namespace: labels.bench, pid });
+    await registerOther(cluster, labels.bench, {
+      name: 'pods.bench.example',
+      target,
+      namespaceSelector: { matchLabels: labels },
+    });
+  }
+  for (const { namespace } of contenders) {
+    const metadata = { name: namespace, labels: { bench: namespace } };
+    await cluster.request('POST', '/api/v1/namespaces', { metadata });
+  }
+  for (const { namespace } of contenders.slice(1)) {
+    await waitFor(`the webhook of ${namespace} to be called`, async () => {
+      const annotations = await create(cluster, namespace);
+      return annotations['prometheus.io/port'] === '9464';
+    });
+  }
+  return contenders;
 }
 
-async function annotates(cluster: ControlPlane, namespace: string, patches: boolean): Promise<void> {
-  await waitFor(`the webhook of ${namespace} to be called`, async () => {
-    const annotations = await create(cluster, namespace);
-    return !patches || annotations['prometheus.io/port'] === '9464';
-  });
+async function memoryOf(servers: readonly Webhook[]): Promise<Cost[]> {
+  return Promise.all(servers.map(({ pid }) => costOf(pid)));
 }
 
 async function create(cluster: ControlPlane, namespace: string): Promise<Readonly<Record<string, string>>> {
@@ -137,74 +101,61 @@ async function create(cluster: ControlPlane, namespace: string): Promise<Readonl
 
 const BYTES = JSON.stringify(annotated);
 
+/** Returns what each contender took, in their order. */
 async function measure(
   cluster: ControlPlane,
   contenders: readonly Contender[],
   concurrency: number,
   pods: number,
-): Promise<ReadonlyMap<Contender, Measured>> {
-  const latencies = new Map(contenders.map((contender) => [contender, [] as number[]]));
-  const before = await cpuOf(contenders);
-  const queue = shuffled(contenders.flatMap((contender) => Array.from({ length: pods }, () => contender))).values();
+): Promise<readonly Result[]> {
+  const results = contenders.map(({ name, namespace }) => ({ name, namespace, latency: [] as number[] }));
+  const before = await cpuOfAll(contenders);
+  const queue = shuffled(results.flatMap((result) => Array.from({ length: pods }, () => result))).values();
   const worker = async (): Promise<void> => {
-    for (const contender of queue) {
+    for (const { namespace, latency } of queue) {
       const begin = performance.now();
-      await create(cluster, contender.namespace);
-      latencies.get(contender)?.push(performance.now() - begin);
+      await create(cluster, namespace);
+      latency.push(performance.now() - begin);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
-  const after = await cpuOf(contenders);
-  return new Map(
-    contenders.map((contender, i) => {
-      const cpu = ((after[i] ?? 0) - (before[i] ?? 0)) / pods;
-      return [contender, { latency: latencies.get(contender) ?? [], cpu }];
-    }),
-  );
+  const after = await cpuOfAll(contenders);
+  return results.map(({ name, latency }, i) => ({ name, latency, cpu: ((after[i] ?? 0) - (before[i] ?? 0)) / pods }));
 }
 
-async function cpuOf(contenders: readonly Contender[]): Promise<number[]> {
-  return Promise.all(contenders.map(async ({ pid }) => (pid === undefined ? 0 : (await costOf(pid)).cpu)));
+async function cpuOfAll(contenders: readonly Contender[]): Promise<number[]> {
+  return Promise.all(contenders.map(async ({ pid }) => (pid === undefined ? 0 : cpuOf(pid))));
 }
 
-/** The table of one concurrency; the second and third contender are the floors, the last one is the competitor. */
-async function render(contenders: readonly Contender[], measured: ReadonlyMap<Contender, Measured>): Promise<string> {
-  const of = (i: number): Measured => {
-    const contender = contenders.at(i);
-    const found = contender === undefined ? undefined : measured.get(contender);
-    assert.ok(found);
-    return found;
-  };
-  const none = of(0);
-  const ratio = (one: Measured, other: Measured): string => {
-    const samples = [one.latency, other.latency, none.latency];
-    const [low, high] = range(samples, ratioOfAdded);
-    return `${ratioOfAdded(samples).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
-  };
-  const rows = contenders.map(({ name }, i) => {
-    const { latency, cpu } = of(i);
+/** Returns the results by what they are of: each version of autoscrape stands between the sketch and controller-runtime. */
+function byRole(results: readonly Result[]) {
+  const [none, floor, sketch, ...autoscrapes] = results;
+  const runtime = autoscrapes.pop();
+  assert.ok(none && floor && sketch && runtime);
+  return { none, floor, sketch, autoscrapes, runtime };
+}
+
+/** The table of one concurrency. */
+function render(results: readonly Result[]): string {
+  const { none, floor, sketch, runtime } = byRole(results);
+  const rows = results.map((result) => {
+    const { name, latency, cpu } = result;
     const p50 = quantile(latency, 0.5).toFixed(2);
-    if (i === 0) return [name, p50, '–', '–', '–', '–', '–'];
-    return [
-      name,
-      p50,
-      added(latency, none.latency).toFixed(2),
-      ratio(of(i), of(1)),
-      ratio(of(i), of(2)),
-      ratio(of(i), of(-1)),
-      cpu.toFixed(2),
-    ];
+    if (result === none) return [name, p50, '–', '–', '–', '–', '–'];
+    const ratios = [floor, sketch, runtime].map((other) => ratioOfAdded(result, other, none));
+    return [name, p50, added(latency, none.latency).toFixed(2), ...ratios, cpu.toFixed(2)];
   });
-  const head = [
-    'webhook',
-    'p50 ms',
-    'added ms',
-    '÷ constant answer',
-    '÷ constant patch',
-    '÷ controller-runtime',
-    'CPU ms a review',
-  ];
-  return table([head, ...rows]);
+  const ratios = ['÷ constant patch', '÷ sketch', '÷ controller-runtime'];
+  return table([['webhook', 'p50 ms', 'added ms', ...ratios, 'CPU ms a review'], ...rows]);
+}
+
+function figuresOf(results: readonly Result[], concurrency: number): string[][] {
+  const { none, floor, autoscrapes, runtime } = byRole(results);
+  const rows = { 'constant patch': floor, 'controller-runtime': runtime };
+  return Object.entries(rows).map(([name, other]) => [
+    `added latency, ${concurrency} at a time ÷ ${name}`,
+    ...autoscrapes.map((autoscrape) => ratioOfAdded(autoscrape, other, none)),
+  ]);
 }
 
 /** What a webhook adds to the median: its own less that of no webhook. */
@@ -212,6 +163,7 @@ function added(latency: readonly number[], none: readonly number[]): number {
   return quantile(latency, 0.5) - quantile(none, 0.5);
 }
 
-function ratioOfAdded([one = [], other = [], none = []]: readonly (readonly number[])[]): number {
-  return added(one, none) / added(other, none);
+function ratioOfAdded(one: Result, other: Result, none: Result): string {
+  const samples = [one.latency, other.latency, none.latency];
+  return ratioWithRange(samples, ([a = [], b = [], nothing = []]) => added(a, nothing) / added(b, nothing));
 }

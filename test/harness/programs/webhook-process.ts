@@ -26,12 +26,19 @@ export interface WebhookOptions {
   readonly flags?: readonly string[];
   /** Flags of Node and the program's entry point. */
   readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts `autoscrape serve` with the flags that the image has, and returns it once it is ready. */
 export async function startWebhookProcess(
   directory: string,
-  { name = 'webhook', rulesText = '', flags = [], program = [...NODE_FLAGS, heapFlag(), MAIN] }: WebhookOptions = {},
+  {
+    name = 'webhook',
+    rulesText = '',
+    flags = [],
+    program = [...NODE_FLAGS, heapFlag(), MAIN],
+    env = {},
+  }: WebhookOptions = {},
 ): Promise<WebhookProcess> {
   const folder = join(directory, name);
   await mkdir(folder);
@@ -47,7 +54,7 @@ export async function startWebhookProcess(
   const args = [...program, 'serve', ...where, ...listen, ...flags];
 
   const start = async (): Promise<Daemon> => {
-    const daemon = await startDaemon({ name, directory, command: process.execPath, args });
+    const daemon = await startDaemon({ name, directory, command: process.execPath, args, env });
     await ready(daemon, async () => (await fetch(`http://127.0.0.1:${healthPort}/readyz`)).status === 200);
     return daemon;
   };
