@@ -65,7 +65,7 @@ export function checkReconciler(seen: ReconcilerSeen): Line {
       `Run this again in a minute; if it stays so: ${log}`,
     );
   const pods = leader.sum('autoscrape_reconcile_pods') ?? 0;
-  return { state: 'ok', title: `the reconciler leads, and has looked at ${pods} pods` };
+  return { state: 'ok', title: `the reconciler leads, and has looked at ${pods} pod${pods === 1 ? '' : 's'}` };
 }
 
 /** Returns whether the policy that holds the reconciler to annotations is bound, and denies. */

@@ -78,7 +78,10 @@ async function countFailOpen({ kube }: InstallationOptions): Promise<Line> {
     return { state: 'unchecked', title: 'how often the webhook was left out', needs: 'get on the path /metrics' };
   const metric = 'apiserver_admission_webhook_fail_open_count';
   const count = readOurMetrics(page).sum(metric, /name="[a-z-]+\.autoscrape\.io"/) ?? 0;
-  return { state: 'ok', title: `since it started, the API server has left the webhook out ${count} times` };
+  return {
+    state: 'ok',
+    title: `since it started, the API server has left the webhook out ${count} time${count === 1 ? '' : 's'}`,
+  };
 }
 
 async function withoutWebhook({ cluster }: InstallationOptions): Promise<readonly Line[]> {

@@ -96,7 +96,7 @@ export interface Kube {
   open(path: string, headers: Readonly<Record<string, string>>): Promise<ClientRequest>;
   /**
    * Returns a connection to a pod's port, over the API server (the subresource pods/portforward).
-   * Rejects where it is not opened.
+   * Rejects where it is not opened in time.
    */
   forward(target: PodPort): Promise<Duplex>;
   /** Ends every connection. */
@@ -201,7 +201,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
 
     async forward(target) {
       const { forwardPort } = await import('./port-forward.ts');
-      return forwardPort(config, target);
+      return forwardPort(config, target, options.requestTimeout ?? REQUEST_TIMEOUT_MS);
     },
 
     async close() {
