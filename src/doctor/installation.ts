@@ -1,4 +1,5 @@
 import { objectIn, text } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import { VERSION } from '../process/version.ts';
@@ -14,27 +15,40 @@ import { readPage } from './read-page.ts';
 import { lookAtGuard, lookAtReconciler } from './read-reconciler.ts';
 import { lookAtWebhook } from './read-webhook.ts';
 import { tryPod } from './try-pod.ts';
-import { findConfiguration, istioBefore } from './webhook-configuration.ts';
+import { findConfigurations, istioBefore } from './webhook-configuration.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
 
 const WEBHOOKS: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations' };
 const DEPLOYMENTS: Collection = { apiVersion: 'apps/v1', plural: 'deployments' };
 
-/** Returns what is found about the installation: webhook, rules and reconciler. Changes nothing. */
+/** Returns what is found about the installation: webhook, rules and reconciler; of several releases each. Changes nothing. */
 export async function checkInstallation(options: InstallationOptions): Promise<Section> {
   const title = 'the installation of autoscrape';
-  const { cluster } = options;
-  const configurations = await cluster.list(WEBHOOKS);
+  const configurations = await options.cluster.list(WEBHOOKS);
   if (!configurations.ok)
     return { title, lines: [{ state: 'unchecked', title: 'the installation', needs: configurations.error }] };
-  const ours = findConfiguration(configurations.value);
-  if (ours === undefined) return { title, lines: await withoutWebhook(options) };
+  const releases = findConfigurations(configurations.value);
+  if (releases.length === 0) return { title, lines: await withoutWebhook(options) };
+  const [failOpen, ...found] = await Promise.all([
+    countFailOpen(options),
+    ...releases.map((ours) => lookAtRelease(options, ours, configurations.value)),
+  ]);
+  return { title, lines: [checkRules(options.rules), ...found.flat(), failOpen] };
+}
+
+async function lookAtRelease(
+  options: InstallationOptions,
+  ours: WebhookConfiguration,
+  configurations: readonly JsonObject[],
+): Promise<readonly Line[]> {
+  const { cluster, rules } = options;
   const namespace = ours.service?.namespace;
   if (namespace === undefined)
-    return { title, lines: [{ state: 'unchecked', title: 'the webhook', needs: 'a Service: it is called by a URL' }] };
+    return [{ state: 'unchecked', title: `the webhook of ${ours.name}`, needs: 'a Service: it is called by a URL' }];
+  const labelSelector = `${OURS},app.kubernetes.io/instance=${ours.release}`;
   const [pods, deployments] = await Promise.all([
-    cluster.list(COLLECTIONS.pods, { namespace, labelSelector: OURS }),
-    cluster.list(DEPLOYMENTS, { namespace, labelSelector: OURS }),
+    cluster.list(COLLECTIONS.pods, { namespace, labelSelector }),
+    cluster.list(DEPLOYMENTS, { namespace, labelSelector }),
   ]);
   const place: Installation = {
     ...options,
@@ -43,29 +57,25 @@ export async function checkInstallation(options: InstallationOptions): Promise<S
     pods: valueOf(pods),
     deployments: valueOf(deployments),
   };
-  const [way, reconciler, guard, failOpen] = await Promise.all([
+  const [way, reconciler, guard] = await Promise.all([
     lookAtWebhook(place),
     deployments.ok ? lookAtReconciler(place) : [unchecked('the reconciler', deployments)],
     lookAtGuard(place),
-    countFailOpen(options),
   ]);
-  const istio = istioBefore(configurations.value, ours.name);
+  const istio = istioBefore(configurations, ours.name);
   const observing = checkObserving(place);
-  const isBroken = !options.rules.ok || observing.length > 0 || way.some(({ state }) => state === 'cross');
-  const lines: readonly Line[] = [
+  const isBroken = !rules.ok || observing.length > 0 || way.some(({ state }) => state === 'cross');
+  return [
     { state: 'ok', title: `MutatingWebhookConfiguration ${ours.name} is there` },
     ...way,
     ...(istio === undefined ? [] : [afterIstio(istio, ours)]),
     ...observing,
-    checkRules(options.rules),
     // What breaks the webhook is said by now.
     isBroken ? { state: 'unreached', title: 'a pod created as a dry run' } : await tryPod(place),
-    failOpen,
     ...reconciler,
     ...guard,
     ...(deployments.ok ? [checkVersions(place)] : []),
   ];
-  return { title, lines };
 }
 
 /** In bytes: an API server's page has 5 to 20 MB. */

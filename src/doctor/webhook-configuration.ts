@@ -10,6 +10,8 @@ const NAME_LABEL = 'app.kubernetes.io/name';
 /** What the configuration of our webhook says. */
 export interface WebhookConfiguration {
   readonly name: string;
+  /** The name of the Helm release. */
+  readonly release: string;
   /** The chart's version from its label, such as `0.1.0`; empty where there is none. */
   readonly chart: string;
   /** The Service that the API server calls; undefined where it calls a URL. */
@@ -22,16 +24,19 @@ export interface WebhookConfiguration {
   readonly podLabels: Readonly<Record<string, string>>;
 }
 
-/** Returns our webhook's configuration among all, or undefined where there is none. */
-export function findConfiguration(configurations: readonly JsonObject[]): WebhookConfiguration | undefined {
-  const ours = configurations.find((object) => labelsOf(object)[NAME_LABEL] === 'autoscrape');
-  if (ours === undefined) return undefined;
+/** Returns our webhooks' configurations among all: one for each release of the chart. */
+export function findConfigurations(configurations: readonly JsonObject[]): readonly WebhookConfiguration[] {
+  return configurations.filter((object) => labelsOf(object)[NAME_LABEL] === 'autoscrape').map(readConfiguration);
+}
+
+function readConfiguration(ours: JsonObject): WebhookConfiguration {
   const clients = objectsIn(ours, 'webhooks').map((webhook) => objectIn(webhook, 'clientConfig'));
   const service = objectIn(clients[0], 'service');
   const bundles = clients.map(({ caBundle }) => text(caBundle));
   const selectors = objectsIn(ours, 'webhooks').map((webhook) => objectIn(webhook, 'objectSelector'));
   return {
     name: nameOf(ours),
+    release: text(labelsOf(ours)['app.kubernetes.io/instance']),
     chart: text(labelsOf(ours)['helm.sh/chart']).replace(/^autoscrape-/, ''),
     service:
       text(service['name']) === ''

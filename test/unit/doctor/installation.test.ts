@@ -26,6 +26,7 @@ const authority = createAuthority();
 function labels(component: string) {
   return {
     'app.kubernetes.io/name': 'autoscrape',
+    'app.kubernetes.io/instance': 'autoscrape',
     'app.kubernetes.io/component': component,
     'app.kubernetes.io/version': VERSION,
     'helm.sh/chart': `autoscrape-${VERSION}`,
@@ -298,6 +299,24 @@ suite('the installation', () => {
     const lines = await look((w) => end(w, 60));
     const until = new Date(NOW + 60 * DAY).toISOString().slice(0, 16);
     assert.ok(lines.some((line) => line.state === 'unchecked' && line.title.endsWith(`valid until ${until}Z`)));
+  });
+
+  test('of two releases each is looked at', async () => {
+    const lines = await look(({ configurations }) => {
+      const [first] = configurations;
+      if (first !== undefined)
+        configurations.push({
+          metadata: { ...first.metadata, name: 'autoscrape-second' },
+          webhooks: first.webhooks.map((webhook) => ({
+            ...webhook,
+            clientConfig: { ...webhook.clientConfig, caBundle: base64(createAuthority().certificate) },
+          })),
+        });
+    });
+    assert.deepEqual(ids(lines), ['webhook-ca-mismatch']);
+    assert.ok(lines.some(({ title }) => title === 'MutatingWebhookConfiguration autoscrape is there'));
+    const found = lines.find((line) => 'id' in line);
+    assert.ok(found !== undefined && 'because' in found && found.because.includes('autoscrape-second'));
   });
 
   test('every finding about the installation is in the table above', () => {
