@@ -9,21 +9,21 @@ export function answerOf(reports: readonly PodReport[], sections: readonly Secti
   if (reports.length === 1) return answerOfOne(first) + (first.scraped === true ? unread : '');
   const scraped = reports.filter((report) => report.scraped === true).length;
   const broken = reports.filter(isBroken);
-  const unknown = reports.filter((report) => report.scraped === undefined && !isBroken(report)).length;
+  const unknown = reports.filter((report) => report.scraped === undefined).length;
   const others = reports.length - scraped - broken.length - unknown;
   const parts = [
     `${scraped} of ${reports.length} pods are scraped`,
     ...(broken.length === 0 ? [] : [`${broken.length} should be and ${broken.length === 1 ? 'is' : 'are'} not`]),
     ...(unknown === 0 ? [] : [`of ${unknown} it is not known`]),
-    ...(others === 0 ? [] : [`${others} need${others === 1 ? 's' : ''} not be`]),
+    ...(others === 0 ? [] : [`${others} need not be`]),
   ];
-  const [cause] = broken;
+  const cause = broken.find(({ lines }) => lines.some(({ state }) => state === 'cross')) ?? broken[0];
   const named = cause === undefined ? firstCross(sections) : answerOfOne(cause);
   return parts.join('; ') + unread + (named === undefined ? '' : `. First: ${named}`);
 }
 
 function isBroken({ scraped, lines }: PodReport): boolean {
-  return scraped !== true && lines.some(({ state }) => state === 'cross' || state === 'warning');
+  return scraped === false && lines.some(({ state }) => state === 'cross' || state === 'warning');
 }
 
 function answerOfOne({ namespace, name, answer }: PodReport): string {

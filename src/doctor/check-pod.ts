@@ -210,7 +210,10 @@ function annotated(
 
 /** Warnings are our own sentences, one line each; those for kubectl begin with who says them. */
 function quotedAll(sentences: readonly string[]): string {
-  return sentences.map((sentence) => sentence.replace(/^autoscrape: /, '')).join(' ');
+  return sentences
+    .map((sentence) => sentence.replace(/^autoscrape: /, ''))
+    .map((sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? '' : '.'))
+    .join(' ');
 }
 
 async function notAnnotated(

@@ -54,11 +54,13 @@ export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodRe
 /** What is suspect of the annotations is said with the break that it probably causes: one cause, one finding. */
 function foldSuspicion(lines: readonly Line[]): readonly Line[] {
   const suspicion = lines.find((line) => 'id' in line && line.id === 'annotation-suspect');
-  if (suspicion === undefined || !('because' in suspicion) || !lines.some(({ state }) => state === 'cross'))
-    return lines;
+  const effect = lines.find((line) => line.state === 'cross' || ('id' in line && line.id === 'target-doubled'));
+  if (suspicion === undefined || !('because' in suspicion) || effect === undefined) return lines;
   return lines
     .filter((line) => line !== suspicion)
-    .map((line) => (line.state === 'cross' ? { ...line, because: `${line.because} ${suspicion.because}` } : line));
+    .map((line) =>
+      line === effect && 'because' in line ? { ...line, because: `${line.because} ${suspicion.because}` } : line,
+    );
 }
 
 async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {

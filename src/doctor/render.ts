@@ -28,9 +28,10 @@ export function renderDiagnosis({ sections, reports, versions }: Diagnosis, deta
     const [first] = alike;
     if (first === undefined) continue;
     if (detail === 'full') blocks.push([titleOf(alike), ...first.lines.flatMap(renderLine)]);
-    else if (first.lines.some(isFinding))
-      blocks.push([titleOf(alike), ...first.lines.filter(isShown).flatMap(renderLine)]);
-    else if (detail === 'brief') brief.push(renderBriefly(alike, first));
+    else if (first.lines.some(isFinding)) {
+      const shown = first.lines.filter(detail === 'short' ? isFinding : isShown);
+      blocks.push([titleOf(alike), ...shown.flatMap(renderLine)]);
+    } else if (detail === 'brief') brief.push(renderBriefly(alike, first));
   }
   if (brief.length > 0) blocks.push(brief);
   const last = [...(detail === 'short' ? [versions.join(', ')] : []), answerOf(reports, sections)];
