@@ -75,8 +75,10 @@ const flags = new Command('doctor')
   .addHelpText(
     'after',
     `
-Rights: it needs list on pods (get for a pod by its name). With get on namespaces and pods/proxy, list on services and
-configmaps, and get on services/proxy where Prometheus is, it looks at more; what it must not read it says it did not check.
+Rights: it needs list on pods (get for a pod by its name). With get on namespaces, deployments, statefulsets, daemonsets and
+pods/proxy, list on services, configmaps and networkpolicies, and where Prometheus is list on pods and get on services/proxy
+and pods/proxy, it looks at more; with the Prometheus Operator list on its objects, in a mesh list on its policies. What it
+must not read it says it did not check.
 The installation needs list on mutatingwebhookconfigurations, validatingadmissionpolicies and their bindings, namespaces,
 endpointslices and deployments, get on leases and the path /metrics, create on pods (nothing is stored),
 pods/portforward and subjectaccessreviews.`,

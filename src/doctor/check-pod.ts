@@ -8,7 +8,7 @@ import type { Rules } from '../core/rules/rule.ts';
 import { examine as examineBriefly, examineInFull } from '../explain/examine.ts';
 import type { Examined, ExamineSurroundings, Found } from '../explain/examine.ts';
 import type { Related } from '../explain/related.ts';
-import { remarksOn } from '../explain/remarks.ts';
+import { isAboutDoubles, remarksOn } from '../explain/remarks.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import type { FoundEndpoint } from './ask-endpoint.ts';
 import { finding, quoted } from './finding.ts';
@@ -164,10 +164,12 @@ function titleOf({ scheme, port, path }: Stated): string {
 
 function annotated(
   annotations: ReadonlyMap<string, string>,
-  { decision, warnings }: Examined,
+  { decision, warnings: all }: Examined,
   adviceOf: () => string,
   stated: Stated,
 ): PodChecked {
+  // Whether there are two targets the scraper itself says.
+  const warnings = all.filter((warning) => !isAboutDoubles(warning));
   const reason = decision.outcome === 'skip' ? decision.reason : undefined;
   if (reason === 'conflicting_keys' || reason === 'bad_port_annotation')
     return {
@@ -210,10 +212,14 @@ function annotated(
 
 /** Warnings are our own sentences, one line each; those for kubectl begin with who says them. */
 function quotedAll(sentences: readonly string[]): string {
-  return sentences
-    .map((sentence) => sentence.replace(/^autoscrape: /, ''))
-    .map((sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? '' : '.'))
-    .join(' ');
+  return (
+    sentences
+      .map((sentence) => sentence.replace(/^autoscrape: /, ''))
+      // An annotation's key at the beginning stays as it is.
+      .map((sentence) => sentence.replace(/^[a-z](?=[a-z]* )/, (letter) => letter.toUpperCase()))
+      .map((sentence) => (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`))
+      .join(' ')
+  );
 }
 
 async function notAnnotated(
@@ -236,7 +242,10 @@ async function notAnnotated(
       'Write the annotations into the pod template yourself.',
     );
   if (decision.outcome === 'skip' && (decision.reason === 'opted_out' || decision.reason === 'declined'))
-    return finding('pod-opted-out', title, quotedAll([found, ...warnings]), adviceOf());
+    return {
+      ...finding('pod-opted-out', title, quotedAll([found, ...warnings]), adviceOf()),
+      isMistake: warnings.length > 0,
+    };
   if (optIn === 'no')
     return finding(
       'namespace-not-opted-in',

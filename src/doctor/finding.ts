@@ -105,6 +105,8 @@ export interface Finding {
   readonly because: string;
   /** One thing to do. */
   readonly todo: string;
+  /** Whether its author probably meant something else, so that it is never a note. */
+  readonly isMistake?: boolean;
 }
 
 /** One line of the way from the pod to its series. */
@@ -169,7 +171,7 @@ export type Named = 'pod' | 'namespace' | 'nothing';
 
 /** Returns the line as a note where it is so of many pods and nobody asked for this one. */
 export function asNote(line: Line, named: Named): Line {
-  if (named === 'pod' || !('id' in line)) return line;
+  if (named === 'pod' || !('id' in line) || line.isMistake === true) return line;
   const isExpected = EXPECTED.has(line.id) || (named === 'nothing' && line.id === 'namespace-not-opted-in');
   return isExpected ? { ...line, state: 'note' } : line;
 }

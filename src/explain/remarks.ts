@@ -90,6 +90,13 @@ function servicePortInstead(pod: AskedPod, services: readonly JsonObject[], keys
   });
 }
 
+/** Returns whether a warning of {@link remarksOn} is about two targets of one pod, of its annotations and of its Service's. */
+export function isAboutDoubles(warning: string): boolean {
+  return warning.includes(MAKE_TWO);
+}
+
+const MAKE_TWO = 'so the charts of Prometheus and VictoriaMetrics make 2 targets';
+
 /** A Service with scrape annotations, beside a pod that has them or gets them. */
 function doubleTargets(
   pod: AskedPod,
@@ -101,7 +108,7 @@ function doubleTargets(
   return service === undefined
     ? []
     : [
-        `Service ${service} has ${keys.scrape}: "true" too, so the charts of Prometheus and VictoriaMetrics make 2 targets ` +
+        `Service ${service} has ${keys.scrape}: "true" too, ${MAKE_TWO} ` +
           "of each pod; Azure's, Grafana's and autoscrape's ScrapeConfig make 1. Remove the annotations from the Service.",
       ];
 }

@@ -54,6 +54,16 @@ suite('docs/troubleshooting.md, what doctor finds', () => {
     const page = await read('docs', 'troubleshooting.md');
     assert.deepEqual(page.match(/(?<=^#### `)[\w-]+(?=`$)/gm)?.toSorted(), Object.keys(FINDINGS).toSorted());
   });
+
+  test('shows no finding that there is not', async () => {
+    const page = await read('docs', 'troubleshooting.md');
+    const shown = page.match(/(?<= {2}\[)[\w-]+(?=\]$)/gm) ?? [];
+    assert.ok(shown.length > 15, `${shown.length} findings`);
+    assert.deepEqual(
+      shown.filter((id) => !(id in FINDINGS)),
+      [],
+    );
+  });
 });
 
 suite('docs/asking.md', () => {

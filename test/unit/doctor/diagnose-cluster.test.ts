@@ -166,6 +166,11 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     );
   });
 
+  test("an author's mistake is a finding, whatever was named", async (t) => {
+    const { ids } = await look(t, { pods: [pod('cache-1', { annotations: { 'prometheus.io/scrape': 'True' } })] });
+    assert.deepEqual(ids, ['warning pod-opted-out']);
+  });
+
   test('the same pods by name are findings', async (t) => {
     const { ids, isComplete } = await look(t, { pods: many }, { words: ['report-1', 'pod/site-1'] });
     assert.deepEqual([ids, isComplete], [['warning pod-finished', 'cross no-endpoint'], true]);
