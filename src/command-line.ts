@@ -21,6 +21,10 @@ const COMMANDS = {
   reconcile: ['annotate live pods', async () => (await import('./commands/reconcile.ts')).command],
   uninject: ['remove what autoscrape added to pods', async () => (await import('./commands/uninject.ts')).command],
   learn: ['print rules for what only asking finds', async () => (await import('./commands/learn.ts')).command],
+  'scrape-config': [
+    'print what a scraper needs to read the annotations',
+    async () => (await import('./commands/scrape-config.ts')).command,
+  ],
   sample: ['run a small app with metrics', async () => (await import('./commands/sample.ts')).command],
   verify: [
     'check that new pods in a namespace are annotated',

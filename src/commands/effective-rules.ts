@@ -18,6 +18,7 @@ export function effectiveRules({ effective }: Rules, { defaults, images }: Shipp
     file: {
       extends: 'none',
       https: effective.https,
+      endpoints: effective.endpoints,
       annotations: effective.annotations,
       ignoreContainers: [...new Set(effective.ignoreContainers)],
       pathFrom: [...new Set(effective.pathFrom)],

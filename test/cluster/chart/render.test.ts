@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
+import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
+import { renderConfig } from '../../../src/scrape-config/render-config.ts';
 import { ISTIO_TARGETS_KEY } from '../../../src/core/annotations/istio-targets.ts';
 import { writtenKeys } from '../../../src/core/annotations/written-keys.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
@@ -889,6 +891,20 @@ suite('monitoring', () => {
     assert.ok(!targets.includes('container'), 'a container label would keep the targets of one pod apart');
     const further = objects.filter(({ kind, name }) => kind === 'ScrapeConfig' && name !== 'autoscrape-annotations');
     for (const { object } of further) assert.equal(at(object, 'spec', 'honorLabels'), false);
+  });
+
+  test('the bridge has the jobs that scrape-config prints for the operator', async () => {
+    const objects = await render(set('bridge.enabled=true'));
+    const specs = objects.flatMap(({ kind, name, object }) =>
+      kind === 'ScrapeConfig' ? [[name, at(object, 'spec')]] : [],
+    );
+    const printed = parseAllDocuments(renderConfig('operator', DEFAULT_KEYS, false)).map((document): unknown =>
+      document.toJS(),
+    );
+    assert.deepEqual(
+      specs,
+      printed.map((object) => [at(object, 'metadata', 'name'), at(object, 'spec')]),
+    );
   });
 
   test('the bridge brings all endpoints and what reads them, and neither comes alone', async () => {

@@ -34,7 +34,7 @@ suite('completion', () => {
     assert.match(zsh, /^#compdef autoscrape\n/);
     assert.match(zsh, /namespace; defaults to the context'\\''s/);
     assert.match(fish, /namespace; defaults to the context\\'s'/);
-    assert.equal(fish.match(/^complete .* -n __fish_use_subcommand /gm)?.length, zsh.match(/^ {4}\w+\)$/gm)?.length);
+    assert.equal(fish.match(/^complete .* -n __fish_use_subcommand /gm)?.length, zsh.match(/^ {4}[\w-]+\)$/gm)?.length);
   });
 
   test('another shell is a usage error', async () => {
