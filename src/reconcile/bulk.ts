@@ -110,7 +110,7 @@ export async function runBulk(options: BulkOptions): Promise<BulkReport> {
   return { ...report, pods };
 }
 
-/** Returns what became of a change since the signal aborted. A failure that the API server answered is one. */
+/** Returns the result of a change after the signal has aborted. A failure that the API server answered is one. */
 function ofAborted(applied: Applied): NonNullable<PodOutcome['applied']> {
   if (applied.result === 'unwanted') return { result: 'stopped' };
   const isUnknown = applied.result === 'failed' && applied.failure.status === 0;

@@ -66,7 +66,7 @@ export function pairLoader(
 export function clientCaLoader(file: string): (contents: readonly Buffer[]) => Result<string, string> {
   return ([content = Buffer.alloc(0)]) => {
     try {
-      createSecureContext({ ca: content }); // takes a text without a certificate, too
+      createSecureContext({ ca: content }); // takes a string without a certificate, too
       if (!/-----BEGIN CERTIFICATE-----/.test(content.toString())) throw new Error('no certificate');
     } catch {
       return { ok: false, error: `${file} holds no certificate: it must begin with -----BEGIN CERTIFICATE-----` };
