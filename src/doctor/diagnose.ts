@@ -35,8 +35,8 @@ export interface Diagnosing {
   readonly owner: () => Promise<unknown>;
   /** Looks at the series of a target that is up. */
   readonly series: SeriesOf;
-  /** The name of a running pod that has the address of this one; undefined where none has. */
-  readonly sameAddress: string | undefined;
+  /** Returns the name of a running pod that has the address of this one; undefined where none has. */
+  readonly sameAddress: () => Promise<string | undefined>;
   /** Reads what else may be the cause. */
   readonly cluster: ClusterReader;
   /** Unix time in ms. */
@@ -81,7 +81,7 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
   const { stated } = checked;
   if (!checked.goesOn) {
     if (isTarget && lines.some((line) => 'id' in line && line.id === 'pod-finished'))
-      lines.splice(0, 1, stillTarget(pod, says, options.sameAddress));
+      lines.splice(0, 1, stillTarget(pod, says, await options.sameAddress()));
     return report(false, broken(lines, ['the endpoint', 'Prometheus']));
   }
   const asked = readAskedPod(pod);

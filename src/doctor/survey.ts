@@ -52,7 +52,6 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
   const proxy = podProxy(kube);
   const asked = chooseAsked(pods, options);
   const series = seriesReader(pods.length);
-  const sameAddress = addressesOf(pods);
   const semaphore = createSemaphore(AT_ONCE);
   let done = 0;
   return Promise.all(
@@ -80,7 +79,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
               : undefined,
           owner: () => readOwner(pod, options.cluster),
           series,
-          sameAddress: sameAddress(pod),
+          sameAddress: () => sameAddress(pod, options.cluster),
           cluster: options.cluster,
           now: options.now,
         });
@@ -114,18 +113,15 @@ function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: SurveyOp
   return new Set(first.slice(0, askAtMost).map(({ pod }) => pod));
 }
 
-/** Returns which running pod has the address of a pod that has finished, as far as they were both read. */
-function addressesOf(pods: readonly unknown[]): (pod: unknown) => string | undefined {
-  const running = new Map<string, string>();
-  for (const pod of pods) {
-    const { phase, podIP } = objectIn(pod, 'status');
-    if (phase === 'Running' && objectIn(pod, 'spec').hostNetwork !== true)
-      running.set(text(podIP), `${namespaceOf(pod)}/${nameOf(pod)}`);
-  }
-  return (pod) => {
-    const { phase, podIP } = objectIn(pod, 'status');
-    return phase === 'Running' || text(podIP) === '' ? undefined : running.get(text(podIP));
-  };
+/** Returns the running pod of the namespace that has the address of one that has finished: addresses are used again. */
+async function sameAddress(pod: unknown, cluster: ClusterReader): Promise<string | undefined> {
+  const listed = await cluster.list(COLLECTIONS.pods, { namespace: namespaceOf(pod) });
+  const address = text(objectIn(pod, 'status').podIP);
+  const other = (listed.ok ? listed.value : []).find(({ spec, status }) => {
+    const { phase, podIP } = objectIn({ status }, 'status');
+    return phase === 'Running' && podIP === address && objectIn({ spec }, 'spec').hostNetwork !== true;
+  });
+  return other === undefined || address === '' ? undefined : `${namespaceOf(other)}/${nameOf(other)}`;
 }
 
 interface Surroundings {

@@ -166,6 +166,18 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     );
   });
 
+  test('a finished pod that is still a target is named with the pod that has its address now', async (t) => {
+    const { text } = await look(
+      t,
+      { pods: [HEALTHY, finished], prometheus: prometheus(['report-1']) },
+      { words: ['report-1'] },
+    );
+    assert.match(
+      text('full'),
+      /\[target-finished\]\n.* The address is now that of shop\/orders-1, whose metrics get this pod's labels\./,
+    );
+  });
+
   test("an author's mistake is a finding, whatever was named", async (t) => {
     const { ids } = await look(t, { pods: [pod('cache-1', { annotations: { 'prometheus.io/scrape': 'True' } })] });
     assert.deepEqual(ids, ['warning pod-opted-out']);

@@ -230,7 +230,7 @@ export async function look(situation: Situation): Promise<PodReport> {
     findEndpoint: () => Promise.resolve(situation.found),
     owner: () => Promise.resolve(situation.owner),
     series: seriesReader(1),
-    sameAddress: situation.sameAddress,
+    sameAddress: () => Promise.resolve(situation.sameAddress),
     cluster: reader(situation),
     now: NOW,
   });
