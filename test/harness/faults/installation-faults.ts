@@ -1,11 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import type { KubernetesObject } from '../control-plane/api-client.ts';
 import { RELEASE } from '../installation/helm.ts';
 import { installed } from '../installation/setup.ts';
 import type { Setup } from '../installation/setup.ts';
 import { apply } from '../installation/workload.ts';
+import { waitFor } from '../process/wait-for.ts';
 import type { Fault } from './fault.ts';
 import { HEALTHY } from './fault-pods.ts';
 
@@ -109,32 +111,40 @@ function inRelease(verb: string): readonly string[] {
   return [verb, `--namespace=${RELEASE}`];
 }
 
-function bundlePath(index: number): string {
-  return `/webhooks/${index}/clientConfig/caBundle`;
+interface Trusting {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
 }
 
 /** Has the API server trust another CA, or none, while cainjector does not look. */
 async function withCa({ request }: Setup, caBundle: string | undefined): Promise<() => Promise<unknown>> {
   const path = `${CONFIGURATIONS}/autoscrape`;
-  const { body } = await request<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('GET', path);
-  const annotation = `/metadata/annotations/${INJECT.replace('/', '~1')}`;
-  await request('PATCH', path, [
-    { op: 'remove', path: annotation },
-    ...body.webhooks.map((_, index) =>
-      caBundle === undefined
-        ? { op: 'remove', path: bundlePath(index) }
-        : { op: 'replace', path: bundlePath(index), value: caBundle },
-    ),
-  ]);
-  return () =>
-    request('PATCH', path, [
-      { op: 'add', path: annotation, value: `${RELEASE}/autoscrape-webhook` },
-      ...body.webhooks.map(({ clientConfig }, index) => ({
-        op: 'add',
-        path: bundlePath(index),
-        value: clientConfig.caBundle,
+  const { body: before } = await request<Trusting>('GET', path);
+  const trust = (bundles: readonly (string | undefined)[], annotation: string | null): Promise<unknown> =>
+    request('PATCH', path, {
+      metadata: { annotations: { [INJECT]: annotation } },
+      // A merge patch has lists whole.
+      webhooks: before.webhooks.map((webhook, index) => ({
+        ...webhook,
+        clientConfig: { ...webhook.clientConfig, caBundle: bundles[index] },
       })),
-    ]);
+    });
+  await waitFor(
+    'cainjector to leave it alone',
+    async () => {
+      await trust(
+        before.webhooks.map(() => caBundle),
+        null,
+      );
+      // What it was about to write, it writes.
+      await sleep(1000);
+      const { body } = await request<Trusting>('GET', path);
+      return body.webhooks.every(({ clientConfig }) => clientConfig.caBundle === caBundle);
+    },
+    { everyMs: 0 },
+  );
+  const bundles = before.webhooks.map(({ clientConfig }) => clientConfig.caBundle);
+  return () => trust(bundles, `${RELEASE}/autoscrape-webhook`);
 }
 
 async function withoutReplicas({ kubectl }: Setup, component: string, before: number): Promise<() => Promise<unknown>> {
