@@ -99,7 +99,7 @@ export function renderSummary(summary: SummaryRecord, passedOver: readonly Passe
       ? []
       : wrap(
           `not scraped   ${number(lost.endpoints)} further endpoint${lost.endpoints === 1 ? '' : 's'} of ` +
-            `${number(lost.workloads)} workload${lost.workloads === 1 ? '' : 's'}, which no annotation carries: a PodMonitor takes several`,
+            `${number(lost.workloads)} workload${lost.workloads === 1 ? '' : 's'}, which no annotation carries: the warnings say what to do`,
           columns,
           '  ',
           ' '.repeat(16),

@@ -34,7 +34,12 @@ export interface Case {
 
 /** The address without host, nothing that should be scraped, or the author's own affair. */
 export type Wanted =
-  | { readonly kind: 'endpoint'; readonly url: (ip: string) => string }
+  | {
+      readonly kind: 'endpoint';
+      readonly url: (ip: string) => string;
+      /** Those of the further endpoints, for a scraper that reads numbered keys. */
+      readonly further: (ip: string) => readonly string[];
+    }
   | { readonly kind: 'none' }
   | { readonly kind: 'theirs' };
 
@@ -101,10 +106,15 @@ function createCase(name: string, original: PodObject, rules: Rules, mesh: boole
 function wantedOf(decision: Decision, stated: ReturnType<typeof readScrapeAnnotations>, status: Status): Wanted {
   if (status.phase !== 'Running') return { kind: 'none' };
   if (decision.outcome === 'annotate') {
-    const [endpoint] = decision.endpoints;
+    const [endpoint, ...further] = decision.endpoints;
     const scheme = stated.scheme ?? endpoint.scheme;
     const path = stated.path ?? endpoint.path;
-    return { kind: 'endpoint', url: (ip) => `${scheme}://${host(ip)}:${endpoint.port}${path}` };
+    const numbered = further.filter(({ left }) => left === undefined);
+    return {
+      kind: 'endpoint',
+      url: (ip) => `${scheme}://${host(ip)}:${endpoint.port}${path}`,
+      further: (ip) => numbered.map((each) => `${each.scheme}://${host(ip)}:${each.port}${each.path}`),
+    };
   }
   return { kind: stated.scrape === 'true' || stated.slow === 'true' ? 'theirs' : 'none' };
 }
@@ -117,7 +127,7 @@ function behindIstio(plain: Case, nativeSidecar: boolean): Case {
     ...plain,
     name: `${plain.name}-then-istio-${nativeSidecar ? 'native' : 'regular'}`,
     pod: injection.pod,
-    wanted: { kind: 'endpoint', url: (ip) => `http://${host(ip)}:15020/stats/prometheus` },
+    wanted: { kind: 'endpoint', url: (ip) => `http://${host(ip)}:15020/stats/prometheus`, further: () => [] },
   };
 }
 

@@ -19,6 +19,7 @@ export interface Cell {
 
 const WORDS: Readonly<Record<Outcome, string>> = {
   one: '1',
+  all: '1 each',
   none: '–',
   twice: '2',
   plain: '1, by http',

@@ -6,6 +6,8 @@ import { declares, effectivePort } from './declared.ts';
 export type Outcome =
   /** Exactly one target, and the right one. */
   | 'one'
+  /** Exactly one target for each of several endpoints. */
+  | 'all'
   /** No target. */
   | 'none'
   /** Several targets, all at the right address: every sample twice. */
@@ -25,6 +27,8 @@ export function outcomeOf({ wanted }: Case, ip: string, urls: readonly string[])
   if (urls.length === 0) return 'none';
   if (wanted.kind === 'none') return 'stale';
   const right = wanted.url(ip);
+  const further = wanted.further(ip);
+  if (further.length > 0 && urls.toSorted().join(' ') === [right, ...further].toSorted().join(' ')) return 'all';
   if (urls.every((url) => url === right)) return urls.length === 1 ? 'one' : 'twice';
   return urls.length === 1 && urls[0]?.replace(/^http:/, 'https:') === right ? 'plain' : 'wrong';
 }
@@ -44,6 +48,12 @@ export const EXCEPTIONS: readonly Exception[] = [
     consumers: ['Community chart', 'Our ScrapeConfig', 'VictoriaMetrics', 'Azure', 'Grafana'],
     outcome: 'none',
     applies: ({ usualKeys }) => !usualKeys,
+  },
+  {
+    name: 'several',
+    consumers: ['Our ScrapeConfig'],
+    outcome: 'all',
+    applies: ({ wanted }, ip) => wanted.kind === 'endpoint' && wanted.further(ip).length > 0,
   },
   {
     name: 'slow',

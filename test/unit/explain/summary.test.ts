@@ -109,7 +109,7 @@ test('endpoints that no annotation carries are counted, and named in the table',
   }));
   const all = examined({ kind: 'Pod', metadata: { name: 'two' }, spec: { containers } }, deployment(1, 'metrics'));
   assert.deepEqual(summarise(all, []).notScraped, { endpoints: 1, workloads: 1 });
-  assert.match(render(all), /^ {2}not scraped {3}1 further endpoint of 1 workload, .*: a PodMonitor takes several$/m);
+  assert.match(render(all), /^ {2}not scraped {3}1 further endpoint of 1 workload, .*: the warnings say what to do$/m);
   const style = { columns: undefined, wide: false, withFile: false, withWarnings: false };
   assert.match(renderTable(all, style), /:9090\/metrics \(1 more not scraped\)/);
 });
