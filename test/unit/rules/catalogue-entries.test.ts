@@ -153,3 +153,32 @@ cases('dotnet-monitor', [
     'switched_off',
   ],
 ]);
+
+const RISINGWAVE = 'risingwavelabs/risingwave:v2.1.0';
+const ERIGON = { image: 'erigontech/erigon:v3.0.0', args: ['--metrics', '--metrics.addr=0.0.0.0'] };
+const BAZEL_REMOTE = { image: 'buchgr/bazel-remote-cache:v2.4.4', args: ['--enable_endpoint_metrics'] };
+
+cases('an image whose programs or versions differ', [
+  ['a node with one flag', { image: RISINGWAVE, args: ['--prometheus-listener-addr=0.0.0.0:1222'] }, ':1222/metrics'],
+  [
+    'a node with the other',
+    { image: RISINGWAVE, args: ['meta-node', '--prometheus-host=0.0.0.0:1250'] },
+    ':1250/metrics',
+  ],
+  ['a node with neither', { image: RISINGWAVE, args: ['meta-node'] }, 'no_candidate'],
+  [
+    'the port of newer versions, declared',
+    { ...ERIGON, ports: [{ containerPort: 6061 }] },
+    ':6061/debug/metrics/prometheus',
+  ],
+  [
+    'the port of older ones, declared',
+    { ...ERIGON, ports: [{ containerPort: 6060 }] },
+    ':6060/debug/metrics/prometheus',
+  ],
+]);
+
+cases('a client certificate', [
+  ['that is asked for', { ...BAZEL_REMOTE, args: [...BAZEL_REMOTE.args, '--tls_ca_file=/tls/ca.crt'] }, 'guarded'],
+  ['that is not', BAZEL_REMOTE, ':8080/metrics'],
+]);
