@@ -5,7 +5,7 @@ import {
   renderIstioTargets,
   statesIstioTargets,
 } from './annotations/istio-targets.ts';
-import { stepsOfReading } from './annotations/scrape-keys.ts';
+import { DEFAULT_KEYS, stepsOfReading } from './annotations/scrape-keys.ts';
 import { keysOfSlot, readSlots, SLOTS } from './annotations/numbered-keys.ts';
 import { MAX_FURTHER_PATH } from './limits.ts';
 import type { Pod } from './pod/pod.ts';
@@ -71,7 +71,7 @@ export function writeFurther(
   { pod, rules, mesh, live }: FurtherSurroundings,
 ): Further {
   if (others.length === 0 || rules.endpoints === 'first') return leaveOut(others, 'one_endpoint');
-  return mesh ? forIstio(first, others, pod, live) : inSlots(others, pod, rules);
+  return mesh ? forIstio(first, others, { pod, rules, live }) : inSlots(others, pod, rules);
 }
 
 /** Numbered keys, beside those that the author has written. */
@@ -99,8 +99,15 @@ function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules:
 }
 
 /** One annotation that Istio's agent reads: a numbered key would make a target behind the proxy, which is down. */
-function forIstio(first: Endpoint, others: readonly Endpoint[], { annotations }: Pod, live: boolean): Further {
-  if (live || !isMergedByIstio(annotations) || statesIstioTargets(annotations)) return leaveOut(others, 'mesh');
+function forIstio(
+  first: Endpoint,
+  others: readonly Endpoint[],
+  { pod: { annotations }, rules, live }: Omit<FurtherSurroundings, 'mesh'>,
+): Further {
+  // Istio reads prometheus.io/port alone, so that with other keys its agent does not know the first endpoint either.
+  const isRead = rules.annotationKeys.port === DEFAULT_KEYS.port;
+  if (!isRead || live || !isMergedByIstio(annotations) || statesIstioTargets(annotations))
+    return leaveOut(others, 'mesh');
   if (!isIstioTarget(first) || first.path.length > MAX_FURTHER_PATH) return leaveOut(others, 'bad_path');
   const targets = [first];
   const endpoints = others.map((endpoint): DecidedEndpoint => {

@@ -201,6 +201,13 @@ for (const [says, pod, value, want, around] of MESH) {
   });
 }
 
+test('in an Istio mesh nothing is written for the agent where it does not read the other keys either', () => {
+  const rules = rulesOf('{ endpoints: all, annotations: { port: example.com/port } }');
+  const decision = decide(podOf(TWO), rules, { mesh: true });
+  assert.equal(added(decision)[ISTIO], undefined);
+  assert.deepEqual(left(decision), [undefined, 'mesh']);
+});
+
 test('in an Istio mesh a path of a rule with a comma in it is left out', () => {
   const rules = rulesOf(
     '{ endpoints: all, rules: [{ name: comma, when: { container: c1 }, scrape: { path: "/a,b" } }] }',
