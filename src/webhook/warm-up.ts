@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { pino } from 'pino';
 import { Registry } from '@prometheus-io/client';
 import type { Rules } from '../core/rules/parse.ts';
@@ -10,7 +11,7 @@ import { createWebhookServer } from './server.ts';
 /** Reviews that are answered: half a second of CPU at most. After fewer, the first calls take longer; more save nothing. */
 const REVIEWS = 150;
 
-/** Milliseconds after which no further one is. */
+/** Milliseconds after which no further one is, and none is waited for: something may drop what is sent to the loopback interface. */
 const MAX_MS = 1_000;
 
 /**
@@ -32,11 +33,11 @@ export async function warmUp(pair: Pair, rules: Rules): Promise<void> {
   });
   // Nothing secret is sent, and to this process; its certificate may have expired.
   const agent = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
-  const end = performance.now() + MAX_MS;
+  const end = AbortSignal.timeout(MAX_MS);
   try {
     const port = await server.listen('127.0.0.1', 0);
-    for (let index = 0; index < REVIEWS && performance.now() < end; index++)
-      await call(port, agent, REVIEWS_OF_PODS[index % REVIEWS_OF_PODS.length] ?? '');
+    for (let index = 0; index < REVIEWS && !end.aborted; index++)
+      await call({ port, agent, signal: end }, REVIEWS_OF_PODS[index % REVIEWS_OF_PODS.length] ?? '');
   } catch {
     // Warm or not, the webhook can serve.
   } finally {
@@ -66,11 +67,11 @@ const REVIEWS_OF_PODS = [
   }),
 );
 
-/** Sends one review, and resolves when its answer has been read. */
-function call(port: number, agent: Agent, review: string): Promise<void> {
+/** Sends one review, and resolves when its answer has been read. Rejects when the signal aborts. */
+function call(to: Required<Pick<RequestOptions, 'port' | 'agent' | 'signal'>>, review: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(review) };
-  const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST', headers, agent };
+  const options = { ...to, host: '127.0.0.1', path: '/mutate', method: 'POST', headers };
   const sent = request(options, (response) => response.resume().on('end', resolve).on('error', reject));
   sent.on('error', reject).end(review);
   return promise;
