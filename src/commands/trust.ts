@@ -7,7 +7,7 @@ import { connect } from '../kube/client.ts';
 import type { Kube } from '../kube/client.ts';
 import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
-import { certificatesIn } from '../webhook/renewal.ts';
+import { certificatesIn } from '../webhook/certificate.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { examples } from './usage.ts';

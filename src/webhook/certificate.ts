@@ -62,16 +62,31 @@ export function pairLoader(
   };
 }
 
-/** Returns a loader of a CA's certificates for watchFiles, in PEM. Its errors name the file. */
+/** Returns the certificates in a PEM text, without those that can't be read. */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return blocks.flatMap((block) => {
+    try {
+      return [new X509Certificate(block)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
+ * Returns a loader of a CA's certificates for watchFiles, in PEM. Its errors name the file. One that can't be read is an error:
+ * OpenSSL ends silently at the first such, so that the webhook would refuse every client of it and of those that follow.
+ */
 export function clientCaLoader(file: string): (contents: readonly Buffer[]) => Result<string, string> {
   return ([content = Buffer.alloc(0)]) => {
-    try {
-      createSecureContext({ ca: content }); // takes a string without a certificate, too
-      if (!/-----BEGIN CERTIFICATE-----/.test(content.toString())) throw new Error('no certificate');
-    } catch {
+    const pem = content.toString();
+    const begun = pem.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
+    if (begun === 0)
       return { ok: false, error: `${file} holds no certificate: it must begin with -----BEGIN CERTIFICATE-----` };
-    }
-    return { ok: true, value: content.toString() };
+    return certificatesIn(pem).length === begun
+      ? { ok: true, value: pem }
+      : { ok: false, error: `${file} holds a certificate that is damaged` };
   };
 }
 

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { certificatesIn } from './certificate.ts';
 import { createAuthority, openAuthority } from './certificate-authority.ts';
 import type { Authority, Pem } from './certificate-authority.ts';
 
@@ -55,18 +56,6 @@ export function renew(stored: Stored, names: readonly string[], now: number): Is
     caBundle: bundle(ca, [stored.caBundle, stored.ca?.certificate ?? ''], now),
     renewed: [...(isCaKept ? [] : ['ca' as const]), ...(isCertificateKept ? [] : ['certificate' as const])],
   };
-}
-
-/** Returns the certificates in a PEM text, without those that can't be read. */
-export function certificatesIn(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  return blocks.flatMap((block) => {
-    try {
-      return [new X509Certificate(block)];
-    } catch {
-      return [];
-    }
-  });
 }
 
 /** Returns the certificate of a pair; undefined where it or its key can't be read, or they don't belong together. */

@@ -49,4 +49,15 @@ suite('a webhook that asks for certificates of clients', { concurrency: true }, 
       assert.match(loaded.ok ? '' : loaded.error, /^ca\.crt holds no certificate/);
     }
   });
+
+  test('reads no CA from a file with a damaged certificate, whatever else is in it', () => {
+    const load = clientCaLoader('ca.crt');
+    const good = clients.certificate;
+    const cut = good.slice(0, good.length / 2);
+    const empty = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    for (const pem of [empty, cut, good + empty, empty + good, good + cut, `${cut}\n${good}`]) {
+      const loaded = load([Buffer.from(pem)]);
+      assert.equal(loaded.ok ? '' : loaded.error, 'ca.crt holds a certificate that is damaged');
+    }
+  });
 });

@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { certificatesIn, renew } from '../../../src/webhook/renewal.ts';
+import { certificatesIn } from '../../../src/webhook/certificate.ts';
+import { renew } from '../../../src/webhook/renewal.ts';
 import type { Issued, Stored } from '../../../src/webhook/renewal.ts';
 
 const NAMES = ['autoscrape-webhook.autoscrape.svc', 'autoscrape-webhook.autoscrape.svc.cluster.local'];
