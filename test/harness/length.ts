@@ -1,5 +1,12 @@
+import type { KubernetesVersion } from './control-plane/control-plane.ts';
+
 /** The variable by which `npm run test:cluster -- --all` tells the test files to run at full length. */
 export const AT_FULL_LENGTH = 'AUTOSCRAPE_TEST_ALL';
+
+/** Returns the versions of Kubernetes to test on: the oldest that the chart supports only with `--all`. */
+export function kubernetesVersions(): readonly KubernetesVersion[] {
+  return process.env[AT_FULL_LENGTH] === '1' ? ['1.37', '1.35', '1.31'] : ['1.37', '1.35'];
+}
 
 /**
  * Returns how many runs a long test makes: `usually` as part of every run of the cluster tests, `all` with `--all`, which is

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
-import { componentNames, prebuild } from './build/components.ts';
+import { componentNames, forLongTests, prebuild } from './build/components.ts';
 import { imagePackages, installDebianPackages, nodePackages } from '../../tools/debian.ts';
 import { onInterruption } from './process/interruption.ts';
 import { AT_FULL_LENGTH } from './length.ts';
@@ -194,7 +194,7 @@ async function main(): Promise<number> {
   const leftOut = isRoot ? [] : chosen.filter(isIn(NEED_ROOT));
   const files = chosen.filter((file) => !leftOut.includes(file));
   // One file builds what it needs by itself; before all of them everything is built, so that no test's clock runs meanwhile.
-  if (only.length === 0) await prebuild(componentNames);
+  if (only.length === 0) await prebuild(componentNames.filter((name) => atFullLength || !forLongTests.includes(name)));
   if (isRoot && files.some(isIn(NEED_ROOT))) {
     await installDebianPackages([...nodePackages, ...imagePackages]);
   }

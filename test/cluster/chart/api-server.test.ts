@@ -1,6 +1,7 @@
 import { after, before, suite, test } from 'node:test';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
+import { kubernetesVersions } from '../../harness/length.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
 import { certManagerCrds, prometheusOperatorCrds } from '../../harness/build/crds.ts';
@@ -13,7 +14,7 @@ const template = async (args: readonly string[]): Promise<string> =>
 
 const files = await ciFiles();
 
-for (const version of ['1.37', '1.35'] as const) {
+for (const version of kubernetesVersions()) {
   suite(`kube-apiserver ${version}`, () => {
     let cluster: ControlPlane;
     before(async () => {

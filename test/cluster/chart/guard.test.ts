@@ -8,6 +8,7 @@ import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts'
 import type { KubernetesObject } from '../../harness/control-plane/api-client.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
+import { kubernetesVersions } from '../../harness/length.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
@@ -71,7 +72,7 @@ const REMOVED = Object.fromEntries(Object.keys(ANNOTATED).map((key) => [key, nul
 
 const container = (image: string) => ({ name: 'main', image, ports: [{ name: 'metrics', containerPort: 9464 }] });
 
-for (const version of ['1.37', '1.35'] as const) {
+for (const version of kubernetesVersions()) {
   suite(`the guard on kube-apiserver ${version}`, () => {
     let cluster: ControlPlane;
     let pods = 0;
@@ -464,8 +465,8 @@ for (const version of ['1.37', '1.35'] as const) {
       );
     });
 
-    // In 1.35 a cluster has MutatingAdmissionPolicy only where somebody switches it on.
-    suite('beside a mutating policy on updates', { skip: version === '1.35' }, () => {
+    // Before 1.36 a cluster has MutatingAdmissionPolicy only where somebody switches it on.
+    suite('beside a mutating policy on updates', { skip: version !== '1.37' }, () => {
       const metadata = {
         label: 'labels: {"stamped": "yes"}',
         annotation: 'annotations: {"policies.example.com/seen": "yes"}',

@@ -25,6 +25,7 @@ interface Component {
 const modules = {
   'kubernetes-1.37': { of: 'k8s.io/kubernetes', variables: kubernetesVersion },
   'kubernetes-1.35': { of: 'k8s.io/kubernetes', variables: kubernetesVersion },
+  'kubernetes-1.31': { of: 'k8s.io/kubernetes', variables: kubernetesVersion },
   etcd: { of: 'go.etcd.io/etcd/server/v3' },
   containerd: {
     of: 'github.com/containerd/containerd/v2',
@@ -91,10 +92,19 @@ const components = {
     minutes: 4,
     executable: 'kube-apiserver',
   },
+  'kube-apiserver-1.31': {
+    module: 'kubernetes-1.31',
+    package: '/cmd/kube-apiserver',
+    minutes: 4,
+    executable: 'kube-apiserver',
+  },
 } satisfies Record<string, Component>;
 
 /** A real component that the cluster tests run. */
 export type ComponentName = keyof typeof components;
+
+/** What only the long tests need. */
+export const forLongTests: readonly ComponentName[] = ['kube-apiserver-1.31'];
 
 /** Every component, in the order that builds what most tests need first. */
 export const componentNames: readonly ComponentName[] = Object.keys(components).filter(isComponentName);

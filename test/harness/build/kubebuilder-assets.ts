@@ -61,7 +61,7 @@ export async function kubebuilderAssets(
   return { paths, versions: versions.join(', ') };
 }
 
-/** The oldest Kubernetes that the chart takes, such as `1.33`. */
+/** The oldest Kubernetes that the chart takes, such as `1.31`. */
 async function oldestKubernetes(): Promise<string> {
   const version = /^ *autoscrape\.io\/oldest-kubernetes: '([0-9]+\.[0-9]+)'/m.exec(await readFile(CHART, 'utf8'))?.[1];
   if (version === undefined) throw new Error('Chart.yaml names no oldest Kubernetes version');

@@ -19,9 +19,12 @@ import { onInterruption } from '../process/interruption.ts';
 import { kubebuilderAssets } from '../build/kubebuilder-assets.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 
+/** The versions of Kubernetes that the tests have: the newest, the oldest that its project supports, and the oldest that the chart does. */
+export type KubernetesVersion = '1.37' | '1.35' | '1.31';
+
 /** What a control plane is started with; nothing is needed. */
 export interface ControlPlaneOptions {
-  readonly version?: '1.37' | '1.35';
+  readonly version?: KubernetesVersion;
   /** Runs kube-controller-manager too, which turns Deployments into pods and gives namespaces a service account. */
   readonly controllerManager?: boolean;
   /** Whether pods need a service account. The controller manager makes them, so without it they don't unless told. */
@@ -78,7 +81,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   if (assets !== undefined) process.stderr.write(`from KUBEBUILDER_ASSETS: ${assets.versions}\n`);
   const pathOf = async (name: ComponentName): Promise<string> => assets?.paths.get(name) ?? component(name);
   const etcdPath = await pathOf('etcd');
-  const apiServerPath = await pathOf(version === '1.37' ? 'kube-apiserver' : 'kube-apiserver-1.35');
+  const apiServerPath = await pathOf(version === '1.37' ? 'kube-apiserver' : `kube-apiserver-${version}`);
   const kubectlPath = await pathOf('kubectl');
   const managerPath = controllerManager ? await pathOf('kube-controller-manager') : undefined;
 

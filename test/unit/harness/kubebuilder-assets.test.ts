@@ -31,7 +31,7 @@ test('kubectl is optional, etcd and kube-apiserver are not', async (t) => {
 });
 
 for (const [name, output] of [
-  ['kube-apiserver', 'Kubernetes v1.32.9'],
+  ['kube-apiserver', 'Kubernetes v1.30.9'],
   ['etcd', 'etcd Version: 3.4.35'],
   ['kubectl', 'Client Version: v1.9.1'],
 ] as const) {
