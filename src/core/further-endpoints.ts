@@ -27,7 +27,7 @@ export const WHY_LEFT = {
   undeclared: { because: 'no container declares its port', todo: 'declare it under ports' },
   https: { because: 'it uses https, which is not annotated here', todo: 'write a PodMonitor' },
   mesh: {
-    because: "Istio's agent reads it only when the pod is created",
+    because: 'Istio takes several endpoints only of a new pod, with merging on and no scrape-targets of its own',
     todo: 'create the pod again with merging switched on, or write a PodMonitor',
   },
   bad_path: { because: 'its path is too long, or cannot be written there', todo: 'write a PodMonitor' },
