@@ -44,3 +44,16 @@ test('a file of this project that a comment names as the source exists', () => {
   for (const line of lines.filter((line) => line.trim().startsWith('#') && !SITE.test(line)))
     for (const [file] of line.matchAll(new RegExp(OWN_FILE, 'g'))) assert.ok(existsSync(new URL(file, root)), file);
 });
+
+// Such a host is for clients that install packages. What it shows is taken from a repository, which can be named instead.
+test('no source is on the host of a package registry', () => {
+  const comments = lines.filter((line) => line.trim().startsWith('#')).join('\n');
+  const sites = [...comments.matchAll(new RegExp(SITE, 'g'))].map(([site]) => site);
+  const hosts = readShipped().images.flatMap(({ source }) => (source === undefined ? [] : [new URL(source).hostname]));
+  for (const host of [...sites, ...hosts])
+    assert.doesNotMatch(
+      host,
+      /npm|yarn|pypi|rubygems|rubydoc|crates|maven|sonatype|golang|^pkg\.|packages?\.|debian/,
+      host,
+    );
+});
