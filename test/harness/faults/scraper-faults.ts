@@ -105,7 +105,7 @@ export const SCRAPER_FAULTS: readonly Fault[] = [
   }),
   faultyScraper({
     name: 'scraped by the annotations of its Service too',
-    ids: ['target-doubled', 'annotation-suspect'],
+    ids: ['target-doubled'],
     remedy: /kubectl annotate service twice -n faults prometheus\.io\/scrape-/,
     place: 'twice',
     pod: 'twice',
