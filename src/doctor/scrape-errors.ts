@@ -11,10 +11,18 @@ import { forbiddenBy } from './network-policies.ts';
 import type { Target } from './scraper.ts';
 import { nameOf, namespaceOf } from './select-pods.ts';
 
-/** What Prometheus' error texts mean, the first match counts. */
+const OTHER_STATUS = [
+  'target-status',
+  'The pod answers with another status than 200.',
+  'Correct prometheus.io/path for 404; 401 and 403 need a scrape job with credentials; 400 often is the Host or TLS.',
+] as const;
+
+/** What the error texts of Prometheus and vmagent mean, the first match counts. */
 const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string, todo: string])[] = [
+  // vmagent quotes the answer's body, which may have any words in it; Go's TLS server says there what it wants.
+  [/unexpected status code(?!.*HTTP request to an HTTPS server)/s, ...OTHER_STATUS],
   [
-    /target_limit|sample limit|body size limit|label_\w*limit|bucket limit/,
+    /target_limit|sample[ _]limit|body size limit|label_\w*limit|bucket limit|series_limit|maxScrapeSize|max_scrape_size/,
     'target-limit',
     'A limit of the scrape job is exceeded, so that nothing of the page is stored.',
     'Raise the limit in the scrape job, or serve fewer series.',
@@ -32,7 +40,7 @@ const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string,
     'Serve metrics over http, or write a scrape job with ca_file and server_name.',
   ],
   [
-    /malformed HTTP|HTTP response to HTTPS client|tls:/,
+    /malformed HTTP|HTTP response to HTTPS client|HTTP request to an HTTPS server|tls:/,
     'target-tls',
     'One side speaks TLS, and the other does not.',
     'Correct prometheus.io/scheme; several scrape jobs ignore it.',
@@ -55,24 +63,20 @@ const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string,
     'The connection or the page takes too long.',
     "Make the page faster, or raise timeout and interval of the scrape job; look at the CNI's own policies too.",
   ],
+  // Before EOF: OpenMetrics' own end is `# EOF`, and what Go's reader says is `unexpected EOF`.
+  [
+    /start token|\bexpected|invalid metric|timestamp|data does not end/,
+    'target-malformed',
+    'The page is not in the format of its Content-Type.',
+    'Correct the page, or the port and path in the annotations.',
+  ],
   [
     /EOF|reset by peer|broken pipe/,
     'target-closed',
     'The connection was closed before the answer: TLS at the port, mutual TLS of a mesh, or a crash.',
     "Look at the app's log, and in a mesh at its policies.",
   ],
-  [
-    /HTTP status/,
-    'target-status',
-    'The pod answers with another status than 200.',
-    'Correct prometheus.io/path for 404; 401 and 403 need a scrape job with credentials; 400 often is the Host or TLS.',
-  ],
-  [
-    /start token|expected|invalid metric|timestamp|data does not end/,
-    'target-malformed',
-    'The page is not in the format of its Content-Type.',
-    'Correct the page, or the port and path in the annotations.',
-  ],
+  [/HTTP status/, ...OTHER_STATUS],
 ];
 
 /** Failures that a NetworkPolicy can be the cause of: most CNIs drop, some reject. */

@@ -348,6 +348,19 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
       ],
       ['expected timestamp or new record, got "MNAME"', 'target-malformed'],
       ['"INVALID" is not a valid start token', 'target-malformed'],
+      ['data does not end with # EOF', 'target-malformed'],
+      ['unexpected EOF', 'target-closed'],
+      // vmagent's own words
+      [
+        'unexpected status code returned when scraping "http://10.1.2.3:8080/metrics": 403; expecting 200; response body: "x509: tls: EOF"',
+        'target-status',
+      ],
+      [
+        'unexpected status code returned when scraping "http://10.1.2.3:8080/metrics": 400; expecting 200; response body: "Client sent an HTTP request to an HTTPS server."',
+        'target-tls',
+      ],
+      ['the response from "http://10.1.2.3:8080/metrics" exceeds sample_limit=100', 'target-limit'],
+      ['the response from "http://10.1.2.3:8080/metrics" exceeds -promscrape.maxScrapeSize=16777216', 'target-limit'],
       ['something new', 'target-down'],
     ] as const
   ).map(([error, id]) => [`Prometheus says: ${error}`, { active: down(error) }, id] as const),
