@@ -82,8 +82,18 @@ const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string,
 /** Failures that a NetworkPolicy can be the cause of: most CNIs drop, some reject. */
 const BY_NETWORK: readonly FindingId[] = ['target-timeout', 'target-refused', 'target-unreachable'];
 
-/** Failures that a mesh's sidecar can be the cause of. */
-const BY_MESH: readonly FindingId[] = ['target-closed', 'target-status'];
+/**
+ * Returns whether a mesh's sidecar can be the cause: one that wants mutual TLS closes the connection, or Prometheus' own
+ * sidecar says 503; one that knows the client and does not let it in says 403. Other answers are the app's.
+ */
+function canBeMesh(id: FindingId, error: string): boolean {
+  return id === 'target-closed' || (id === 'target-status' && /\b(?:403|503)\b/.test(statusIn(error)));
+}
+
+/** Returns the words about the status, without the address before them, in which a port could look like one. */
+function statusIn(error: string): string {
+  return /HTTP status .*|: \d{3}; expecting/.exec(error)?.[0] ?? '';
+}
 
 /** Returns why a target is down, as the scraper's error and everything else that is known say. */
 export async function explainDown(
@@ -123,11 +133,11 @@ export async function explainDown(
       return [down('target-network', `${found.policy}${asked}`, found.todo)];
     if (found !== undefined) lines.push({ state: 'unchecked', title: 'NetworkPolicies', needs: found.needs });
   }
-  if (BY_MESH.includes(id) && pod.isMeshed) {
+  if (pod.isMeshed && canBeMesh(id, error)) {
     const refusal = await meshRefusal(pod.pod, cluster);
     if (refusal !== undefined) return [down('target-mesh', refusal.because, refusal.todo)];
   }
-  if (id === 'target-status' && /\b400\b/.test(error) && pod.verdict === 'host_refused')
+  if (id === 'target-status' && /\b400\b/.test(statusIn(error)) && pod.verdict === 'host_refused')
     return [
       down(
         'target-host',

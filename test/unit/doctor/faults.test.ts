@@ -60,6 +60,15 @@ function policy(spec: object, namespace = 'shop') {
   return { networkpolicies: [{ metadata: { namespace, name: 'default-deny' }, spec: { podSelector: {}, ...spec } }] };
 }
 
+/** A pod of a mesh that wants mutual TLS. */
+const STRICT = {
+  pod: { sidecar: 'istio-proxy', metadata: { namespace: 'shop' } },
+  verdict: { key: 'reset' },
+  objects: {
+    peerauthentications: [{ metadata: { namespace: 'shop', name: 'default' }, spec: { mtls: { mode: 'STRICT' } } }],
+  },
+} as const;
+
 const STATUS = { status: 500 };
 
 /** What is wrong, and the only id that may be named. */
@@ -260,17 +269,16 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     'target-network',
   ],
   ['a timeout of a slow page', { ...TIMES_OUT, ms: 9500 }, 'target-slow'],
+  ['a mesh with STRICT mutual TLS', { ...STRICT, active: down('EOF') }, 'target-mesh'],
   [
-    'a mesh with STRICT mutual TLS',
-    {
-      pod: { sidecar: 'istio-proxy', metadata: { namespace: 'shop' } },
-      verdict: { key: 'reset' },
-      active: down('EOF'),
-      objects: {
-        peerauthentications: [{ metadata: { namespace: 'shop', name: 'default' }, spec: { mtls: { mode: 'STRICT' } } }],
-      },
-    },
+    'a mesh whose client gets no connection',
+    { ...STRICT, active: down('server returned HTTP status 503 Service Unavailable') },
     'target-mesh',
+  ],
+  [
+    'a path that is not there, in a mesh that lets Prometheus in',
+    { ...STRICT, active: down('server returned HTTP status 404 Not Found') },
+    'target-status',
   ],
   [
     'a Host that is refused',
