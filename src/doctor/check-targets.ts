@@ -78,7 +78,10 @@ export async function checkTargets(says: PodInScraper, pod: KnownPod, cluster: C
       ],
       undefined,
     );
-  if (target.health === 'down') return isNot(await explainDown(target, says, pod, cluster));
+  if (target.health === 'down') {
+    const lines = await explainDown(target, says, pod, cluster);
+    return isNot(lines, lines.some((line) => 'id' in line && line.id === 'pod-new') ? undefined : false);
+  }
   const ago =
     target.scrapedAt === undefined ? '' : `, ${Math.max(0, Math.round((pod.now - target.scrapedAt) / 1000))} s ago`;
   const lines: Line[] = [{ state: 'ok', title: `${says.prometheus} says up${ago}: ${at}` }];

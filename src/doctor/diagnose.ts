@@ -10,11 +10,12 @@ import { checkTargets, isAt } from './check-targets.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
 import type { ClusterReader } from './cluster.ts';
 import { asNote, finding, quoted } from './finding.ts';
-import type { Line, Named, PodReport } from './finding.ts';
+import type { FindingId, Line, Named, PodReport } from './finding.ts';
 import { isMeshed } from './mesh.ts';
 import type { Unread } from './read-scraper.ts';
 import { noScraper } from './scrapers-section.ts';
 import type { SeriesOf } from './series.ts';
+import { stoppedContainer } from './stopped-container.ts';
 import { nameOf, workloadOf } from './select-pods.ts';
 
 /** What diagnosing one pod needs. */
@@ -50,6 +51,11 @@ export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodRe
   const isBroken = lines.some(({ state }) => state === 'cross' || state === 'warning');
   return { ...report, lines: isBroken ? lines : lines.filter(({ state }) => state !== 'unreached') };
 }
+
+const ASK_AGAIN = 'cannot tell yet: ask again in a minute';
+
+/** How an endpoint fails whose app does not run, or does not run yet. */
+const MAY_BE_STOPPED: readonly FindingId[] = ['endpoint-refused', 'endpoint-closes', 'endpoint-status'];
 
 /** What is suspect of the annotations is said with the break that it probably causes: one cause, one finding. */
 function foldSuspicion(lines: readonly Line[]): readonly Line[] {
@@ -100,6 +106,14 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
     // It is scraped at another address, where a monitor has found it: no break.
     else if (up.length > 0) lines.push({ ...line, state: 'warning' });
     else {
+      const stopped = MAY_BE_STOPPED.includes(line.id)
+        ? stoppedContainer(pod, { namespace, port: stated.port, now })
+        : undefined;
+      if (stopped !== undefined) {
+        lines.push(stopped);
+        const isKnown = stopped.state === 'cross';
+        return report(isKnown ? false : undefined, isKnown ? broken(lines, ['Prometheus']) : ASK_AGAIN);
+      }
       const down = says?.active.find(({ error }) => error !== '');
       const heard = down === undefined ? '' : ` ${says?.prometheus ?? ''} says "${quoted(down.error)}".`;
       lines.push({ ...line, because: line.because + heard });
@@ -138,7 +152,7 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
     const count = samples === undefined ? '' : `, ${samples} samples`;
     return report(true, `is scraped: ${targets.answer.replace('up', `up${count}`)}`);
   }
-  if (targets.scraped === undefined) return report(undefined, 'cannot tell yet: ask again in a minute');
+  if (targets.scraped === undefined) return report(undefined, ASK_AGAIN);
   return report(false, broken(lines, []));
 }
 

@@ -27,6 +27,7 @@ export const FINDINGS = {
   'pod-terminating': 'warning',
   'pod-finished': 'warning',
   'pod-not-running': 'warning',
+  'container-not-running': 'cross',
   'pod-gone': 'warning',
   'pod-opted-out': 'warning',
   'pod-new': 'warning',

@@ -10,6 +10,7 @@ import { readNamespaceLabels } from './namespace-labels.ts';
 import { forbiddenBy } from './network-policies.ts';
 import type { Target } from './scraper.ts';
 import { nameOf, namespaceOf } from './select-pods.ts';
+import { stoppedContainer } from './stopped-container.ts';
 
 const OTHER_STATUS = [
   'target-status',
@@ -79,6 +80,9 @@ const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string,
   [/HTTP status/, ...OTHER_STATUS],
 ];
 
+/** Failures that a container can be the cause of that does not run. */
+const BY_STOPPED: readonly FindingId[] = ['target-refused', 'target-closed', 'target-status'];
+
 /** Failures that a NetworkPolicy can be the cause of: most CNIs drop, some reject. */
 const BY_NETWORK: readonly FindingId[] = ['target-timeout', 'target-refused', 'target-unreachable'];
 
@@ -126,6 +130,12 @@ export async function explainDown(
         'Make the page smaller, or raise scrape_timeout and scrape_interval of the job, which must not be shorter.',
       ),
     ];
+  // Where the endpoint was not asked, nobody has looked at it yet.
+  const stopped =
+    pod.answered === undefined && BY_STOPPED.includes(id)
+      ? stoppedContainer(pod.pod, { namespace: pod.namespace, port: pod.stated?.port, now: pod.now })
+      : undefined;
+  if (stopped !== undefined) return [{ ...stopped, because: `${said} ${stopped.because}` }];
   const lines: Line[] = [];
   if (BY_NETWORK.includes(id) && (pod.answered !== undefined || id === 'target-timeout')) {
     const found = await byPolicy(target, says, pod, cluster);

@@ -69,6 +69,15 @@ const STRICT = {
   },
 } as const;
 
+const WAITS = { waiting: { reason: 'CrashLoopBackOff' } };
+const CRASHES = { pod: { status: { containerStatuses: [{ name: 'app', restartCount: 5, state: WAITS }] } } };
+
+function running(startedAt: string) {
+  return { name: 'app', ready: false, restartCount: 0, state: { running: { startedAt } } };
+}
+
+const STARTS = { pod: { status: { containerStatuses: [running('2026-01-01T00:59:30Z')] } } };
+
 const STATUS = { status: 500 };
 
 /** What is wrong, and the only id that may be named. */
@@ -78,6 +87,32 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
   ['a pod that ends', { pod: { metadata: { deletionTimestamp: '2026-01-01T00:59:00Z' } } }, 'pod-terminating'],
   ['a pod that waits', { pod: { status: { phase: 'Pending' } } }, 'pod-not-running'],
   ['a pod that is deleted meanwhile', { isGone: true }, 'pod-gone'],
+  ['an app that crashes', { ...GONE, ...CRASHES, verdict: { key: 'refused' } }, 'container-not-running'],
+  ['an app that starts', { ...GONE, ...STARTS, verdict: { key: 'refused' } }, 'pod-new'],
+  [
+    'an app that crashes, and is not asked',
+    { ...CRASHES, verdict: { key: 'timeout' }, active: down('connect: connection refused') },
+    'container-not-running',
+  ],
+  [
+    'an app that starts, and is not asked',
+    { ...STARTS, verdict: { key: 'timeout' }, active: down('connect: connection refused') },
+    'pod-new',
+  ],
+  [
+    'a sidecar that crashes beside the app',
+    { ...GONE, pod: { status: { containerStatuses: [{ name: 'other', state: WAITS }] } }, verdict: { key: 'refused' } },
+    'endpoint-refused',
+  ],
+  [
+    'an app that is not ready for long',
+    {
+      ...GONE,
+      pod: { status: { containerStatuses: [running('2026-01-01T00:30:00Z')] } },
+      verdict: { key: 'refused' },
+    },
+    'endpoint-refused',
+  ],
   ['a pod without address', { pod: { status: { podIP: '' } } }, 'pod-not-running'],
   ['a pod that was missed', BARE, 'pod-missed'],
   [
