@@ -44,12 +44,12 @@ const WHAT_TO_DO: Readonly<Partial<Record<FindingId, string>>> = {
     'Write the port and path that have the metrics into prometheus.io/port and prometheus.io/path.',
   'endpoint-status': "Look at the app's log.",
   'endpoint-closes': 'Write the port that speaks HTTP into prometheus.io/port.',
-  'endpoint-timeout': 'Look at the NetworkPolicies of the namespace: kubectl get networkpolicy',
   'endpoint-mesh': "Only Prometheus' own word counts in a mesh: look at its page Targets.",
 };
 
 /** What is known when the answer is judged. */
 export interface EndpointSurroundings {
+  readonly namespace: string;
   /** Whether the scraper gets its metrics there. */
   readonly isUp: boolean;
   /** Whether a sidecar refuses clients outside the mesh. */
@@ -73,7 +73,7 @@ const NO_ANSWER: readonly VerdictKey[] = [
 export function checkEndpoint(
   asked: Exclude<EndpointAsked, { readonly isGone: true }>,
   { port, path, scheme }: Stated,
-  { isUp, isMeshed, other }: EndpointSurroundings,
+  { namespace, isUp, isMeshed, other }: EndpointSurroundings,
 ): Line {
   if ('needs' in asked) return { state: 'unchecked', title: 'the endpoint', needs: asked.needs };
   const { verdict } = asked;
@@ -109,5 +109,6 @@ export function checkEndpoint(
       ...found,
       todo: `write into the pod template: prometheus.io/port: "${other.port}", prometheus.io/path: ${quoted(other.path)}`,
     };
+  if (found.id === 'endpoint-timeout') return { ...found, todo: `kubectl get networkpolicy -n ${namespace}` };
   return { ...found, todo: WHAT_TO_DO[found.id] ?? remedy };
 }

@@ -58,7 +58,7 @@ export function isNew(pod: unknown, now: number): boolean {
 
 /** Returns what the pod itself shows, up to the first break. */
 export async function checkPod(pod: unknown, surroundings: PodSurroundings): Promise<PodChecked> {
-  const lifecycle = checkLifecycle(pod);
+  const lifecycle = checkLifecycle(pod, surroundings.namespace);
   if (lifecycle !== undefined) return { lines: [lifecycle], stated: undefined, goesOn: false };
   const { rules, namespace, related } = surroundings;
   const asked = readAskedPod(pod);
@@ -109,7 +109,7 @@ async function misplaced(
       );
 }
 
-function checkLifecycle(pod: unknown): Line | undefined {
+function checkLifecycle(pod: unknown, namespace: string): Line | undefined {
   const status = objectIn(pod, 'status');
   const phase = text(status.phase);
   if (phase === 'Succeeded' || phase === 'Failed')
@@ -132,7 +132,7 @@ function checkLifecycle(pod: unknown): Line | undefined {
       'pod-not-running',
       'the pod does not run yet',
       `Its phase is ${quoted(phase) || 'unknown'}, and it has ${text(status.podIP) === '' ? 'no address' : 'an address'}.`,
-      `kubectl describe pod ${quoted(text(objectIn(pod, 'metadata').name))}`,
+      `kubectl describe pod ${quoted(text(objectIn(pod, 'metadata').name))} -n ${namespace}`,
     );
   return undefined;
 }

@@ -87,7 +87,7 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
   const { stated } = checked;
   if (!checked.goesOn) {
     if (isTarget && lines.some((line) => 'id' in line && line.id === 'pod-finished'))
-      lines.splice(0, 1, stillTarget(pod, says, await options.sameAddress()));
+      lines.splice(0, 1, stillTarget(pod, options, says, await options.sameAddress()));
     return report(false, broken(lines, ['the endpoint', 'Prometheus']));
   }
   const asked = readAskedPod(pod);
@@ -101,7 +101,7 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
     const isUp = up.some(({ url }) => isAt(url, asked.podIP, stated));
     const isGood = 'needs' in answer || answer.verdict.key === 'metrics' || isUp;
     const other = isGood ? undefined : await findEndpoint();
-    const line = checkEndpoint(answer, stated, { isUp, isMeshed: isMeshed(pod), other });
+    const line = checkEndpoint(answer, stated, { namespace, isUp, isMeshed: isMeshed(pod), other });
     if (line.state !== 'cross') lines.push(line);
     // It is scraped at another address, where a monitor has found it: no break.
     else if (up.length > 0) lines.push({ ...line, state: 'warning' });
@@ -165,14 +165,19 @@ function broken(lines: Line[], unreached: readonly string[]): string {
 }
 
 /** Returns that the address of a finished pod is still asked, whose metrics get its name. */
-function stillTarget(pod: unknown, says: PodInScraper, other: string | undefined): Line {
+function stillTarget(
+  pod: unknown,
+  { namespace }: Pick<Diagnosing, 'namespace'>,
+  says: PodInScraper,
+  other: string | undefined,
+): Line {
   const phase = text(objectIn(pod, 'status').phase);
   const taken = other === undefined ? '' : ` The address is now that of ${other}, whose metrics get this pod's labels.`;
   return finding(
     'target-finished',
     'finished, and still a target',
     `Its phase is ${quoted(phase)}, and ${says.prometheus} goes on asking its address.${taken}`,
-    `kubectl delete pod ${nameOf(pod)}; for good: ttlSecondsAfterFinished in the Job, or {source_labels: [__meta_kubernetes_pod_phase], regex: Succeeded|Failed, action: drop} in the scrape job`,
+    `kubectl delete pod ${nameOf(pod)} -n ${namespace}; for good: ttlSecondsAfterFinished in the Job, or {source_labels: [__meta_kubernetes_pod_phase], regex: Succeeded|Failed, action: drop} in the scrape job`,
   );
 }
 

@@ -10,7 +10,7 @@ import { droppingRule } from './relabel.ts';
 import type { DroppingRule, Labels } from './relabel.ts';
 import { annotationLabel, leavesOut, parseJob } from './scrape-config.ts';
 import type { ScrapeJob } from './scrape-config.ts';
-import { namespaceOf } from './select-pods.ts';
+import { nameOf, namespaceOf } from './select-pods.ts';
 
 const TITLE = 'no target';
 
@@ -122,7 +122,7 @@ function droppedBy({ rule, said }: Drop, job: ScrapeJob, says: PodInScraper, pod
 /** What rules keep by, and what to do about it. */
 function remedyFor(
   { sourceLabels, place }: DroppingRule,
-  { stated, declared, namespace }: KnownPod,
+  { pod, stated, declared, namespace }: KnownPod,
   job: ScrapeJob,
 ): string {
   const reads = (label: string): boolean => sourceLabels.some((source) => source.startsWith(label));
@@ -135,7 +135,8 @@ function remedyFor(
     return 'Serve the metrics in a regular container: the job drops init containers.';
   if (reads('__meta_kubernetes_namespace'))
     return `Add the namespace ${namespace} to the regex of rule ${place} of the job ${quoted(job.name)}.`;
-  if (reads('__meta_kubernetes_pod_ready')) return 'kubectl describe pod: the job keeps pods that are ready only.';
+  if (reads('__meta_kubernetes_pod_ready'))
+    return `The job keeps pods that are ready only: kubectl describe pod ${nameOf(pod)} -n ${namespace}`;
   const label = sourceLabels.find((source) => source.startsWith('__meta_kubernetes_pod_label_'));
   if (label !== undefined)
     return `Give the pod template the label that rule ${place} wants: ${quoted(label.replace('__meta_kubernetes_pod_label_', ''))}`;

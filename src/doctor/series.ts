@@ -6,6 +6,7 @@ import type { Line } from './finding.ts';
 import type { ScraperState } from './read-scraper.ts';
 import type { Labels } from './relabel.ts';
 import type { Target } from './scraper.ts';
+import { nameOf, namespaceOf } from './select-pods.ts';
 
 /** What is stored of a target. */
 export interface SeriesChecked {
@@ -37,7 +38,7 @@ export function seriesReader(pods: number): SeriesOf {
     const lines: Line[] = [];
     if (scraped !== undefined && stored !== undefined) lines.push(counted(scraped, stored, target, state));
     const up = read.value.up.get(key);
-    if (up !== undefined) lines.push(...flapping(up, state.scraper.name));
+    if (up !== undefined) lines.push(...flapping(up, state.scraper.name, pod));
     if (pods <= MAX_CLOSELY && stored !== undefined) lines.push(...(await lookClosely(state, target, pod, stored)));
     return { lines, samples: stored };
   };
@@ -151,7 +152,7 @@ function counted(scraped: number, stored: number, { pool }: Target, { scraper }:
 /** Fewer failures than these are no habit. */
 const FEW_FAILURES = 3;
 
-function flapping({ answered, asked, falls }: LastHour, name: string): Line[] {
+function flapping({ answered, asked, falls }: LastHour, name: string, pod: JsonObject): Line[] {
   const failed = asked - answered;
   if (falls === 0 || failed < FEW_FAILURES || failed / asked < 0.05) return [];
   return [
@@ -159,7 +160,7 @@ function flapping({ answered, asked, falls }: LastHour, name: string): Line[] {
       'target-flapping',
       'up now, and not always',
       `${name} says that it answered ${answered} of ${asked} scrapes of the last hour.`,
-      'Compare the times with restarts (kubectl get pod) and with the timeout: the page may be slow under load.',
+      `Compare the times with restarts (kubectl get pod ${nameOf(pod)} -n ${namespaceOf(pod)}) and with the timeout: the page may be slow under load.`,
     ),
   ];
 }

@@ -182,6 +182,15 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     { ...GONE, dropped: { targets: [{ pool: 'kubernetes-pods', discovered: {} }], isCut: false } },
     'target-dropped',
   ],
+  [
+    'a job that keeps pods that are ready only',
+    {
+      ...GONE,
+      jobs: `${JOB}  - source_labels: [__meta_kubernetes_pod_ready]\n    regex: "true"\n    action: keep\n`,
+      dropped: { targets: [], isCut: true },
+    },
+    'target-dropped',
+  ],
   ['discovery sees nothing', GONE, 'target-not-discovered'],
   ['a cut list', { ...GONE, dropped: { targets: [], isCut: true } }, 'target-missing'],
   ['a target not asked yet', { active: [target({ health: 'unknown', scrapedAt: undefined })] }, 'target-not-yet'],
@@ -459,6 +468,9 @@ suite('doctor names', () => {
       }
       const found = report.lines.find((line) => 'id' in line);
       assert.ok(found !== undefined && 'todo' in found && found.todo !== '' && found.because !== '');
+      // In the namespace of the user's context kubectl would take another object of the same name.
+      for (const command of found.todo.match(/kubectl [^;]+/g) ?? [])
+        assert.match(command, / -n |^kubectl label namespace /);
     });
   }
 });
