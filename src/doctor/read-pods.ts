@@ -4,7 +4,7 @@ import { namespacePath, podPath, podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { isOutage } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
-import { selectPods } from './select-pods.ts';
+import { nameOf, selectPods } from './select-pods.ts';
 import type { DoctorTarget } from './select-pods.ts';
 
 /** Which pods to look at. */
@@ -52,15 +52,21 @@ export async function readPods(
 }
 
 async function readNamed(
-  kube: Pick<Kube, 'request'>,
+  kube: Pick<Kube, 'request' | 'server'>,
   namespace: string,
   targets: readonly DoctorTarget[],
   signal: AbortSignal,
 ): Promise<Result<PodsRead, string>> {
   const pods: unknown[] = [];
   const problems: string[] = [];
-  for (const { name = '' } of targets) {
+  // A name that is given twice is one pod.
+  for (const name of new Set(targets.map((target) => target.name ?? ''))) {
     const read = await kube.request({ method: 'GET', path: podPath(namespace, name), signal });
+    if (read.ok && nameOf(read.value) !== name)
+      return {
+        ok: false,
+        error: `the answer of ${kube.server} is not the pod ${name}: it is no API server, or a login page`,
+      };
     if (read.ok) pods.push(inNamespace(read.value, namespace));
     else if (read.error.status === 404) problems.push(`there is no pod ${name} in namespace ${namespace}`);
     else return { ok: false, error: explain(read.error, namespace) };

@@ -168,7 +168,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Result<Kube
           ...readRetryAfter(response.headers),
         });
       } catch (error) {
-        return { ok: false, error: { status: 0, message: error instanceof Error ? error.message : String(error) } };
+        // What the parser says quotes the page.
+        const isPage = error instanceof SyntaxError;
+        const page = `the answer of ${server} is not the JSON of an API server: it is cut, or a login page`;
+        const message = error instanceof Error ? error.message : String(error);
+        return { ok: false, error: { status: 0, message: isPage ? page : message } };
       } finally {
         deadline.clear();
       }

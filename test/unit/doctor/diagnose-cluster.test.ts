@@ -336,6 +336,20 @@ suite('doctor where the cluster says no', { concurrency: 4 }, () => {
     assert.match(text('full'), /\nshop\/orders-1 is scraped/);
   });
 
+  test('a pod that is named twice is looked at once', async (t) => {
+    const { ids, text } = await look(t, {}, { words: ['orders-1', 'pod/orders-1'] });
+    assert.deepEqual(ids, []);
+    assert.match(text('full'), /^shop\/orders-1 is scraped/m);
+  });
+
+  test('a page in place of a pod is said to be one', async () => {
+    const { found } = await lookWith(() => ({ status: 200, body: '<html>Log in</html>' }), ['pod/orders-1']);
+    assert.equal(
+      found.ok ? '' : found.error,
+      'the answer of https://fake is not the pod orders-1: it is no API server, or a login page',
+    );
+  });
+
   test('a namespace without pods has an answer of its own, and one that is not there another', async (t) => {
     assert.match((await look(t, { pods: [] })).text('brief'), /\n\n0 pods looked at\n$/);
     assert.match(

@@ -156,6 +156,19 @@ test("onItem gets a list's items one by one, and the value is the list without t
   assert.equal(items.length, 2, 'the body of another status is not a list');
 });
 
+test('a list that is a page or cut is a failure, in which nothing of it is quoted', async (t) => {
+  const { kube } = await serve(t, ({ url }, response) => {
+    response.writeHead(200).end(url === '/page' ? '<html>secret</html>' : '{"items":[{"a":"secret"},{');
+  });
+  for (const path of ['/page', '/cut']) {
+    const listed = await kube.request({ method: 'GET', path, onItem: () => undefined });
+    assert.match(
+      messageOf(listed),
+      /^the answer of http:\S+ is not the JSON of an API server: it is cut, or a login page$/,
+    );
+  }
+});
+
 test('a watch yields each line, joins lines that come in pieces, and drops the half line of a broken connection', async (t) => {
   const { kube } = await serve(t, (_, response) => {
     response.write('{"a":"ä"}\n{"b":');
