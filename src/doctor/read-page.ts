@@ -12,6 +12,8 @@ export async function readPage(open: () => Promise<ClientRequest>, maxBytes: num
     request = opened;
     return await new Promise((resolve, reject) => {
       opened.on('error', reject);
+      // A server that switches protocols ends the request with neither answer nor error.
+      opened.on('close', () => reject(new Error('the connection was closed')));
       opened.on('response', (response) => {
         const chunks: Buffer[] = [];
         let size = 0;

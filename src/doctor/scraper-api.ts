@@ -34,7 +34,9 @@ export function throughPod(at: PodPort, proxy: PodProxy): ScraperApi {
 
 /** Returns the API at a URL, which is asked directly. The token is sent there and nowhere else. */
 export function atUrl(url: URL, token: string | undefined): ScraperApi {
-  const base = url.href.replace(/\/$/, '');
+  // A page's address, as it is copied from a browser, can have more than the path.
+  const { href } = Object.assign(new URL(url), { search: '', hash: '' });
+  const base = href.replace(/\/+$/, '');
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   const headers = { ...ACCEPT, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
   return api((path) => Promise.resolve(request(base + path, { headers })), 'https');
@@ -108,7 +110,7 @@ function parse(read: () => unknown): Result<JsonObject, string> {
     if (objectIn({ answer }, 'answer')['status'] === 'success') return { ok: true, value: data };
     return { ok: false, error: "an answer of Prometheus' form" };
   } catch (error) {
-    if (error instanceof SyntaxError) return { ok: false, error: 'an answer in JSON: it is another page' };
+    if (error instanceof SyntaxError) return { ok: false, error: 'an answer in JSON: it is cut, or another page' };
     throw error;
   }
 }
@@ -134,6 +136,8 @@ async function send(
     request = opened;
     const { status, refusal } = await new Promise<{ status: number; refusal: string }>((resolve, reject) => {
       opened.on('error', reject);
+      // A server that switches protocols ends the request with neither answer nor error.
+      opened.on('close', () => reject(new Error('the connection was closed')));
       opened.on('response', (response: IncomingMessage) => {
         let size = 0;
         let refusal = '';

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
+import { createServer as listen } from 'node:net';
 import { suite, test } from 'node:test';
 import { createClusterReader } from '../../../src/doctor/cluster.ts';
+import { readPage } from '../../../src/doctor/read-page.ts';
 import { findScrapers, readScraperPlace } from '../../../src/doctor/find-scrapers.ts';
 import { atUrl, throughService } from '../../../src/doctor/scraper-api.ts';
 import type { PodProxy } from '../../../src/kube/pod-proxy.ts';
@@ -141,6 +143,44 @@ suite("a scraper's API", () => {
     assert.match(await error('/'), /^a login of the scraper: status 401/);
     assert.match(await error('/html', 'secret'), /^an answer in JSON/);
     assert.match(await error('/other', 'secret'), /^an answer of Prometheus' form/);
+  });
+
+  test('a server that switches protocols, or ends in between, is an answer that is missing', async (t) => {
+    for (const words of [
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab',
+      '',
+    ]) {
+      const server = listen((socket) => void socket.once('data', () => socket.end(words)));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.after(() => server.close());
+      const address = server.address();
+      assert.ok(typeof address === 'object' && address !== null);
+      const url = new URL(`http://127.0.0.1:${address.port}/`);
+      const answered = await atUrl(url, undefined).data('/');
+      assert.match(
+        answered.ok ? '' : answered.error,
+        /^an answer: (?:the connection was closed|aborted|socket hang up)$/,
+      );
+      assert.equal(await readPage(() => Promise.resolve(request(url)), 1000), undefined);
+    }
+  });
+
+  test("of a page's address as it is copied from a browser only the path counts", async (t) => {
+    const server = createServer((asked, response) =>
+      response.end(JSON.stringify({ status: 'success', data: { path: asked.url } })),
+    );
+    const port = await listenOnLoopback(t, server);
+    for (const [address, path] of [
+      ['/', '/api'],
+      ['/prometheus/', '/prometheus/api'],
+      ['/?search=a#/targets', '/api'],
+    ] as const)
+      assert.deepEqual(await atUrl(new URL(`http://127.0.0.1:${port}${address}`), undefined).data('/api'), {
+        ok: true,
+        value: { path },
+      });
   });
 
   test('an answer of more than 64 MiB is not read to its end, and little of it is kept', async (t) => {
