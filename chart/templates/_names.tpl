@@ -24,10 +24,15 @@ reconciler's rights. Call with root and component. */}}
 {{- if eq $own.name "default" -}}
 {{- fail (printf "\n\n%s.serviceAccount.name is \"default\", the account of every pod in the namespace that names none.\nChoose another name: the chart creates that account." .component) -}}
 {{- end -}}
-{{- if and $own.name (eq .root.Values.webhook.serviceAccount.name .root.Values.reconciler.serviceAccount.name) -}}
-{{- fail "\n\nwebhook.serviceAccount.name and reconciler.serviceAccount.name are the same, and the webhook must not have the reconciler's rights.\nChoose two names." -}}
+{{- $fullname := include "autoscrape.fullname" .root -}}
+{{- $names := list -}}
+{{- range $component := list "webhook" "reconciler" -}}
+{{- $names = append $names ((index $.root.Values $component "serviceAccount").name | default (printf "%s-%s" $fullname $component)) -}}
 {{- end -}}
-{{- $own.name | default (printf "%s-%s" (include "autoscrape.fullname" .root) .component) -}}
+{{- if eq (first $names) (last $names) -}}
+{{- fail (printf "\n\nThe service accounts of the webhook and the reconciler are the same, %q, and the webhook must not have the reconciler's rights.\nChoose two names: webhook.serviceAccount.name and reconciler.serviceAccount.name." (first $names)) -}}
+{{- end -}}
+{{- $own.name | default (printf "%s-%s" $fullname .component) -}}
 {{- end -}}
 
 {{/* Labels that select pods. Call with (dict "root" $ "component" "webhook"). */}}

@@ -138,11 +138,18 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
         new RegExp(`${component}\\.serviceAccount\\.name is "default".*another name`, 's'),
       ] as const,
   ),
-  [
-    'one account for the webhook and the reconciler',
-    ['--set', 'webhook.serviceAccount.name=autoscrape,reconciler.serviceAccount.name=autoscrape'],
-    /are the same.*two names/s,
-  ],
+  ...[
+    'webhook.serviceAccount.name=autoscrape,reconciler.serviceAccount.name=autoscrape',
+    'webhook.serviceAccount.name=autoscrape-reconciler',
+    'reconciler.serviceAccount.name=autoscrape-webhook',
+  ].map(
+    (values) =>
+      [
+        `one account for the webhook and the reconciler: ${values}`,
+        ['--set', values],
+        /are the same, "autoscrape.*two names/s,
+      ] as const,
+  ),
   [
     "the account's name as Kubernetes would refuse it",
     ['--set', 'webhook.serviceAccount.name=A'],
