@@ -154,7 +154,13 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
       connections.markValid(socket);
       metrics.requests.inc({ outcome, code: 200 });
       metrics.duration.observe(milliseconds / 1000);
-      return answer.value.record();
+      try {
+        answer.value.record();
+      } catch (error) {
+        // Fastify would drop it in silence: its answer to an error is the one that is sent already.
+        log.error(withoutMessage(error), 'recording a review failed (a bug), its answer was sent');
+      }
+      return undefined;
     });
   }
 

@@ -81,6 +81,29 @@ test('the answer is sent before the review is logged and counted', async (t) => 
   assert.ok(recorded === 'ok' || recorded === 'not-equal', recorded);
 });
 
+test('a bug in what follows the answer is logged, and the request counted', async (t) => {
+  const webhook = await startWebhook(t, {
+    answer: () => ({
+      ok: true,
+      value: {
+        outcome: 'skip',
+        review: '{}',
+        record() {
+          throw new TypeError('c4n4ry is not a label');
+        },
+      },
+    }),
+  });
+  assert.equal((await webhook.call('{}')).status, 200);
+  assert.match(await webhook.metrics(), /^autoscrape_admission_requests_total\{outcome="skip",code="200"\} 1$/m);
+  assert.equal(webhook.lines.length, 1);
+  assert.match(
+    webhook.lines[0] ?? '',
+    /"error":"TypeError".*"recording a review failed \(a bug\), its answer was sent"/,
+  );
+  assert.doesNotMatch(webhook.lines[0] ?? '', /c4n4ry/);
+});
+
 test('an old connection is closed with its next answer, so that new replicas get their share', async (t) => {
   const webhook = await startWebhook(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
