@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { Counter } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
 
@@ -9,8 +10,8 @@ import type { Registry } from '@prometheus-io/client';
 // own `maxConnections` does the opposite: it drops the new one, which may be the API server's or the
 // kubelet's.
 
-/** Why a connection was dropped: one too many, a TLS handshake that took too long, or another timeout. */
-export type DropReason = 'limit' | 'handshake' | 'timeout';
+/** Why a connection was dropped: one too many, a TLS handshake that took too long, no valid certificate of the client, or another timeout. */
+export type DropReason = 'limit' | 'handshake' | 'client_certificate' | 'timeout';
 
 /** The limits of a server's connections. */
 export interface ConnectionLimits {
@@ -170,8 +171,9 @@ export function limitConnections(server: HttpServer | TlsServer, limits: Connect
     if (connection.stage === 'valid') moveTo(connection, 'valid');
     response.once('close', () => connection.requests.delete(request));
   });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') limits.onDrop('handshake');
+    else if (isCertificateRefused(error, socket)) limits.onDrop('client_certificate');
   });
   // Node's headersTimeout or requestTimeout.
   server.on('clientError', (error: NodeJS.ErrnoException) => {
@@ -225,6 +227,12 @@ export function limitConnections(server: HttpServer | TlsServer, limits: Connect
   };
 }
 
+/** Returns whether a handshake failed because the client has no certificate, or none of the CA that is asked for. */
+function isCertificateRefused({ code }: NodeJS.ErrnoException, socket: TLSSocket): boolean {
+  // Node sets authorizationError to null before it verifies, whatever its type says.
+  return code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE' || Boolean(socket.authorizationError);
+}
+
 /** Returns the connection's endpoints as one key, or undefined where it is closed. */
 function endpointsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
   if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined) return undefined;
@@ -270,7 +278,7 @@ export function createDropCounter(
     registry.getSingleMetric(name) ??
     new Counter({
       name,
-      help: 'Connections that were dropped, by server and reason: limit (to make room for a new one), handshake or timeout (too slow).',
+      help: 'Connections that were dropped, by server and reason: limit (to make room for a new one), handshake or timeout (too slow), client_certificate (none, or of another CA).',
       labelNames: ['server', 'reason'],
       registers: [registry],
     });

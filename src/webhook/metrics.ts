@@ -65,7 +65,7 @@ export function createWebhookMetrics(registry: Registry) {
       help: 'Requests that got a 503 because too many request bytes were in flight.',
       registers,
     }),
-    connectionDropped: createDropCounter(registry, 'webhook', ['limit', 'handshake', 'timeout']),
+    connectionDropped: createDropCounter(registry, 'webhook', ['limit', 'handshake', 'client_certificate', 'timeout']),
     certificateNotAfter: new Gauge({
       name: 'autoscrape_tls_certificate_not_after_timestamp_seconds',
       help: 'Unix time at which the certificate in use expires.',

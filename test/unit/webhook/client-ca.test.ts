@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { clientCaLoader } from '../../../src/webhook/certificate.ts';
 import { newPair, startWebhook } from './running-webhook.ts';
@@ -17,18 +18,26 @@ suite('a webhook that asks for certificates of clients', { concurrency: true }, 
     ['1.3', 'TLSv1.3'],
     ['1.2', 'TLSv1.2'],
   ] as const) {
-    test(`answers who has one of the CA, and nobody else (${maxVersion})`, async (t) => {
-      const { call } = await startWebhook(t, { clientCa: clients.certificate, tlsMinVersion });
-      const review = reviewOf(podWithMetrics());
-      const { status } = await call(review, { tls: { ...clientOf(clients), maxVersion } });
-      assert.equal(status, 200);
-      for (const tls of [{}, clientOf(others), clientOf(clients, 'server')]) {
-        await assert.rejects(
-          call(review, { tls: { ...tls, maxVersion } }),
-          /certificate|alert|ECONNRESET|hang up|disconnected/i,
-        );
-      }
-    });
+    test(
+      `answers who has one of the CA, and nobody else, whom it counts (${maxVersion})`,
+      { timeout: 30_000 },
+      async (t) => {
+        const { call, metrics } = await startWebhook(t, { clientCa: clients.certificate, tlsMinVersion });
+        const review = reviewOf(podWithMetrics());
+        const { status } = await call(review, { tls: { ...clientOf(clients), maxVersion } });
+        assert.equal(status, 200);
+        for (const tls of [{}, clientOf(others), clientOf(clients, 'server')]) {
+          await assert.rejects(
+            call(review, { tls: { ...tls, maxVersion } }),
+            /certificate|alert|ECONNRESET|hang up|disconnected/i,
+          );
+        }
+        // The server may notice after the client.
+        const counted = /^autoscrape_connections_dropped_total\{server="webhook",reason="client_certificate"\} 3$/m;
+        for (let tries = 0; tries < 500 && !counted.test(await metrics()); tries++) await sleep(10);
+        assert.match(await metrics(), counted);
+      },
+    );
   }
 
   test('takes another CA, and another certificate of its own, without forgetting the other one', async (t) => {
