@@ -5,6 +5,7 @@ import { badInput } from '../harness/installation/bad-input.ts';
 import { certificates } from '../harness/installation/certificates.ts';
 import { dashboard } from '../harness/installation/dashboard.ts';
 import { doctor } from '../harness/installation/doctor.ts';
+import { explainPiped } from '../harness/installation/explain-piped.ts';
 import { lifecycle } from '../harness/installation/lifecycle.ts';
 import { oldestKubernetes } from '../harness/installation/oldest-kubernetes.ts';
 import { outage } from '../harness/installation/outage.ts';
@@ -28,6 +29,7 @@ const { values } = parseArgs({
 const STEPS: Readonly<Record<string, () => void>> = {
   target: fromInstallToTarget,
   troubleshooting,
+  'explain-piped': explainPiped,
   size,
   outage,
   dashboard,
