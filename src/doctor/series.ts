@@ -187,7 +187,8 @@ async function lookClosely(state: ScraperState, target: Target, pod: JsonObject,
 function colliding(groups: readonly Sample[], { labels }: Target, { scraper }: ScraperState): Line[] {
   for (const { labels: found, value } of groups) {
     const exported = Object.keys(found).find((name) => name.startsWith('exported_'));
-    const taken = SHARED.find((name) => labels[name] !== undefined && found[name] !== labels[name]);
+    // A label of the target that the series lack was dropped by metric_relabel_configs.
+    const taken = SHARED.find((name) => found[name] !== undefined && ![undefined, found[name]].includes(labels[name]));
     if (exported === undefined && taken === undefined) continue;
     const label = exported?.replace('exported_', '') ?? taken ?? '';
     const kept = exported === undefined ? label : exported;

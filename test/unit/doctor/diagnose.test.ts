@@ -34,6 +34,10 @@ suite('doctor', () => {
     assert.deepEqual(ids(await look({ stored: { answered: 40, falls: 0 } })), []);
   });
 
+  test('a label of the target that metric_relabel_configs drops collides with nothing', async () => {
+    assert.deepEqual(ids(await look({ stored: { groups: [[{ namespace: 'shop' }, 214]] } })), []);
+  });
+
   test('a break is shown with what is so, what to do, and what was not reached', async () => {
     const report = await look({ verdict: { key: 'refused' }, active: down('connect: connection refused') });
     assert.equal(
