@@ -25,6 +25,8 @@ export async function lookAtWebhook(place: Installation): Promise<readonly Line[
     ? checkEndpoints(
         slices.value
           .flatMap((slice) => objectsIn(slice, 'endpoints'))
+          // A Service of both IP families has two slices with the same pods.
+          .filter((endpoint, index, all) => all.findIndex((other) => isSamePod(endpoint, other)) === index)
           .map((endpoint) => ({
             isReady: objectIn(endpoint, 'conditions')['ready'] !== false,
             node: text(endpoint['nodeName']),
@@ -38,6 +40,11 @@ export async function lookAtWebhook(place: Installation): Promise<readonly Line[
   return endpoints.state === 'cross' && certificate.state === 'unchecked' ? [endpoints] : [certificate, endpoints];
 }
 
+function isSamePod(one: JsonObject, other: JsonObject): boolean {
+  const name = objectIn(one, 'targetRef')['name'];
+  return one === other || (name !== undefined && name === objectIn(other, 'targetRef')['name']);
+}
+
 async function readCertificate(place: Installation): Promise<CertificateRead> {
   const running = ofComponent(place.pods, 'webhook').filter((pod) => objectIn(pod, 'status')['phase'] === 'Running');
   const pod = running.find(isReady) ?? running[0];
@@ -46,7 +53,8 @@ async function readCertificate(place: Installation): Promise<CertificateRead> {
   if (served.ok) return { served, ends: undefined };
   const metrics = await metricsOf(place, pod);
   const seconds = metrics?.sum('autoscrape_tls_certificate_not_after_timestamp_seconds');
-  return { served, ends: seconds === undefined ? undefined : seconds * 1000 };
+  const ends = new Date((seconds ?? Number.NaN) * 1000).getTime();
+  return { served, ends: Number.isNaN(ends) ? undefined : ends };
 }
 
 async function shakeHands(

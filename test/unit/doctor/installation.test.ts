@@ -299,6 +299,18 @@ suite('the installation', () => {
     const lines = await look((w) => end(w, 60));
     const until = new Date(NOW + 60 * DAY).toISOString().slice(0, 16);
     assert.ok(lines.some((line) => line.state === 'unchecked' && line.title.endsWith(`valid until ${until}Z`)));
+    // No date.
+    for (const days of [Number.NaN, Number.POSITIVE_INFINITY, 1e12])
+      assert.ok((await look((w) => end(w, days))).some(({ title }) => title.endsWith("webhook's certificate")));
+  });
+
+  test('a pod with an address of each IP family is one endpoint', async () => {
+    const endpoint = { conditions: { ready: true }, nodeName: 'a', targetRef: { kind: 'Pod', name: 'webhook-1' } };
+    const lines = await look((w) => {
+      w.endpoints = [endpoint, { ...endpoint }];
+    });
+    const found = lines.find(({ title }) => title === '1 pod of the webhook ready, on one node');
+    assert.ok(found !== undefined && 'todo' in found && found.todo.endsWith('webhook.replicas=2'));
   });
 
   test('of two releases each is looked at', async () => {
