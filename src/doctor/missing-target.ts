@@ -177,8 +177,17 @@ function accountOf([pod]: readonly JsonObject[]): string | undefined {
   return `system:serviceaccount:${namespaceOf(pod)}:${name}`;
 }
 
+/** By scraper: it is asked once, and not for each of many pods. */
+const FAILURES = new WeakMap<PodInScraper['state'], Promise<number>>();
+
+function discoveryFailures({ state }: PodInScraper): Promise<number> {
+  const known = FAILURES.get(state) ?? readDiscoveryFailures(state);
+  FAILURES.set(state, known);
+  return known;
+}
+
 /** Returns how often discovery has failed, as Prometheus counts it since 2.52; 0 where that is not known. */
-async function discoveryFailures({ state }: PodInScraper): Promise<number> {
+async function readDiscoveryFailures(state: PodInScraper['state']): Promise<number> {
   const page = await state.scraper.api.text('/metrics');
   const [, count = '0'] =
     /^prometheus_sd_kubernetes_failures_total(?:\{[^}]*\})? (\S+)$/m.exec(page.ok ? page.value : '') ?? [];

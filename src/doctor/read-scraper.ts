@@ -82,7 +82,9 @@ async function readScraper(scraper: Scraper, pods: readonly unknown[], key: stri
     active.set(pool, (active.get(pool) ?? 0) + 1);
     // Only what is kept is read in full: a large cluster has 60,000 targets.
     const pod = podOf(item, wanted);
-    if (pod !== undefined) targets.set(pod, [...(targets.get(pod) ?? []), readTarget(item)]);
+    const known = targets.get(pod);
+    if (known !== undefined) known.push(readTarget(item));
+    else if (pod !== undefined) targets.set(pod, [readTarget(item)]);
   });
   if (!answer.ok) return { title, needs: answer.error };
   if (!Array.isArray(answer.value['activeTargets'])) return { title, needs: "an answer of Prometheus' form" };

@@ -35,8 +35,17 @@ export function readsAnnotation({ yaml }: ScrapeJob, key: string): boolean {
   return new RegExp(`${label}\\b`).test(yaml);
 }
 
+/** YAML takes milliseconds, and each of many pods may need the same job. */
+const PARSED = new WeakMap<ScrapeJob, JsonObject>();
+
 /** Returns the job as it was written; an empty object where it is not YAML. */
-export function parseJob({ yaml }: ScrapeJob): JsonObject {
+export function parseJob(job: ScrapeJob): JsonObject {
+  const known = PARSED.get(job) ?? readYaml(job);
+  PARSED.set(job, known);
+  return known;
+}
+
+function readYaml({ yaml }: ScrapeJob): JsonObject {
   try {
     const [job]: unknown[] = parse(yaml);
     return isObject(job) ? job : {};

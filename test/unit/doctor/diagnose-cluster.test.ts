@@ -232,6 +232,19 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     assert.match(text('brief'), /20 of 21 pods/);
   });
 
+  test('what Prometheus says of itself is read once, however many pods have no target', async (t) => {
+    const pods = Array.from({ length: 20 }, (_, index) => pod(`orders-${index}`, { owner: 'orders' }));
+    const sites = Object.fromEntries(pods.map(({ metadata }) => [`${metadata.name}:8080`, METRICS]));
+    let pages = 0;
+    const metrics: Site[string] = (response) => {
+      pages += 1;
+      response.writeHead(200).end('prometheus_sd_kubernetes_failures_total 7\n');
+    };
+    const { ids } = await look(t, { pods, sites, prometheus: { ...prometheus([]), '/metrics': metrics } });
+    assert.deepEqual(new Set(ids), new Set(['cross target-not-discovered']));
+    assert.equal(pages, 1);
+  });
+
   test('5,000 pods are looked at, and asked no more often than 50', async (t) => {
     const pods = Array.from({ length: 5000 }, (_, index) => pod(`orders-${index}`, { owner: 'orders' }));
     const { asked, text } = await look(t, { pods, prometheus: prometheus(pods.map(({ metadata }) => metadata.name)) });
