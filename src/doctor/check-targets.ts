@@ -6,6 +6,7 @@ import { explainDouble } from './doubles.ts';
 import { finding, quoted } from './finding.ts';
 import type { Line } from './finding.ts';
 import { explainMissing } from './missing-target.ts';
+import type { OtherScraper } from './find-scrapers.ts';
 import type { ScraperState } from './read-scraper.ts';
 import { explainDown } from './scrape-errors.ts';
 import type { Dropped, Target } from './scraper.ts';
@@ -20,6 +21,8 @@ export interface PodInScraper {
   readonly dropped: Dropped | undefined;
   /** What it says of itself. */
   readonly state: ScraperState;
+  /** What scrapes in the cluster as well, and can't be asked. */
+  readonly others: readonly OtherScraper[];
 }
 
 /** What is known of the pod by now. */
@@ -54,7 +57,7 @@ export interface TargetsChecked {
   readonly target: Target | undefined;
 }
 
-function isNot(lines: readonly Line[], scraped: boolean | undefined = false): TargetsChecked {
+function isNot(lines: readonly Line[], scraped: false | undefined): TargetsChecked {
   return { lines, scraped, answer: '', target: undefined };
 }
 
@@ -62,7 +65,8 @@ function isNot(lines: readonly Line[], scraped: boolean | undefined = false): Ta
 export async function checkTargets(says: PodInScraper, pod: KnownPod, cluster: ClusterReader): Promise<TargetsChecked> {
   if (says.active.length === 0) {
     const lines = await explainMissing(says, pod, cluster);
-    return isNot(lines, lines.some((line) => 'id' in line && line.id === 'target-not-yet') ? undefined : false);
+    // A warning is what is not known for sure: another scraper, or too early.
+    return isNot(lines, lines.some(({ state }) => state === 'cross') ? false : undefined);
   }
   const { target, isStated } = chooseTarget(says.active, pod);
   const at = `${quoted(target.url)} in pool ${quoted(target.pool)}`;

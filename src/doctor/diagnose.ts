@@ -152,7 +152,15 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
     const count = samples === undefined ? '' : `, ${samples} samples`;
     return report(true, `is scraped: ${targets.answer.replace('up', `up${count}`)}`);
   }
-  if (targets.scraped === undefined) return report(undefined, ASK_AGAIN);
+  if (targets.scraped === undefined) {
+    const [other] = says.others;
+    const isOthers =
+      other !== undefined && targets.lines.some((line) => 'id' in line && line.id === 'annotations-not-read');
+    return report(
+      undefined,
+      isOthers ? `cannot tell: ${other.name} was not checked (needs a look at ${other.page})` : ASK_AGAIN,
+    );
+  }
   return report(false, broken(lines, []));
 }
 

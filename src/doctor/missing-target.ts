@@ -39,7 +39,7 @@ export async function explainMissing(
   if (state.jobs !== undefined && state.reading.length === 0) {
     const monitors = await explainMonitors(pod, state, cluster, annotationLabel(pod.key));
     if (monitors.some((line) => line.state === 'cross' || line.state === 'warning')) return monitors;
-    return [...monitors, nobodyReads(prometheus, pod)];
+    return [...monitors, nobodyReads(says, pod)];
   }
   const jobs = state.reading.length > 0 ? state.reading : [];
   for (const job of jobs) {
@@ -61,13 +61,20 @@ function notYet(because: string): Finding {
   return finding('target-not-yet', TITLE, because, 'Run this again in a minute.');
 }
 
-function nobodyReads(prometheus: string, { key }: KnownPod): Finding {
-  return finding(
+function nobodyReads({ prometheus, others: [other] }: PodInScraper, { key }: KnownPod): Finding {
+  const found = finding(
     'annotations-not-read',
     TITLE,
     `${prometheus} has no scrape job that reads the annotation ${key} of pods.`,
     "Add one: with the Prometheus Operator the chart's bridge.enabled=true does (docs/consumers.md).",
   );
+  if (other === undefined) return found;
+  return {
+    ...found,
+    state: 'warning',
+    because: `${found.because} ${other.name} may scrape it, and can't be asked.`,
+    todo: `Look at ${other.page}. ${found.todo}`,
+  };
 }
 
 /** The dropped targets of the pod in the pool of the job, with the rule that drops the one that comes furthest. */

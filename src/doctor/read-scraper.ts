@@ -48,7 +48,7 @@ export async function readScrapers(
   pods: readonly unknown[],
   key: string,
 ): Promise<{ readonly scrapers: Scrapers; readonly states: readonly ScraperState[] }> {
-  const read = await Promise.all(found.scrapers.map((scraper) => readScraper(scraper, pods, key)));
+  const read = await Promise.all(found.scrapers.map((scraper) => readScraper(scraper, pods, key, found.others)));
   const states = read.flatMap((one) => ('state' in one ? [one.state] : []));
   const scrapers = (pod: unknown): PodInScraper | Unread => {
     const says = read.map((one) => ('state' in one ? one.of(pod) : one));
@@ -72,7 +72,12 @@ function noScraper({ others, needs }: FoundScrapers): Unread {
 
 type Read = { readonly state: ScraperState; readonly of: (pod: unknown) => PodInScraper } | Unread;
 
-async function readScraper(scraper: Scraper, pods: readonly unknown[], key: string): Promise<Read> {
+async function readScraper(
+  scraper: Scraper,
+  pods: readonly unknown[],
+  key: string,
+  others: FoundScrapers['others'],
+): Promise<Read> {
   const { api, name: title } = scraper;
   const wanted = new Map(pods.map((pod) => [`${namespaceOf(pod)}/${nameOf(pod)}`, pod]));
   const targets = new Map<unknown, Target[]>();
@@ -116,6 +121,7 @@ async function readScraper(scraper: Scraper, pods: readonly unknown[], key: stri
       prometheus: title,
       state,
       active: targets.get(pod) ?? [],
+      others,
       dropped: dropped && { targets: dropped.targets.get(pod) ?? [], isCut: dropped.isCut },
     }),
   };

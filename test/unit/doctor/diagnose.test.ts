@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { VERDICTS } from '../../../src/core/ask/verdict.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import { quoted } from '../../../src/doctor/finding.ts';
-import { down, ids, JOB, look, METRICS, print, target, WRITTEN } from './situation.ts';
+import { down, ids, JOB, look, METRICS, NOW, print, target, WRITTEN } from './situation.ts';
 
 /** A pod without annotations for which there is no target. */
 const BARE = { pod: { annotations: {} }, active: [] };
@@ -32,6 +32,29 @@ suite('doctor', () => {
 
   test('scrapes that failed before the first one that was answered are the start of a pod, and no flapping', async () => {
     assert.deepEqual(ids(await look({ stored: { answered: 40, falls: 0 } })), []);
+  });
+
+  test('what is too early to tell is not said to be unscraped', async () => {
+    const early = [target({ health: 'unknown', scrapedAt: undefined })];
+    for (const situation of [{ active: early }, { active: [], state: { loadedAt: NOW - 3000 } }]) {
+      const { scraped, answer } = await look(situation);
+      assert.deepEqual([scraped, answer], [undefined, 'cannot tell yet: ask again in a minute']);
+    }
+  });
+
+  test('where another scraper may read the annotations, that Prometheus does not is no cross', async () => {
+    const others = [{ name: 'Alloy in namespace monitoring', page: 'its page' }];
+    const report = await look({ active: [], jobs: '- job_name: nodes\n', others });
+    assert.deepEqual(ids(report), ['annotations-not-read']);
+    assert.deepEqual(
+      report.lines.filter(({ state }) => state === 'cross'),
+      [],
+    );
+    assert.equal(report.scraped, undefined);
+    assert.equal(
+      report.answer,
+      'cannot tell: Alloy in namespace monitoring was not checked (needs a look at its page)',
+    );
   });
 
   test('a label of the target that metric_relabel_configs drops collides with nothing', async () => {

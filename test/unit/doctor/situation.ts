@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import type { FoundEndpoint } from '../../../src/doctor/ask-endpoint.ts';
+import type { FoundScrapers } from '../../../src/doctor/find-scrapers.ts';
 import { diagnose } from '../../../src/doctor/diagnose.ts';
 import type { Diagnosing } from '../../../src/doctor/diagnose.ts';
 import type { PodReport } from '../../../src/doctor/finding.ts';
@@ -100,6 +101,8 @@ export interface Situation {
   readonly sameAddress?: string;
   readonly isGone?: boolean;
   readonly scraper?: Diagnosing['scraper'];
+  /** What scrapes as well, and can't be asked. */
+  readonly others?: FoundScrapers['others'];
 }
 
 function relatedOf(namespace: unknown) {
@@ -220,7 +223,13 @@ export async function look(situation: Situation): Promise<PodReport> {
     related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN),
     rules,
     named: situation.named ?? 'pod',
-    scraper: situation.scraper ?? { prometheus: 'Prometheus monitoring/p', active, dropped, state },
+    scraper: situation.scraper ?? {
+      prometheus: 'Prometheus monitoring/p',
+      active,
+      dropped,
+      state,
+      others: situation.others ?? [],
+    },
     ask: () =>
       Promise.resolve(
         situation.isGone === true
