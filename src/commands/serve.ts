@@ -17,6 +17,7 @@ import { CLOSE_MS } from '../webhook/limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';
+import type { WebhookServer } from '../webhook/server.ts';
 import { warmUp } from '../webhook/warm-up.ts';
 import {
   Command,
@@ -111,6 +112,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   initDecisionCounters(metrics, rules.current(), options.ask);
   const { certDir } = options;
+  // Undefined until all files that it needs are read. One that was read may change meanwhile.
+  let webhook: WebhookServer | undefined;
   const pair =
     certDir === undefined
       ? await selfSigned(options.host, log)
@@ -119,7 +122,7 @@ export async function serve(options: ServeOptions): Promise<number> {
           names: PAIR_FILES,
           load: pairLoader(certDir),
           onChange(changed) {
-            webhook.setPair(changed);
+            webhook?.setPair(changed);
             metrics.certificateNotAfter.set(changed.notAfter / 1000);
             metrics.certificateReloads.inc({ result: 'success' });
             log.info({ notAfter: new Date(changed.notAfter) }, 'certificate reloaded');
@@ -135,7 +138,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 
   let stopping = false;
   const handler = { rules: rules.current, observe: options.observe, ask: options.ask, log, metrics };
-  const webhook = createWebhookServer({
+  webhook = createWebhookServer({
     pair: pair.current(),
     clientCa: clientCa?.current(),
     tlsMinVersion: options.tlsMinVersion,
@@ -185,7 +188,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       names: [basename(file)],
       load: clientCaLoader(file),
       onChange(changed) {
-        webhook.setClientCa(changed);
+        webhook?.setClientCa(changed);
         log.info('client CA reloaded');
       },
       onError(error, isNew) {
