@@ -189,9 +189,11 @@ export async function serve(options: ServeOptions): Promise<number> {
       load: clientCaLoader(file),
       onChange(changed) {
         webhook?.setClientCa(changed);
+        metrics.certificateReloads.inc({ result: 'success' });
         log.info('client CA reloaded');
       },
       onError(error, isNew) {
+        metrics.certificateReloads.inc({ result: 'error' });
         if (isNew) log.error({ problem: error }, 'client CA not reloaded: the last valid one stays in use');
       },
     });

@@ -73,7 +73,7 @@ export function createWebhookMetrics(registry: Registry) {
     }),
     certificateReloads: new Counter({
       name: 'autoscrape_tls_reload_total',
-      help: 'Attempts to reload a changed certificate, by result; a fault counts again every ten seconds while it lasts.',
+      help: 'Attempts to reload a changed certificate or client CA, by result; a fault counts again every ten seconds while it lasts.',
       labelNames: ['result'] as const,
       registers,
     }),

@@ -39,3 +39,30 @@ test('a certificate that changes while the client CA is still being read is the 
     [],
   );
 });
+
+test('a changed client CA is taken, and a damaged one counted: the last valid one stays in use', async (t) => {
+  const [first, second] = [createAuthority(), createAuthority()];
+  const folder = await temporaryFolder(t);
+  const write = async (ca: string) => {
+    await writeFile(join(folder, 'new'), ca);
+    await rename(join(folder, 'new'), join(folder, 'ca.crt'));
+  };
+  await write(first.certificate);
+  const serving = await startServe(t, { args: [`--client-ca-file=${join(folder, 'ca.crt')}`] });
+  const answersClientOf = async ({ issue }: typeof first) => {
+    const { certificate: cert, key } = issue({ names: ['kube-apiserver'], usage: 'client' });
+    assert.equal((await post(serving, JSON.stringify(reviewOf(podWithMetrics())), { tls: { cert, key } })).status, 200);
+  };
+  const reloads = async (result: string) => {
+    const { body } = await serving.health('/metrics');
+    return Number(new RegExp(`^autoscrape_tls_reload_total\\{result="${result}"\\} ([0-9]+)$`, 'm').exec(body)?.[1]);
+  };
+  await write(second.certificate.slice(0, 200));
+  await serving.line(/"client CA not reloaded: the last valid one stays in use"/);
+  assert.ok((await reloads('error')) >= 1);
+  await answersClientOf(first);
+  await write(second.certificate);
+  await serving.line(/"client CA reloaded"/);
+  assert.equal(await reloads('success'), 1);
+  await answersClientOf(second);
+});
