@@ -28,9 +28,14 @@ export interface ReconcilerSeen {
   readonly now: number;
 }
 
+/** Returns whether nobody renews the Lease any more. */
+export function isStale({ renewed, validMs, now }: Pick<ReconcilerSeen, 'renewed' | 'validMs' | 'now'>): boolean {
+  return !(now - renewed < 2 * validMs);
+}
+
 /** Returns whether the reconciler may work, leads, and has looked at all pods once. */
 export function checkReconciler(seen: ReconcilerSeen): Line {
-  const { namespace, account, holder, renewed, validMs, rights, leader, now } = seen;
+  const { namespace, account, holder, renewed, rights, leader } = seen;
   const missing = (rights ?? []).filter(({ isGiven }) => !isGiven);
   if (missing.length > 0)
     return finding(
@@ -40,8 +45,7 @@ export function checkReconciler(seen: ReconcilerSeen): Line {
       `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values brings its ClusterRole and ClusterRoleBinding back.`,
     );
   const log = `kubectl logs -n ${namespace} -l app.kubernetes.io/component=reconciler`;
-  const isHeld = holder !== '' && now - renewed < 2 * validMs;
-  if (!isHeld)
+  if (holder === '' || isStale(seen))
     return finding(
       'reconciler-not-leading',
       'no reconciler leads',

@@ -1,12 +1,13 @@
 import { member, objectIn, text } from '../core/json.ts';
 import { durationOf, holderOf } from '../kube/lease-object.ts';
-import { checkGuard, checkReconciler, flagOf } from './check-reconciler.ts';
+import { checkGuard, checkReconciler, flagOf, isStale } from './check-reconciler.ts';
 import type { Right } from './check-reconciler.ts';
 import type { Collection } from './cluster.ts';
 import type { Line } from './finding.ts';
 import { nameOf, ofComponent, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
 import { metricsOf } from './read-our-metrics.ts';
+import { serverTime } from './server-time.ts';
 
 const POLICIES: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'validatingadmissionpolicies' };
 const BINDINGS: Collection = {
@@ -29,6 +30,8 @@ export async function lookAtReconciler(place: Installation): Promise<readonly Li
   const [lease, rights] = await Promise.all([cluster.get(LEASES, namespace, leaseName), readRights(place, account)]);
   if (!lease.ok) return [unchecked('whether a reconciler leads', lease)];
   const holder = lease.value === undefined ? '' : holderOf(lease.value);
+  const renewed = Date.parse(text(objectIn(lease.value, 'spec')['renewTime']));
+  const validMs = durationOf(lease.value ?? {}) ?? USUAL_LEASE_MS;
   const leader = ofComponent(pods, 'reconciler').find((pod) => holder.startsWith(nameOf(pod)));
   return [
     ...(rights === undefined
@@ -38,11 +41,11 @@ export async function lookAtReconciler(place: Installation): Promise<readonly Li
       namespace,
       account,
       holder,
-      renewed: Date.parse(text(objectIn(lease.value, 'spec')['renewTime'])),
-      validMs: durationOf(lease.value ?? {}) ?? USUAL_LEASE_MS,
+      renewed,
+      validMs,
       rights,
       leader: leader === undefined ? undefined : await metricsOf(place, leader),
-      now,
+      now: isStale({ renewed, validMs, now }) ? ((await serverTime(place.kube)) ?? now) : now,
     }),
   ];
 }

@@ -37,6 +37,11 @@ function base64(pem: string): string {
   return Buffer.from(pem).toString('base64');
 }
 
+function leaseOf(renewed: number): object {
+  const renewTime = new Date(renewed).toISOString();
+  return { spec: { holderIdentity: 'autoscrape-reconciler-1_x', leaseDurationSeconds: 15, renewTime } };
+}
+
 /** What the stand-in has, of an installation that works, on two nodes. */
 function healthy() {
   const valid = { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + 60 * DAY) };
@@ -66,18 +71,14 @@ function healthy() {
     ],
     webhook: { version: VERSION, args: ['serve'] },
     hasReconciler: true,
-    lease: {
-      spec: {
-        holderIdentity: 'autoscrape-reconciler-1_x',
-        leaseDurationSeconds: 15,
-        renewTime: new Date(NOW - 1000).toISOString(),
-      },
-    } as object | undefined,
+    lease: leaseOf(NOW - 1000) as object | undefined,
     mayNot: [] as string[],
     pass: 1,
     bindings: [{ spec: { policyName: 'autoscrape-reconciler', validationActions: ['Deny'] } }],
     rulesProblem: undefined as string | undefined,
     endsByMetrics: NOW + 60 * DAY,
+    /** The API server's clock. */
+    time: NOW,
     annotates: true,
     forbidden: [] as string[],
   };
@@ -158,6 +159,7 @@ suite('the installation', () => {
   let world = healthy();
   const server = createServer((call, response) => {
     if (world.forbidden.some((part) => call.url?.includes(part))) response.statusCode = 403;
+    response.setHeader('date', new Date(world.time).toUTCString());
     response.end(
       call.url === '/metrics'
         ? 'apiserver_admission_webhook_fail_open_count{name="pods.autoscrape.io",type="admit"} 3\napiserver_admission_webhook_fail_open_count{name="other.example"} 5\n'
@@ -311,6 +313,18 @@ suite('the installation', () => {
     });
     const found = lines.find(({ title }) => title === '1 pod of the webhook ready, on one node');
     assert.ok(found !== undefined && 'todo' in found && found.todo.endsWith('webhook.replicas=2'));
+  });
+
+  test('a clock that is an hour fast takes no Lease for one that nobody renews', async () => {
+    const idsAt = async (time: number): Promise<readonly string[]> =>
+      ids(
+        await look((w) => {
+          w.lease = leaseOf(NOW - 3_600_000);
+          w.time = time;
+        }),
+      );
+    assert.deepEqual(await idsAt(NOW - 3_599_000), []);
+    assert.deepEqual(await idsAt(NOW), ['reconciler-not-leading']);
   });
 
   test('of two releases each is looked at', async () => {
