@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Stated } from './check-pod.ts';
 import type { ClusterReader } from './cluster.ts';
 import { explainDouble } from './doubles.ts';
-import { finding, quoted } from './finding.ts';
+import { finding, quoted, quotedAddress } from './finding.ts';
 import type { Line } from './finding.ts';
 import { explainMissing } from './missing-target.ts';
 import type { OtherScraper } from './find-scrapers.ts';
@@ -69,7 +69,7 @@ export async function checkTargets(says: PodInScraper, pod: KnownPod, cluster: C
     return isNot(lines, lines.some(({ state }) => state === 'cross') ? false : undefined);
   }
   const { target, isStated } = chooseTarget(says.active, pod);
-  const at = `${quoted(target.url)} in pool ${quoted(target.pool)}`;
+  const at = `${quotedAddress(target.url)} in pool ${quoted(target.pool)}`;
   if (target.health !== 'up' && target.health !== 'down')
     return isNot(
       [
@@ -120,7 +120,7 @@ export async function checkTargets(says: PodInScraper, pod: KnownPod, cluster: C
         `${others.length} other target${others.length === 1 ? '' : 's'} of the pod ${others.length === 1 ? 'is' : 'are'} down`,
         `${says.prometheus} has in pool ${quoted(target.pool)}: ${others
           .slice(0, 3)
-          .map(({ url: other }) => quoted(other))
+          .map(({ url: other }) => quotedAddress(other))
           .join(', ')}. Without a port annotation a job makes a target of each declared port.`,
         `write into the pod template: prometheus.io/port: "${url?.port ?? ''}"`,
       ),

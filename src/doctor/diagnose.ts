@@ -9,7 +9,7 @@ import type { Stated } from './check-pod.ts';
 import { checkTargets, isAt } from './check-targets.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
 import type { ClusterReader } from './cluster.ts';
-import { asNote, finding, quoted } from './finding.ts';
+import { asNote, finding, quoted, quotedAddress } from './finding.ts';
 import type { FindingId, Line, Named, PodReport } from './finding.ts';
 import { isMeshed } from './mesh.ts';
 import type { Unread } from './read-scraper.ts';
@@ -115,7 +115,7 @@ async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
         return report(isKnown ? false : undefined, isKnown ? broken(lines, ['Prometheus']) : ASK_AGAIN);
       }
       const down = says?.active.find(({ error }) => error !== '');
-      const heard = down === undefined ? '' : ` ${says?.prometheus ?? ''} says "${quoted(down.error)}".`;
+      const heard = down === undefined ? '' : ` ${says?.prometheus ?? ''} says "${quotedAddress(down.error)}".`;
       lines.push({ ...line, because: line.because + heard });
       return report(false, broken(lines, ['Prometheus']));
     }

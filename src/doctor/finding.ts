@@ -152,6 +152,11 @@ export function quoted(text: string): string {
   return shown.length > MAX_QUOTED || text.length > MAX_QUOTED ? `${shown.slice(0, MAX_QUOTED - 3)}...` : shown;
 }
 
+/** Returns the same of text with addresses in it, without what is behind their `?`: a job's params may have a token there. */
+export function quotedAddress(text: string): string {
+  return quoted(text.replaceAll(/\?[^\s"]+/g, '?...'));
+}
+
 /** What is so of many pods of a namespace, and is no fault where nobody named the pod. */
 const EXPECTED: ReadonlySet<FindingId> = new Set([
   'pod-terminating',

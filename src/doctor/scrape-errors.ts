@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
 import { COLLECTIONS } from './cluster.ts';
 import type { ClusterReader } from './cluster.ts';
-import { finding, quoted } from './finding.ts';
+import { finding, quoted, quotedAddress } from './finding.ts';
 import type { Finding, FindingId, Line } from './finding.ts';
 import { meshRefusal } from './mesh.ts';
 import { readNamespaceLabels } from './namespace-labels.ts';
@@ -113,7 +113,7 @@ export async function explainDown(
     'Prometheus says no more than that.',
     'Look at its page Targets.',
   ];
-  const said = `${says.prometheus} says of ${quoted(url)} (pool ${quoted(pool)}): "${quoted(error)}".`;
+  const said = `${says.prometheus} says of ${quotedAddress(url)} (pool ${quoted(pool)}): "${quotedAddress(error)}".`;
   const asked =
     pod.answered === undefined
       ? pod.verdict === undefined

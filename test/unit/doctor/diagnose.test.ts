@@ -165,6 +165,21 @@ suite('doctor', () => {
     assert.match(print(report), /Nothing takes connections there\..* 9999/);
   });
 
+  test('a token in the address that is scraped is not printed', async () => {
+    const url = 'http://10.1.2.3:8080/metrics?token=secret';
+    const error = `Get "${url}": dial tcp 10.1.2.3:8080: connect: connection refused`;
+    for (const situation of [
+      { active: [target({ url })] },
+      { active: [target(), target({ url, health: 'down', error })] },
+      { active: [target({ url, health: 'unknown' })] },
+      { active: [target({ url, health: 'down', error })] },
+      { active: [target({ url, health: 'down', error })], verdict: { key: 'refused' } as const },
+    ]) {
+      const report = await look(situation);
+      assert.doesNotMatch(JSON.stringify(report), /secret/);
+    }
+  });
+
   test('what a server wrote is printed as one short line of ASCII', async () => {
     const report = await look({ active: down(`\u001B[2J\n${'x'.repeat(500)}`) });
     const text = print(report);
