@@ -1,7 +1,7 @@
 import { objectIn, own, text } from '../core/json.ts';
 import type { PodInScraper } from './check-targets.ts';
 import type { FoundScrapers, Scraper } from './find-scrapers.ts';
-import { readJobs, readsAnnotation } from './scrape-config.ts';
+import { hasOtherFiles, readJobs, readsAnnotation } from './scrape-config.ts';
 import type { ScrapeJob } from './scrape-config.ts';
 import { podKeyOf, readDroppedTarget, readTarget } from './scraper.ts';
 import type { DroppedTarget, Target } from './scraper.ts';
@@ -101,14 +101,18 @@ async function readScraper(
     // It is large where there is much to scrape, and only tells why a target is missing.
     isMissing ? readDropped(scraper, wanted, targets) : undefined,
   ]);
-  const jobs = config.ok ? readJobs(text(config.value['yaml'])) : undefined;
+  const yaml = config.ok ? text(config.value['yaml']) : '';
+  const printed = config.ok ? readJobs(yaml) : [];
+  const reading = printed.filter((job) => readsAnnotation(job, key));
+  // Where none of those that are printed reads annotations, one of another file may.
+  const jobs = config.ok && (reading.length > 0 || !hasOtherFiles(yaml)) ? printed : undefined;
   const loadedAt = runtime.ok ? Date.parse(text(runtime.value['lastConfigTime'])) : Number.NaN;
   const reloaded = runtime.ok ? runtime.value['reloadConfigSuccess'] : undefined;
   const state: ScraperState = {
     scraper,
     version: build.ok ? text(build.value['version']) || undefined : undefined,
     jobs,
-    reading: (jobs ?? []).filter((job) => readsAnnotation(job, key)),
+    reading,
     reloaded: typeof reloaded === 'boolean' ? reloaded : undefined,
     loadedAt: Number.isNaN(loadedAt) ? undefined : loadedAt,
     active,

@@ -20,6 +20,14 @@ export function readJobs(configuration: string): readonly ScrapeJob[] {
     .filter(({ name }) => name !== '');
 }
 
+/**
+ * Returns whether the configuration takes jobs from other files as well: neither Prometheus nor vmagent prints these.
+ * https://prometheus.io/docs/prometheus/latest/configuration/configuration/#configuration-file
+ */
+export function hasOtherFiles(configuration: string): boolean {
+  return /^scrape_config_files:\n\s*- /m.test(configuration);
+}
+
 function unquoted(value: string): string {
   return value.replace(/^(['"])(.*)\1$/, '$2');
 }

@@ -232,6 +232,18 @@ suite('doctor without a target', { concurrency: 4 }, () => {
     assert.match(text('brief'), /20 of 21 pods/);
   });
 
+  test('where jobs come from other files too, nobody says that none reads annotations', async (t) => {
+    const idsWith = async (yaml: string) => {
+      const site = { ...prometheus([]), '/api/v1/status/config': answer({ yaml }) };
+      return (await look(t, { prometheus: site })).ids;
+    };
+    const jobs = 'scrape_configs:\n- job_name: nodes\n';
+    assert.deepEqual(await idsWith(`scrape_config_files:\n- /etc/jobs/*.yml\n${jobs}`), [
+      'cross target-not-discovered',
+    ]);
+    assert.deepEqual(await idsWith(jobs), ['cross annotations-not-read']);
+  });
+
   test('what Prometheus says of itself is read once, however many pods have no target', async (t) => {
     const pods = Array.from({ length: 20 }, (_, index) => pod(`orders-${index}`, { owner: 'orders' }));
     const sites = Object.fromEntries(pods.map(({ metadata }) => [`${metadata.name}:8080`, METRICS]));
