@@ -50,6 +50,8 @@ export async function apply(
     if (next === undefined) {
       const fresh = await kube.request({ method: 'GET', path, signal });
       if (!fresh.ok) {
+        // Nothing has been changed: what was patched before was not accepted.
+        if (signal.aborted) return { result: 'unwanted' };
         return fresh.error.status === 404 ? { result: 'gone' } : { result: 'failed', failure: fresh.error };
       }
       const plan = planner(fresh.value);

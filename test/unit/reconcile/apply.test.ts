@@ -10,6 +10,7 @@ import type { RateLimiter } from '../../../src/kube/rate-limiter.ts';
 import { applyAll } from '../../../src/reconcile/bulk.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
+import { fakeKube, hang } from '../kube/fake-kube.ts';
 
 const planner = annotatePlanner(defaultRules(), false);
 const { signal } = new AbortController();
@@ -125,6 +126,18 @@ test('without a plan the pod is read first, and the patch tests the version that
   assert.deepEqual([read?.method, patch?.method], ['GET', 'PATCH']);
   assert.ok(Array.isArray(patch?.body));
   assert.deepEqual(patch.body[0], { op: 'test', path: '/metadata/resourceVersion', value: '7' });
+});
+
+test('a signal during the read after a patch that was not accepted leaves the pod unchanged, which is known', async () => {
+  const stop = new AbortController();
+  const kube = fakeKube((request) => {
+    if (request.method === 'PATCH') return refusal;
+    const read = hang(request);
+    stop.abort();
+    return read;
+  });
+  const change = planned(pod('1'));
+  assert.deepEqual(await apply(change, options(kube, { signal: stop.signal }), change), { result: 'unwanted' });
 });
 
 test('without a plan a missing pod is gone, and a pod that needs no change is superseded', async () => {
