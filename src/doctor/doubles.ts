@@ -1,11 +1,13 @@
+import { MARKER_KEY } from '../core/annotations/marker.ts';
+import { objectIn } from '../core/json.ts';
 import type { KnownPod } from './check-targets.ts';
 import { finding, quoted } from './finding.ts';
 import type { Finding } from './finding.ts';
 import type { Target } from './scraper.ts';
 
 /** Returns which kind of double the targets with one address are, and what ends it. */
-export function explainDouble(twins: readonly Target[], prometheus: string, { namespace }: KnownPod): Finding {
-  const { kind, todo } = kindOf(twins, namespace);
+export function explainDouble(twins: readonly Target[], prometheus: string, pod: KnownPod): Finding {
+  const { kind, todo } = kindOf(twins, pod);
   const pools = [...new Set(twins.map(({ pool }) => quoted(pool)))].join(', ');
   return finding(
     'target-doubled',
@@ -15,7 +17,10 @@ export function explainDouble(twins: readonly Target[], prometheus: string, { na
   );
 }
 
-function kindOf(twins: readonly Target[], namespace: string): { readonly kind: string; readonly todo: string } {
+function kindOf(
+  twins: readonly Target[],
+  { pod, namespace, key }: KnownPod,
+): { readonly kind: string; readonly todo: string } {
   const services = [...new Set(twins.flatMap(({ discovered }) => discovered['__meta_kubernetes_service_name'] ?? []))];
   const annotated = twins.find(
     ({ discovered }) => discovered['__meta_kubernetes_service_annotation_prometheus_io_scrape'] === 'true',
@@ -41,11 +46,15 @@ function kindOf(twins: readonly Target[], namespace: string): { readonly kind: s
       kind: `the monitor selects the Services ${services.map(quoted).join(' and ')}, which lead to the same pod.`,
       todo: `Take the label that ${quoted(monitor)} selects off the headless one.`,
     };
-  if (monitor !== '' && twins.some(({ pool }) => !pool.startsWith(monitor)))
+  if (monitor !== '' && twins.some(({ pool }) => !pool.startsWith(monitor))) {
+    // The monitor may select other pods too, so that it comes second; what an author wrote no label takes away.
+    const isOurs = MARKER_KEY in objectIn(objectIn(pod, 'metadata'), 'annotations');
+    const first = isOurs ? 'label the pod template autoscrape.io/inject: disabled' : `take ${key} off the pod template`;
     return {
       kind: 'it is annotated, and a monitor selects it.',
-      todo: `kubectl delete ${kind.toLowerCase()} ${quoted(name)} -n ${quoted(place)}, or label the pods autoscrape.io/inject: disabled`,
+      todo: `${first}; or, where the monitor has no other pods: kubectl delete ${kind.toLowerCase()} ${quoted(name)} -n ${quoted(place)}`,
     };
+  }
   const containers = new Set(twins.map(({ discovered }) => discovered['__meta_kubernetes_pod_container_name']));
   if (new Set(twins.map(({ pool }) => pool)).size === 1 && containers.size > 1)
     return {

@@ -165,6 +165,21 @@ suite('doctor', () => {
     assert.match(print(report), /Nothing takes connections there\..* 9999/);
   });
 
+  test('what ends a double depends on who annotated the pod', async () => {
+    const active = [target(), target({ pool: 'serviceMonitor/shop/orders/0' })];
+    const todoWith = async (annotations: Readonly<Record<string, string>>) => {
+      const { lines } = await look({ active, pod: { annotations } });
+      return lines.flatMap((line) => ('id' in line && line.id === 'target-doubled' ? [line.todo] : [])).join();
+    };
+    const rest = '; or, where the monitor has no other pods: kubectl delete servicemonitor orders -n shop';
+    assert.equal(await todoWith(WRITTEN), `take prometheus.io/scrape off the pod template${rest}`);
+    const marker = JSON.stringify({ rule: 'metrics-port', added: WRITTEN });
+    assert.equal(
+      await todoWith({ ...WRITTEN, 'autoscrape.io/injected': marker }),
+      `label the pod template autoscrape.io/inject: disabled${rest}`,
+    );
+  });
+
   test('a token in the address that is scraped is not printed', async () => {
     const url = 'http://10.1.2.3:8080/metrics?token=secret';
     const error = `Get "${url}": dial tcp 10.1.2.3:8080: connect: connection refused`;
