@@ -70,6 +70,11 @@ export function monitorsOf(
   });
 }
 
+/** Returns the kind of an object that selects monitors: `Prometheus`, or `PrometheusAgent` where it says so. */
+export function kindOfPrometheus({ kind }: JsonObject): string {
+  return text(kind) || 'Prometheus';
+}
+
 /** Returns the beginning of the name that the Operator gives to the pools of a monitor. */
 function poolOf(kind: MonitorKind, object: JsonObject): string {
   return `${kind.charAt(0).toLowerCase()}${kind.slice(1)}/${namespaceOf(object)}/${nameOf(object)}`;
@@ -135,10 +140,11 @@ function whyUnselected(
     };
   // The nearest: one whose namespace selector has it, so that a label is all that is missing.
   const near = prometheuses.find((prometheus) => inNamespace(prometheus, kind, object, namespaces)) ?? first;
-  const name = `Prometheus ${namespaceOf(near)}/${nameOf(near)}`;
+  const nearKind = kindOfPrometheus(near);
+  const name = `${nearKind} ${namespaceOf(near)}/${nameOf(near)}`;
   const spec = objectIn(near, 'spec');
   const selector = spec[`${field}Selector`];
-  const patch = `kubectl patch prometheus ${nameOf(near)} -n ${namespaceOf(near)} --type merge -p '{"spec":{"${field}Selector":{}}}'`;
+  const patch = `kubectl patch ${nearKind.toLowerCase()} ${nameOf(near)} -n ${namespaceOf(near)} --type merge -p '{"spec":{"${field}Selector":{}}}'`;
   if (!isObject(selector)) return { because: `${name} has no ${field}Selector, which selects nothing.`, todo: patch };
   const wanted = textEntries(selector['matchLabels']);
   const missing = wanted.filter(([key, value]) => labelsOf(object).get(key) !== value);
@@ -158,7 +164,7 @@ function whyUnselected(
         }
       : {
           because: `${name} selects them in its own namespace only.`,
-          todo: `kubectl patch prometheus ${nameOf(near)} -n ${namespaceOf(near)} --type merge -p '{"spec":{"${field}NamespaceSelector":{}}}'`,
+          todo: `kubectl patch ${nearKind.toLowerCase()} ${nameOf(near)} -n ${namespaceOf(near)} --type merge -p '{"spec":{"${field}NamespaceSelector":{}}}'`,
         };
   }
   return { because: `The ${field}Selector of ${name} does not select it.`, todo: patch };

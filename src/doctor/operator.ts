@@ -5,7 +5,7 @@ import { COLLECTIONS } from './cluster.ts';
 import type { ClusterReader } from './cluster.ts';
 import { finding, quoted } from './finding.ts';
 import type { Line } from './finding.ts';
-import { monitorsOf, notReconciled } from './monitors.ts';
+import { kindOfPrometheus, monitorsOf, notReconciled } from './monitors.ts';
 import type { MonitorFault, MonitorKind, OperatorObjects } from './monitors.ts';
 import { readNamespaceLabels } from './namespace-labels.ts';
 import type { ScraperState } from './read-scraper.ts';
@@ -61,7 +61,8 @@ async function notLoaded(
     ({ reason, involvedObject }) =>
       reason === 'InvalidConfiguration' && isObject(involvedObject) && involvedObject['name'] === nameOf(object),
   );
-  const owner = `Prometheus ${namespaceOf(prometheus)}/${nameOf(prometheus)}`;
+  const kind = kindOfPrometheus(prometheus);
+  const owner = `${kind} ${namespaceOf(prometheus)}/${nameOf(prometheus)}`;
   const refused = event === undefined ? undefined : `The Operator refuses it: "${quoted(text(event['message']))}".`;
   const failed = notReconciled(prometheus);
   const because =
@@ -74,7 +75,7 @@ async function notLoaded(
     title,
     `${monitor} is selected by ${owner}, and not loaded. ${because}`,
     refused === undefined
-      ? `kubectl describe prometheus ${nameOf(prometheus)} -n ${namespaceOf(prometheus)}; look at the log of the Operator, and of config-reloader in its pods`
+      ? `kubectl describe ${kind.toLowerCase()} ${nameOf(prometheus)} -n ${namespaceOf(prometheus)}; look at the log of the Operator, and of config-reloader in its pods`
       : `Correct what the Operator names in ${monitor}.`,
   );
 }
@@ -107,7 +108,11 @@ async function readObjects(
     services: services.ok ? services.value : [],
     objects: {
       monitors: found,
-      prometheuses: [prometheuses, agents].flatMap((each) => (each.ok ? each.value : [])),
+      // The items of a list do not say their kind.
+      prometheuses: [
+        ...(prometheuses.ok ? prometheuses.value : []),
+        ...(agents.ok ? agents.value.map((agent) => ({ ...agent, kind: 'PrometheusAgent' })) : []),
+      ],
       namespaces: await readNamespaceLabels(
         cluster,
         found.map(({ object }) => namespaceOf(object)),

@@ -475,6 +475,20 @@ suite('doctor names', () => {
   }
 });
 
+test('a PrometheusAgent is patched as what it is', async () => {
+  const { prometheuses, ...objects } = operator('PodMonitor', POD_MONITOR, {});
+  const { lines } = await look({
+    ...NOBODY,
+    ...GONE,
+    pod: MINE,
+    objects: { ...objects, prometheusagents: prometheuses },
+  });
+  const found = lines.find((line) => 'id' in line);
+  assert.ok(found !== undefined && 'todo' in found);
+  assert.match(found.because, / PrometheusAgent monitoring\/k8s has no podMonitorSelector/);
+  assert.match(found.todo, /^kubectl patch prometheusagent k8s -n monitoring /);
+});
+
 test('every finding that a check of a pod can have is in a table above', () => {
   const told = new Set([
     ...FAULTS.map(([, , id]) => id),
