@@ -8,7 +8,7 @@ import type { Finding, Line } from './finding.ts';
 import { explainMonitors } from './operator.ts';
 import { droppingRule } from './relabel.ts';
 import type { DroppingRule, Labels } from './relabel.ts';
-import { annotationLabel, leavesOut, parseJob } from './scrape-config.ts';
+import { annotationLabel, discoversPods, leavesOut, parseJob } from './scrape-config.ts';
 import type { ScrapeJob } from './scrape-config.ts';
 import { nameOf, namespaceOf } from './select-pods.ts';
 
@@ -50,7 +50,8 @@ export async function explainMissing(
     const unseen = await explainUnseen(job, says, pod);
     if (unseen !== undefined) return [unseen];
   }
-  for (const job of jobs) {
+  // Only where the job discovers pods are the labels those of the pod: with the role endpoints there are the Service's.
+  for (const job of jobs.filter((each) => discoversPods(parseJob(each)))) {
     const found = nearest(job, discoveredLabels(pod.pod, parseJob(job)), '');
     if (found !== undefined) return [droppedBy(found, job, says, pod, 'By its rules')];
   }

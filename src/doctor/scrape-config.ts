@@ -62,6 +62,12 @@ function readYaml({ yaml }: ScrapeJob): JsonObject {
   }
 }
 
+/** Returns whether the job discovers pods, as far as it says what it discovers. */
+export function discoversPods(job: JsonObject): boolean {
+  const configs = objectsIn(job, 'kubernetes_sd_configs');
+  return configs.length === 0 || configs.some(({ role }) => role === 'pod');
+}
+
 /** Returns why a job's service discovery leaves out the namespace, or undefined where it does not. */
 export function leavesOut(job: JsonObject, namespace: string): string | undefined {
   const configs = objectsIn(job, 'kubernetes_sd_configs').filter(({ role }) => role === 'pod');

@@ -220,6 +220,25 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     },
     'target-dropped',
   ],
+  [
+    'a job of Services, of whose rules the pod has no label',
+    {
+      ...GONE,
+      jobs: `- job_name: services
+  kubernetes_sd_configs:
+  - role: endpoints
+  relabel_configs:
+  - source_labels: [__meta_kubernetes_service_name]
+    regex: .+
+    action: keep
+  - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]
+    regex: "true"
+    action: keep
+`,
+      dropped: { targets: [], isCut: true },
+    },
+    'target-missing',
+  ],
   ['no scraper', { scraper: { title: 'Prometheus', needs: '', isNone: true } }, 'scraper-not-found'],
   [
     'a PodMonitor that no Prometheus selects',
