@@ -39,6 +39,8 @@ function closed(
   type: 'Ingress' | 'Egress',
   isAllowed: (rule: { readonly rule: JsonObject; readonly namespace: string }) => boolean,
 ): readonly string[] {
+  // Most network plugins apply none to pods in the host's network: NetworkPolicy and hostNetwork pods, on that page.
+  if (objectIn(pod, 'spec')['hostNetwork'] === true) return [];
   const isolating = policies.filter(
     (policy) =>
       namespaceOf(policy) === namespaceOf(pod) &&

@@ -92,3 +92,10 @@ for (const [what, policies, way] of TABLE)
   test(`NetworkPolicy: ${what}: ${way === undefined ? 'allowed' : `forbidden on the way ${way}`}`, () => {
     assert.equal(forbiddenBy(policies, connection)?.way, way);
   });
+
+test("NetworkPolicy: none isolates a pod in the host's network, where most plugins apply none", () => {
+  const onHost = (one: ReturnType<typeof pod>) => ({ ...one, spec: { ...one.spec, hostNetwork: true } });
+  assert.equal(forbiddenBy([policy({})], { ...connection, to: onHost(connection.to) }), undefined);
+  const egress = policy({ policyTypes: ['Egress'], egress: [] }, 'monitoring');
+  assert.equal(forbiddenBy([egress], { ...connection, from: onHost(connection.from) }), undefined);
+});
