@@ -7,6 +7,10 @@ function pod(namespace: string, name: string, podIP: string, labels: Record<stri
   return { metadata: { namespace, name, labels }, spec: { containers }, status: { podIP } };
 }
 
+function onHost(one: ReturnType<typeof pod>) {
+  return { ...one, spec: { ...one.spec, hostNetwork: true } };
+}
+
 const connection = {
   from: pod('monitoring', 'prometheus', '10.0.9.9'),
   to: pod('shop', 'orders', '10.0.1.7'),
@@ -94,7 +98,6 @@ for (const [what, policies, way] of TABLE)
   });
 
 test("NetworkPolicy: none isolates a pod in the host's network, where most plugins apply none", () => {
-  const onHost = (one: ReturnType<typeof pod>) => ({ ...one, spec: { ...one.spec, hostNetwork: true } });
   assert.equal(forbiddenBy([policy({})], { ...connection, to: onHost(connection.to) }), undefined);
   const egress = policy({ policyTypes: ['Egress'], egress: [] }, 'monitoring');
   assert.equal(forbiddenBy([egress], { ...connection, from: onHost(connection.from) }), undefined);
