@@ -34,9 +34,9 @@ const COMMANDS = {
     "make or renew the webhook's certificate, in a Secret",
     async () => (await import('./commands/certificate.ts')).command,
   ],
-  trust: [
+  'ca-bundle': [
     'have the API server trust the CA of a certificate',
-    async () => (await import('./commands/trust.ts')).command,
+    async () => (await import('./commands/ca-bundle.ts')).command,
   ],
   version: ['print the version', async () => (await import('./commands/version.ts')).command],
   completion: ['print a completion script', async () => (await import('./commands/completion.ts')).command],

@@ -5,7 +5,7 @@ import { secretPath, secretsPath } from '../kube/api-paths.ts';
 import { connect } from '../kube/client.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { UserError } from '../process/user-error.ts';
-import { renew } from '../webhook/renewal.ts';
+import { renew } from '../webhook/certificate-renewal.ts';
 import type { Pem } from '../webhook/certificate-authority.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { stripControls } from '../core/control-characters.ts';
 import { diagnoseCluster } from '../doctor/diagnose-cluster.ts';
-import { readScraperPlace } from '../doctor/find-scrapers.ts';
-import { checkInstallation } from '../doctor/installation.ts';
+import { readScraperPlace } from '../doctor/scraper/find-scrapers.ts';
+import { checkInstallation } from '../doctor/installation/installation.ts';
 import { diagnosisRecord, renderDiagnosis } from '../doctor/render.ts';
 import type { Detail } from '../doctor/render.ts';
-import { readTargets } from '../doctor/select-pods.ts';
-import type { DoctorTarget } from '../doctor/select-pods.ts';
+import { readTargets } from '../doctor/pod/select-pods.ts';
+import type { DoctorTarget } from '../doctor/pod/select-pods.ts';
 import { connect } from '../kube/client.ts';
 import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';

@@ -7,14 +7,14 @@ import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
 import { createClusterReader } from './cluster.ts';
 import type { Named, PodReport, Section } from './finding.ts';
-import { findScrapers, givenScraper } from './find-scrapers.ts';
-import type { ScraperPlace } from './find-scrapers.ts';
-import type { InstallationOptions } from './our-objects.ts';
-import { readPods } from './read-pods.ts';
-import { readScrapers } from './read-scraper.ts';
+import { findScrapers, givenScraper } from './scraper/find-scrapers.ts';
+import type { ScraperPlace } from './scraper/find-scrapers.ts';
+import type { InstallationOptions } from './installation/our-objects.ts';
+import { readPods } from './pod/read-pods.ts';
+import { readScrapers } from './scraper/read-scraper.ts';
 import type { Diagnosis } from './render.ts';
-import { scrapersSection } from './scrapers-section.ts';
-import type { DoctorTarget } from './select-pods.ts';
+import { scrapersSection } from './scraper/scrapers-section.ts';
+import type { DoctorTarget } from './pod/select-pods.ts';
 import { survey } from './survey.ts';
 
 /** What a diagnosis needs. */

@@ -8,17 +8,17 @@ import { createSemaphore } from '../kube/semaphore.ts';
 import type { Kube } from '../kube/client.ts';
 import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import { readWorkloads } from '../manifest/workload.ts';
-import { askEndpoint, findEndpoint } from './ask-endpoint.ts';
-import type { AskedOf, EndpointAsked } from './ask-endpoint.ts';
-import type { Stated } from './check-pod.ts';
+import { askEndpoint, findEndpoint } from './endpoint/ask-endpoint.ts';
+import type { AskedOf, EndpointAsked } from './endpoint/ask-endpoint.ts';
+import type { Stated } from './pod/check-pod.ts';
 import { COLLECTIONS } from './cluster.ts';
 import type { ClusterReader } from './cluster.ts';
-import { diagnose } from './diagnose.ts';
+import { diagnose } from './diagnose-pod.ts';
 import type { Named, PodReport } from './finding.ts';
-import { readOwner } from './owner.ts';
-import type { Scrapers } from './read-scraper.ts';
-import { seriesReader } from './series.ts';
-import { nameOf, namespaceOf, workloadOf } from './select-pods.ts';
+import { readOwner } from './pod/owner.ts';
+import type { Scrapers } from './scraper/read-scraper.ts';
+import { seriesReader } from './scraper/series.ts';
+import { nameOf, namespaceOf, workloadOf } from './pod/select-pods.ts';
 
 /** What looking at many pods needs. */
 export interface SurveyOptions {

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
-import { logDestination } from './log-destination.ts';
+import { logDestination } from './log-buffer.ts';
 
 /** The lowest level that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { diagnoseCluster } from '../../src/doctor/diagnose-cluster.ts';
 import type { Line } from '../../src/doctor/finding.ts';
-import { readTargets } from '../../src/doctor/select-pods.ts';
+import { readTargets } from '../../src/doctor/pod/select-pods.ts';
 import { connect } from '../../src/kube/client.ts';
 import type { Kube } from '../../src/kube/client.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';

@@ -2,9 +2,9 @@ import { isAskablePath, pathsToAsk } from './ask-path.ts';
 import type { AskedContainer } from './asked-pod.ts';
 import { MAX_ARGUMENTS } from '../limits.ts';
 import { readCommandLine } from '../pod/command-line.ts';
-import { environmentOptions } from '../pod/environment-options.ts';
+import { environmentOptions } from '../pod/jvm-options.ts';
 import { readProperties } from '../pod/properties.ts';
-import { suggestedPaths } from '../pod/framework.ts';
+import { suggestedPaths } from '../pod/framework-settings.ts';
 import { joinPath } from '../pod/path.ts';
 import { startWork } from '../step-budget.ts';
 

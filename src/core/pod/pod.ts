@@ -1,12 +1,12 @@
 import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_ARGUMENTS } from '../limits.ts';
 import { isAbsent, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import type { Framework, FrameworkSays } from './framework.ts';
+import type { Framework, FrameworkSays } from './framework-settings.ts';
 import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 import { readCommandLine } from './command-line.ts';
-import { APPLICATION_JSON, environmentOptions, MAX_APPLICATION_JSON } from './environment-options.ts';
+import { APPLICATION_JSON, environmentOptions, MAX_APPLICATION_JSON } from './jvm-options.ts';
 import { readProperties } from './properties.ts';
 import type { Properties } from './properties.ts';
 import { searchIn } from './text-search.ts';

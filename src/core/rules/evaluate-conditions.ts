@@ -1,5 +1,5 @@
-import { readFramework } from '../pod/framework.ts';
-import type { Framework, FrameworkSays } from '../pod/framework.ts';
+import { readFramework } from '../pod/framework-settings.ts';
+import type { Framework, FrameworkSays } from '../pod/framework-settings.ts';
 import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';

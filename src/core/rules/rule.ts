@@ -1,6 +1,6 @@
 import type { AnnotationKeys } from '../annotations/scrape-keys.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Framework } from '../pod/framework.ts';
+import type { Framework } from '../pod/framework-settings.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { RulesFile } from './schema.ts';
 import type { NoEndpoint } from '../skip-reason.ts';

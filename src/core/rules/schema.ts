@@ -7,7 +7,7 @@ import { MARKER_KEY, RULE_NAME } from '../annotations/marker.ts';
 import { compilePattern } from './re2-pattern.ts';
 import { ISTIO_PORTS, isScrapable } from '../pod/port.ts';
 import { NO_ENDPOINT } from '../skip-reason.ts';
-import { FRAMEWORKS } from '../pod/framework.ts';
+import { FRAMEWORKS } from '../pod/framework-settings.ts';
 import { contradiction } from './selector.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { parseVersionRange } from './version-range.ts';

@@ -5,7 +5,7 @@ import { diagnoseCluster } from '../../../src/doctor/diagnose-cluster.ts';
 import type { DiagnoseOptions } from '../../../src/doctor/diagnose-cluster.ts';
 import { renderDiagnosis } from '../../../src/doctor/render.ts';
 import type { Detail } from '../../../src/doctor/render.ts';
-import { readTargets } from '../../../src/doctor/select-pods.ts';
+import { readTargets } from '../../../src/doctor/pod/select-pods.ts';
 import { connect } from '../../../src/kube/client.ts';
 import type { ApiRequest, ApiResponse } from '../../../src/kube/client.ts';
 import { fakeKube, listOf } from '../kube/fake-kube.ts';

@@ -1,0 +1,168 @@
+import { objectIn, text } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Result } from '../../core/result.ts';
+import type { Rules } from '../../core/rules/rule.ts';
+import { VERSION } from '../../process/version.ts';
+import { flagOf } from './check-reconciler.ts';
+import { COLLECTIONS } from '../cluster.ts';
+import type { Collection } from '../cluster.ts';
+import { finding, quoted } from '../finding.ts';
+import type { Line, Section } from '../finding.ts';
+import { nameOf, ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';
+import type { Installation, InstallationOptions } from './our-objects.ts';
+import { readOurMetrics } from './our-metrics.ts';
+import { readPage } from './read-page.ts';
+import { lookAtGuard, lookAtReconciler } from './read-reconciler.ts';
+import { lookAtWebhook } from './read-webhook.ts';
+import { tryPod } from './try-pod.ts';
+import { findConfigurations, istioBefore } from './webhook-configuration.ts';
+import type { WebhookConfiguration } from './webhook-configuration.ts';
+
+const WEBHOOKS: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations' };
+const DEPLOYMENTS: Collection = { apiVersion: 'apps/v1', plural: 'deployments' };
+
+/** Returns what is found about the installation: webhook, rules and reconciler; of several releases each. Changes nothing. */
+export async function checkInstallation(options: InstallationOptions): Promise<Section> {
+  const title = 'the installation of autoscrape';
+  const configurations = await options.cluster.list(WEBHOOKS);
+  if (!configurations.ok)
+    return { title, lines: [{ state: 'unchecked', title: 'the installation', needs: configurations.error }] };
+  const releases = findConfigurations(configurations.value);
+  if (releases.length === 0) return { title, lines: await withoutWebhook(options) };
+  const [failOpen, ...found] = await Promise.all([
+    countFailOpen(options),
+    ...releases.map((ours) => lookAtRelease(options, ours, configurations.value)),
+  ]);
+  return { title, lines: [checkRules(options.rules), ...found.flat(), failOpen] };
+}
+
+async function lookAtRelease(
+  options: InstallationOptions,
+  ours: WebhookConfiguration,
+  configurations: readonly JsonObject[],
+): Promise<readonly Line[]> {
+  const { cluster, rules } = options;
+  const namespace = ours.service?.namespace;
+  if (namespace === undefined)
+    return [{ state: 'unchecked', title: `the webhook of ${ours.name}`, needs: 'a Service: it is called by a URL' }];
+  const labelSelector = `${OURS},app.kubernetes.io/instance=${ours.release}`;
+  const [pods, deployments] = await Promise.all([
+    cluster.list(COLLECTIONS.pods, { namespace, labelSelector }),
+    cluster.list(DEPLOYMENTS, { namespace, labelSelector }),
+  ]);
+  const place: Installation = {
+    ...options,
+    ours,
+    namespaceOfRelease: namespace,
+    pods: valueOf(pods),
+    deployments: valueOf(deployments),
+  };
+  const [way, reconciler, guard] = await Promise.all([
+    lookAtWebhook(place),
+    deployments.ok ? lookAtReconciler(place) : [unchecked('the reconciler', deployments)],
+    lookAtGuard(place),
+  ]);
+  const istio = istioBefore(configurations, ours.name);
+  const observing = checkObserving(place);
+  const isBroken = !rules.ok || observing.length > 0 || way.some(({ state }) => state === 'cross');
+  return [
+    { state: 'ok', title: `MutatingWebhookConfiguration ${ours.name} is there` },
+    ...way,
+    ...(istio === undefined ? [] : [afterIstio(istio, ours)]),
+    ...observing,
+    // What breaks the webhook is said by now.
+    isBroken ? { state: 'unreached', title: 'a pod created as a dry run' } : await tryPod(place),
+    ...reconciler,
+    ...guard,
+    ...(deployments.ok ? [checkVersions(place)] : []),
+  ];
+}
+
+/** In bytes: an API server's page has 5 to 20 MB. */
+const MAX_API_SERVER_METRICS = 64 * 1024 * 1024;
+
+/** Returns how often the API server went on without the webhook: no finding, since nobody can undo it. */
+async function countFailOpen({ kube }: InstallationOptions): Promise<Line> {
+  const page = await readPage(() => kube.open('/metrics', { accept: 'text/plain' }), MAX_API_SERVER_METRICS);
+  if (page === undefined)
+    return { state: 'unchecked', title: 'how often the webhook was left out', needs: 'get on the path /metrics' };
+  const metric = 'apiserver_admission_webhook_fail_open_count';
+  const count = readOurMetrics(page).sum(metric, /name="[a-z-]+\.autoscrape\.io"/) ?? 0;
+  return {
+    state: 'ok',
+    title: `since it started, the API server has left the webhook out ${count} time${count === 1 ? '' : 's'}`,
+  };
+}
+
+async function withoutWebhook({ cluster }: InstallationOptions): Promise<readonly Line[]> {
+  const deployments = await cluster.list(DEPLOYMENTS, { labelSelector: OURS });
+  const [left] = valueOf(deployments);
+  if (left === undefined && deployments.ok)
+    return [
+      finding(
+        'not-installed',
+        'autoscrape is not installed',
+        'The cluster has no MutatingWebhookConfiguration and no Deployment with the label app.kubernetes.io/name=autoscrape.',
+        'helm install autoscrape ./chart -n autoscrape --create-namespace',
+      ),
+    ];
+  const namespace = text(objectIn(left, 'metadata')['namespace']) || 'autoscrape';
+  return [
+    finding(
+      'webhook-not-configured',
+      'the API server does not call the webhook',
+      'There is no MutatingWebhookConfiguration with the label app.kubernetes.io/name=autoscrape: somebody used the emergency stop (webhook.enabled=false, or kubectl delete).',
+      `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values --set webhook.enabled=true`,
+    ),
+  ];
+}
+
+function afterIstio(istio: string, { name }: WebhookConfiguration): Line {
+  return finding(
+    'webhook-after-istio',
+    "Istio's injector is called before the webhook",
+    `MutatingWebhookConfiguration ${quoted(istio)} comes before ${name} by its name, so Istio merges metrics of which it doesn't know the port.`,
+    'Install the chart under a name that begins with "autoscrape": fullnameOverride.',
+  );
+}
+
+function checkObserving({ deployments }: Installation): readonly Line[] {
+  const [webhook] = ofComponent(deployments, 'webhook');
+  if (flagOf(webhook, '--observe') === undefined) return [];
+  return [
+    finding(
+      'webhook-observes',
+      'the webhook only observes',
+      `Deployment ${nameOf(webhook)} has the argument --observe: it changes no pod.`,
+      'Set the value observe to false where pods are to be annotated.',
+    ),
+  ];
+}
+
+function checkRules(rules: Result<Rules, string>): Line {
+  if (rules.ok) return { state: 'ok', title: 'the rules in force are valid' };
+  const [problem = '', ...more] = rules.error.split('\n').filter((line) => line.includes('ConfigMap'));
+  return finding(
+    'rules-invalid',
+    'the rules in force are not valid',
+    `This version can't read them: ${quoted(problem)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
+    'autoscrape check rules.yaml shows each problem; correct the value rules, and helm upgrade.',
+  );
+}
+
+function checkVersions({ ours, deployments }: Installation): Line {
+  const found = new Map([['this command', VERSION]]);
+  if (ours.chart !== '') found.set('the chart', ours.chart);
+  for (const component of ['webhook', 'reconciler']) {
+    const [deployment] = ofComponent(deployments, component);
+    const version = text(objectIn(objectIn(deployment, 'metadata'), 'labels')['app.kubernetes.io/version']);
+    if (version !== '') found.set(`the ${component}`, version);
+  }
+  if (new Set(found.values()).size === 1) return { state: 'ok', title: `all of it is version ${VERSION}` };
+  return finding(
+    'versions-differ',
+    'the versions differ',
+    `${[...found].map(([what, version]) => `${what} is ${quoted(version)}`).join(', ')}: the webhook may decide otherwise than this command says.`,
+    'Use the version of the webhook, or helm upgrade.',
+  );
+}
