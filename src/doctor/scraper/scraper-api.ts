@@ -56,9 +56,13 @@ const MAX_WHOLE = 16 * 1024 * 1024;
 
 function api(open: Open, first: 'http' | 'https' = 'http'): ScraperApi {
   let scheme = first;
+  // Who was silent once is not waited for again: with thousands of pods it would be hours.
+  let silent: Sent | undefined;
 
   async function read(path: string, onBytes: (chunk: Buffer) => void, limit: number): Promise<Result<void, string>> {
+    if (silent !== undefined) return silent;
     const answered = await send(() => open(path, scheme), onBytes, limit);
+    if (!answered.ok && answered.isLate) silent = answered;
     // What a TLS server says to plain http: Go's a 400, others a Status of the API server with what came.
     if (scheme === 'https' || answered.ok || !answered.isPerhapsTls) return answered;
     const again = await send(() => open(path, 'https'), onBytes, limit);
@@ -120,6 +124,8 @@ type Sent = { readonly ok: true; readonly value: undefined } | (Failed & { reado
 interface Failed {
   readonly error: string;
   readonly isPerhapsTls: boolean;
+  /** Whether it took too long. */
+  readonly isLate: boolean;
 }
 
 async function send(
@@ -128,7 +134,11 @@ async function send(
   limit: number,
 ): Promise<Sent> {
   let request: ClientRequest | undefined;
-  const late = (what: string) => (): void => void request?.destroy(new Error(what));
+  let isLate = false;
+  const late = (what: string) => (): void => {
+    isLate = true;
+    request?.destroy(new Error(what));
+  };
   const total = setTimeout(late(`no whole answer within ${TOTAL / 1000} s`), TOTAL);
   let silence = setTimeout(late(`nothing came for ${SILENCE / 1000} s`), SILENCE);
   try {
@@ -158,10 +168,11 @@ async function send(
       ok: false,
       error: explainStatus(status, refusal),
       isPerhapsTls: /HTTPS server|malformed HTTP|EOF|reset/.test(refusal),
+      isLate: false,
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: `an answer: ${message}`, isPerhapsTls: false };
+    return { ok: false, error: `an answer: ${message}`, isPerhapsTls: false, isLate };
   } finally {
     clearTimeout(total);
     clearTimeout(silence);

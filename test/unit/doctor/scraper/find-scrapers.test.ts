@@ -167,6 +167,25 @@ suite("a scraper's API", () => {
     }
   });
 
+  test('a scraper that was silent once is not asked again', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    let requests = 0;
+    const server = createServer(() => {
+      requests += 1;
+      asked.resolve();
+    });
+    const api = atUrl(new URL(`http://127.0.0.1:${await listenOnLoopback(t, server)}/`), undefined);
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const first = api.data('/api/v1/targets');
+    await asked.promise;
+    t.mock.timers.tick(15_000);
+    const silent = { ok: false, error: 'an answer: nothing came for 15 s' };
+    for (const answered of [await first, await api.data('/api/v1/status/config'), await api.text('/metrics')]) {
+      assert.deepEqual({ ok: answered.ok, error: answered.ok ? '' : answered.error }, silent);
+    }
+    assert.equal(requests, 1);
+  });
+
   test("of a page's address as it is copied from a browser only the path counts", async (t) => {
     const server = createServer((asked, response) =>
       response.end(JSON.stringify({ status: 'success', data: { path: asked.url } })),
