@@ -5,6 +5,8 @@ import { hasOtherFiles, readJobs, readsAnnotation } from './loaded-configuration
 import type { ScrapeJob } from './loaded-configuration.ts';
 import { podKeyOf, readDroppedTarget, readTarget } from './scraper.ts';
 import type { DroppedTarget, Target } from './scraper.ts';
+import { countTimeouts } from './timeouts.ts';
+import type { Timeouts } from './timeouts.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /** What one scraper says of itself. */
@@ -22,6 +24,8 @@ export interface ScraperState {
   readonly loadedAt: number | undefined;
   /** Targets by pool. */
   readonly active: ReadonlyMap<string, number>;
+  /** How many targets are up and how many time out, to compare one with. */
+  readonly timeouts: Timeouts;
   /** The targets of the pods that are looked at. */
   readonly kept: readonly Target[];
   /** Dropped targets by pool; undefined where that was not read, or it does not keep them. */
@@ -82,9 +86,11 @@ async function readScraper(
   const wanted = new Map(pods.map((pod) => [`${namespaceOf(pod)}/${nameOf(pod)}`, pod]));
   const targets = new Map<unknown, Target[]>();
   const active = new Map<string, number>();
+  const timeouts = countTimeouts(pods);
   const answer = await api.items('/api/v1/targets?state=active', (item) => {
     const pool = text(objectIn({ item }, 'item').scrapePool);
     active.set(pool, (active.get(pool) ?? 0) + 1);
+    timeouts.add(item);
     // Only what is kept is read in full: a large cluster has 60,000 targets.
     const pod = podOf(item, wanted);
     const known = targets.get(pod);
@@ -116,6 +122,7 @@ async function readScraper(
     reloaded: typeof reloaded === 'boolean' ? reloaded : undefined,
     loadedAt: Number.isNaN(loadedAt) ? undefined : loadedAt,
     active,
+    timeouts,
     kept: [...targets.values()].flat(),
     dropped: dropped?.counts,
   };

@@ -1,4 +1,5 @@
 import type { VerdictKey } from '../../core/ask/verdict.ts';
+import { objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
 import { COLLECTIONS } from '../cluster.ts';
@@ -9,6 +10,7 @@ import { meshRefusal } from './mesh.ts';
 import { readNamespaceLabels } from '../pod/namespace-labels.ts';
 import { forbiddenBy } from './network-policies.ts';
 import type { Target } from './scraper.ts';
+import { compareTimeouts, TIMEOUT } from './timeouts.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 import { stoppedContainer } from '../pod/stopped-container.ts';
 
@@ -59,7 +61,7 @@ const ERRORS: readonly (readonly [error: RegExp, id: FindingId, meaning: string,
     "Look at the firewall of the pod's node.",
   ],
   [
-    /deadline exceeded|i\/o timeout|Client\.Timeout/,
+    TIMEOUT,
     'target-timeout',
     'The connection or the page takes too long.',
     "Make the page faster, or raise timeout and interval of the scrape job; look at the CNI's own policies too.",
@@ -156,13 +158,17 @@ export async function explainDown(
       ),
     ];
   const unexplained = id === 'target-timeout' && pod.answered !== undefined ? ' No NetworkPolicy says why.' : '';
+  const home = text(objectIn(says.state.scraper.pods[0], 'spec')['nodeName']);
+  const compared = id === 'target-timeout' ? compareTimeouts(target, says.state.timeouts, home) : undefined;
   lines.push(
     down(
       id,
-      `${meaning}${asked}${unexplained}`,
-      unexplained === ''
-        ? todo
-        : `Look at the policies of the CNI's own kinds and at the nodes' firewall: kubectl get networkpolicy -n ${pod.namespace} shows only Kubernetes' own.`,
+      `${meaning}${asked}${unexplained}${compared === undefined ? '' : ` ${compared.because}`}`,
+      compared?.todo !== undefined
+        ? compared.todo
+        : unexplained === ''
+          ? todo
+          : `Look at the policies of the CNI's own kinds and at the nodes' firewall: kubectl get networkpolicy -n ${pod.namespace} shows only Kubernetes' own.`,
     ),
   );
   return lines;

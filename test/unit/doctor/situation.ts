@@ -7,6 +7,7 @@ import type { Diagnosing } from '../../../src/doctor/diagnose-pod.ts';
 import type { PodReport } from '../../../src/doctor/finding.ts';
 import { renderDiagnosis } from '../../../src/doctor/render.ts';
 import type { ScraperState } from '../../../src/doctor/scraper/read-scraper.ts';
+import { countTimeouts } from '../../../src/doctor/scraper/timeouts.ts';
 import { seriesReader } from '../../../src/doctor/scraper/series.ts';
 import { readJobs, readsAnnotation } from '../../../src/doctor/scraper/loaded-configuration.ts';
 import type { ScraperApi } from '../../../src/doctor/scraper/scraper-api.ts';
@@ -191,6 +192,7 @@ function stateOf({ jobs = JOB, state, stored = {} }: Situation): ScraperState {
     reloaded: true,
     loadedAt: NOW - 3_600_000,
     active: new Map([['kubernetes-pods', 3]]),
+    timeouts: countTimeouts([]),
     kept: [target()],
     dropped: new Map([['kubernetes-pods', 3]]),
     ...state,
