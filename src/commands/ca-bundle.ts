@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { isObject, member, objectsIn } from '../core/json.ts';
 import { mutatingWebhookConfigurationPath } from '../kube/api-paths.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { Kube } from '../kube/client.ts';
 import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
@@ -41,9 +41,7 @@ export type CaBundleOptions = OptionsOf<typeof flags>;
 /** Writes the CA where it is missing, and prints what was done. Returns the exit code, 0; throws a UserError where it fails. */
 export async function writeCaBundle(options: CaBundleOptions): Promise<number> {
   const ca = await readCa(options.caFile);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   try {
     await write(kube, options.configuration, Buffer.from(ca).toString('base64'));
     return 0;

@@ -2,7 +2,7 @@
 // can't hold a creation to a name), and to get and update the two that are named.
 import { member, text } from '../core/json.ts';
 import { secretPath, secretsPath } from '../kube/api-paths.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { UserError } from '../process/user-error.ts';
 import { renew } from '../webhook/certificate-renewal.ts';
@@ -50,9 +50,7 @@ export type CertificateOptions = OptionsOf<typeof flags>;
 
 /** Makes or renews what is due, and prints what was done. Returns the exit code, 0; throws a UserError where it fails. */
 export async function makeCertificate(options: CertificateOptions): Promise<number> {
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   try {
     const namespace = options.namespace ?? kube.namespace;
     const [caSecret, secret] = [

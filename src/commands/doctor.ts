@@ -7,7 +7,7 @@ import { diagnosisRecord, renderDiagnosis } from '../doctor/render.ts';
 import type { Detail } from '../doctor/render.ts';
 import { readTargets } from '../doctor/pod/select-pods.ts';
 import type { DoctorTarget } from '../doctor/pod/select-pods.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import { readErrorMessage } from '../process/read-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
@@ -130,9 +130,7 @@ function misuseOf(
  */
 async function doctor(targets: readonly DoctorTarget[], options: DoctorOptions): Promise<number> {
   const given = options.rules === undefined ? undefined : await loadRules(options.rules);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? kube.namespace);
   const progress = showProgress('pods looked at');
   try {

@@ -5,7 +5,7 @@ import { randomName } from '../ask/random-name.ts';
 import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
 import { stripControls } from '../core/control-characters.ts';
 import { namespacePath, podsPath, servicesPath } from '../kube/api-paths.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
@@ -81,9 +81,7 @@ const PER_SECOND = 5;
  */
 export async function learn(options: LearnOptions): Promise<number> {
   const rules = await loadRules(options.rules);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   const namespace = options.namespace ?? kube.namespace;
   if (SYSTEM_NAMESPACES.includes(namespace)) throw new UserError(`the namespace ${namespace} is always skipped`);
   // A signal ends the process at once: nothing has to be finished.

@@ -1,7 +1,7 @@
 import { stripControls } from '../core/control-characters.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { ConnectOptions } from '../kube/client.ts';
 import type { ObjectName } from '../live/object-names.ts';
 import { readObjects } from '../live/read-objects.ts';
@@ -36,9 +36,7 @@ export interface ClusterInput extends Input {
  */
 export async function readCluster(objects: readonly ObjectName[], options: ClusterOptions): Promise<ClusterInput> {
   const given = options.rules === undefined ? undefined : await loadRules(options.rules);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? kube.namespace);
   // A signal ends the process at once: nothing has to be finished.
   const { signal } = new AbortController();

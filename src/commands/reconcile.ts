@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { startHealth } from '../process/health.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import { createRegistry } from '../process/metrics.ts';
 import { unknownOptIn } from '../core/opt-in.ts';
@@ -29,7 +29,6 @@ import type { Reconciler } from '../reconcile/reconciler.ts';
 import { followRules } from '../rules/follow.ts';
 import { loadRules } from '../rules/load.ts';
 import { handleShutdown } from '../process/shutdown.ts';
-import { UserError } from '../process/user-error.ts';
 import { VERSION } from '../process/version.ts';
 import { runOnce } from './run-once.ts';
 import {
@@ -183,15 +182,13 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
       if (result === 'success') reconciler?.reload();
     },
   });
-  const connection = await connect({
+  const kube = await openCluster({
     ...options,
     onResponse(method, status) {
       isConnected ||= status >= 200 && status < 300;
       metrics.response(method, status);
     },
   });
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
   const failureLog = createFailureLog(log);
   const memory = createAskMemory({
     now: () => Date.now(),

@@ -1,4 +1,4 @@
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { Kube } from '../kube/client.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { handleInterruption } from '../process/shutdown.ts';
@@ -45,9 +45,7 @@ export interface Task extends Pick<BulkOptions, 'optIn' | 'isWanted' | 'finishes
  * UserError where there is no cluster, or its namespaces can't be read.
  */
 export async function runOnce(options: RunOnceOptions, taskFor: (kube: Kube) => Task): Promise<number> {
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   try {
     const task = taskFor(kube);
     const { optIn, isWanted } = task;

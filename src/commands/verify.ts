@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decide } from '../core/decide.ts';
 import type { Annotate } from '../core/decision.ts';
-import { connect } from '../kube/client.ts';
+import { openCluster } from './open-cluster.ts';
 import type { Kube } from '../kube/client.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../live/dry-run-pod.ts';
@@ -61,9 +61,7 @@ export async function verify(options: VerifyOptions): Promise<number> {
   const rules = await loadRules(options.rules);
   // Wrong labels are an error whatever the namespace, and before a cluster is needed.
   decideOnPod(pod, rules, options.namespace);
-  const connection = await connect(options);
-  if (!connection.ok) throw new UserError(connection.error);
-  const kube = connection.value;
+  const kube = await openCluster(options);
   const namespace = options.namespace ?? kube.namespace;
   const decision = decideOnPod(pod, rules, namespace);
   const deadline = performance.now() + options.timeoutSeconds * 1000;
