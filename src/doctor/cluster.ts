@@ -1,14 +1,10 @@
 import { isObject } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
+import { collectionPath } from '../kube/api-paths.ts';
+import type { Collection } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
-
-/** A collection of the API: its group with version, and its plural, such as `networking.k8s.io/v1` and `networkpolicies`. */
-export interface Collection {
-  readonly apiVersion: string;
-  readonly plural: string;
-}
 
 /** What was read, or what is needed for reading it, such as `list on networkpolicies`. */
 export type Read<T> = Result<T, string>;
@@ -50,7 +46,7 @@ export function createClusterReader(kube: Pick<Kube, 'request'>, signal: AbortSi
 
   return {
     list(collection, { namespace, labelSelector } = {}) {
-      const path = pathOf(collection, namespace);
+      const path = collectionPath(collection, namespace);
       return once<readonly JsonObject[]>(`${path}?${labelSelector ?? ''}`, async () => {
         const items: JsonObject[] = [];
         const source = { path, ...(labelSelector !== undefined && { query: { labelSelector } }) };
@@ -62,7 +58,7 @@ export function createClusterReader(kube: Pick<Kube, 'request'>, signal: AbortSi
       });
     },
     get(collection, namespace, name) {
-      const path = `${pathOf(collection, namespace)}/${encodeURIComponent(name)}`;
+      const path = `${collectionPath(collection, namespace)}/${encodeURIComponent(name)}`;
       return once<JsonObject | undefined>(path, async () => {
         const read = await kube.request({ method: 'GET', path, signal });
         if (read.ok) return { ok: true, value: isObject(read.value) ? read.value : undefined };
@@ -76,11 +72,6 @@ export function createClusterReader(kube: Pick<Kube, 'request'>, signal: AbortSi
       return typeof version === 'string' ? version : undefined;
     },
   };
-}
-
-function pathOf({ apiVersion, plural }: Collection, namespace: string | undefined): string {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  return `${root}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}`;
 }
 
 /** The collections that doctor reads. */

@@ -4,6 +4,18 @@ export const NAMESPACES_PATH = '/api/v1/namespaces';
 /** The collection of the Services of all namespaces. */
 export const SERVICES_PATH = '/api/v1/services';
 
+/** A collection of the API: its group with version, and its plural, such as `networking.k8s.io/v1` and `networkpolicies`. */
+export interface Collection {
+  readonly apiVersion: string;
+  readonly plural: string;
+}
+
+/** Returns the path of a collection in a namespace; without one, of all namespaces or of a cluster-scoped kind. */
+export function collectionPath({ apiVersion, plural }: Collection, namespace: string | undefined): string {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  return `${root}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}`;
+}
+
 /** Returns the path of a namespace. */
 export function namespacePath(name: string): string {
   return `${NAMESPACES_PATH}/${encodeURIComponent(name)}`;

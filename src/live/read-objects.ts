@@ -1,6 +1,6 @@
 import { isObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
-import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
+import { collectionPath, namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { isOutage } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
@@ -156,11 +156,6 @@ async function listKind(
   };
   const listed = await listAll(kube, source, (item) => items.push(typed(item, kind)), signal);
   return listed.ok ? { ok: true, value: items } : listed;
-}
-
-function collectionPath({ apiVersion, plural }: ReadableKind, namespace: string | undefined): string {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  return `${root}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}`;
 }
 
 /** Returns the object with its apiVersion and kind, which the API server leaves out in the items of a list. */

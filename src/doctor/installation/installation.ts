@@ -5,7 +5,7 @@ import type { Rules } from '../../core/rules/rule.ts';
 import { VERSION } from '../../process/version.ts';
 import { flagOf } from './check-reconciler.ts';
 import { COLLECTIONS } from '../cluster.ts';
-import type { Collection } from '../cluster.ts';
+import type { Collection } from '../../kube/api-paths.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line, Section } from '../finding.ts';
 import { nameOf, ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';

@@ -2,7 +2,7 @@ import { member, objectIn, text } from '../../core/json.ts';
 import { durationOf, holderOf } from '../../kube/lease-object.ts';
 import { checkGuard, checkReconciler, flagOf, isStale } from './check-reconciler.ts';
 import type { Right } from './check-reconciler.ts';
-import type { Collection } from '../cluster.ts';
+import type { Collection } from '../../kube/api-paths.ts';
 import type { Line } from '../finding.ts';
 import { nameOf, ofComponent, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';

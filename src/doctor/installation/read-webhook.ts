@@ -3,7 +3,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
 import { checkCertificate, checkEndpoints } from './check-webhook.ts';
 import type { CertificateRead } from './check-webhook.ts';
-import type { Collection } from '../cluster.ts';
+import type { Collection } from '../../kube/api-paths.ts';
 import { quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import { isReady, nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';

@@ -1,5 +1,5 @@
-import { objectIn, objectsIn, text } from '../../core/json.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { objectIn, text } from '../../core/json.ts';
+import { ownerOf } from '../../core/pod/owner.ts';
 import type { Target } from './scraper.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
@@ -24,7 +24,7 @@ export interface Timeouts {
 /** Returns the counts, and what takes one target after another as Prometheus lists them. Owners are those of the pods only. */
 export function countTimeouts(pods: readonly unknown[]): Timeouts & { readonly add: (target: unknown) => void } {
   const byNode = new Map<string, Count>();
-  const byOwner = new Map(pods.map((pod) => [ownerOf(pod), { up: 0, late: 0 }]));
+  const byOwner = new Map(pods.map((pod) => [keyOfOwner(pod), { up: 0, late: 0 }]));
   return {
     byNode,
     byOwner,
@@ -83,8 +83,6 @@ function placeOf(discovered: Readonly<Record<string, unknown>>): { readonly node
   return { node: text(discovered['__meta_kubernetes_pod_node_name']), owner: `${namespace}/${name}` };
 }
 
-function ownerOf(pod: unknown): string {
-  const metadata: JsonObject = objectIn(pod, 'metadata');
-  const owner = objectsIn(metadata, 'ownerReferences').find(({ controller }) => controller === true);
-  return `${namespaceOf(pod)}/${owner === undefined ? nameOf(pod) : text(owner['name'])}`;
+function keyOfOwner(pod: unknown): string {
+  return `${namespaceOf(pod)}/${ownerOf(pod)?.name ?? nameOf(pod)}`;
 }
