@@ -2,16 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
-
-const shipped = readShipped();
-
-function rulesOf(text: string) {
-  const parsed = parseRules(text, shipped);
-  assert.ok(parsed.ok);
-  return parsed.value.rules;
-}
+import { rulesOf } from './rules/rules-of.ts';
 
 const RULES = rulesOf('');
 const HTTPS = rulesOf('https: true');

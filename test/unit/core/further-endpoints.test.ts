@@ -5,16 +5,7 @@ import type { Surroundings } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
 import { MAX_FURTHER_PATH, MAX_TEXT } from '../../../src/core/limits.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
-
-const shipped = readShipped();
-
-function rulesOf(text: string) {
-  const parsed = parseRules(text, shipped);
-  assert.ok(parsed.ok, JSON.stringify(parsed));
-  return parsed.value.rules;
-}
+import { rulesOf } from './rules/rules-of.ts';
 
 const FIRST = rulesOf('');
 const ALL = rulesOf('endpoints: all');

@@ -5,16 +5,7 @@ import { decide } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { explain } from '../../../src/core/explain.ts';
 import { PRECEDENCES } from '../../../src/core/rules/precedence.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
-
-const shipped = readShipped();
-
-function rulesOf(text: string) {
-  const parsed = parseRules(text, shipped);
-  assert.ok(parsed.ok);
-  return parsed.value.rules;
-}
+import { rulesOf } from './rules/rules-of.ts';
 
 const RULES = rulesOf('');
 const HTTPS = rulesOf('https: true');

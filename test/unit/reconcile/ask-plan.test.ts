@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../src/core/decide.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
-import type { Rules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
 import { planAsk } from '../../../src/reconcile/ask-plan.ts';
 import type { AskPlan, AskSurroundings, LeftUnasked } from '../../../src/reconcile/ask-plan.ts';
+import { rulesOf } from '../core/rules/rules-of.ts';
 
-const shipped = readShipped();
 const rules = rulesOf('');
-
-function rulesOf(text: string): Rules {
-  const parsed = parseRules(text, shipped);
-  assert.ok(parsed.ok);
-  return parsed.value.rules;
-}
 
 interface Shape {
   readonly ports?: readonly object[];

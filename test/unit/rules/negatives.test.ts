@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../src/core/decide.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
+import { rulesOf } from '../core/rules/rules-of.ts';
 
 // Pods that look as if they had metrics and have none to scrape. None may be annotated, with https switched on or not.
 
-const RULE_SETS = ['', 'https: true'].map((text) => {
-  const parsed = parseRules(text, readShipped());
-  assert.ok(parsed.ok);
-  return parsed.value.rules;
-});
+const RULE_SETS = ['', 'https: true'].map(rulesOf);
 
 const tcp = (name: string, containerPort: number) => ({ name, containerPort });
 
