@@ -45,6 +45,10 @@ export function verifyAnswer(reply: Reply, uid: string): Verified {
 }
 
 /** Returns a copy of the object with the patch applied, by a library that knows nothing of ours. Throws if it does not apply. */
-export function applyPatch(object: unknown, patch: readonly jsonPatch.Operation[]): unknown {
-  return jsonPatch.applyPatch(structuredClone(object), structuredClone(patch), true).newDocument;
+export function applyPatch(object: unknown, patch: readonly unknown[]): unknown {
+  // Copied as JSON, as it comes to an API server: a generated object may have one value in two places, and a structured clone
+  // keeps it one, so that a change of the first would be one of the second.
+  const json = JSON.stringify(object);
+  return jsonPatch.applyPatch(JSON.parse(json) as unknown, structuredClone(patch) as jsonPatch.Operation[], true)
+    .newDocument;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import jsonPatch from 'fast-json-patch';
+import { applyPatch } from '../../harness/autoscrape/verify-answer.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';
 import { REASONS } from '../../../src/core/skip-reason.ts';
@@ -35,8 +35,7 @@ const runs = { numRuns: 3000 };
 
 function apply(object: unknown, patch: ReturnType<typeof renderPatch>): unknown {
   // An independent implementation of RFC 6902, which validates as the API server's does: missing parents are errors.
-  return jsonPatch.applyPatch(structuredClone(object), structuredClone(patch) as jsonPatch.Operation[], true)
-    .newDocument;
+  return applyPatch(object, patch);
 }
 
 function annotationsOf(object: unknown): Record<string, unknown> {

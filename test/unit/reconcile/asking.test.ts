@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import jsonPatch from 'fast-json-patch';
+import { applyPatch } from '../../harness/autoscrape/verify-answer.ts';
+import type jsonPatch from 'fast-json-patch';
 import { isAskablePath } from '../../../src/core/ask/ask-path.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import { createAskMemory } from '../../../src/reconcile/ask-memory.ts';
@@ -101,7 +102,7 @@ test('a patch after an answer applies, only adds what the pod did not have, and 
       annotated += 1;
       const patch = structuredClone(after.patch) as jsonPatch.Operation[];
       assert.ok(patch.every(({ op }) => op === 'add' || op === 'test'));
-      const { newDocument } = jsonPatch.applyPatch(structuredClone(pod), patch, true);
+      const newDocument = applyPatch(pod, patch);
       const had: Record<string, string> = Object(Object(Object(pod).metadata).annotations);
       const has: Record<string, string> = Object(newDocument).metadata.annotations;
       for (const [key, value] of Object.entries(had)) assert.equal(has[key], value);
