@@ -19,6 +19,7 @@ export function imagesPage({ images }: Shipped): string {
       container,
       versions,
       needs,
+      guarded,
       declared,
       source,
       ...from
@@ -31,7 +32,8 @@ export function imagesPage({ images }: Shipped): string {
       const notes = [
         ...(container === undefined ? [] : [`container ${code(container)}`]),
         ...(versions === undefined ? [] : [`versions ${code(versions)}`]),
-        ...(needs === undefined ? [] : [`only with ${code(needs)}`]),
+        ...(needs === undefined ? [] : [`only with ${[needs].flat().map(code).join(' and ')}`]),
+        ...(guarded === true ? ['needs credentials'] : []),
         ...(declared === undefined ? [] : ['only where the port is declared']),
         ...settings.flatMap(([what, set]) => (set === undefined ? [] : [`${what} from ${set.map(code).join(', ')}`])),
       ];

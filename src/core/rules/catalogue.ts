@@ -24,13 +24,16 @@ export interface ImageEntry {
   readonly pathFrom: readonly string[];
   /** Flags and variables whose value, a path or a URL, comes before the path. */
   readonly basePathFrom: readonly string[];
-  readonly needs: Setting | undefined;
+  /** The settings that it needs, all of them, to serve metrics. */
+  readonly needs: readonly Setting[];
   /** Settings with which the image serves none. */
   readonly unless: Setting | undefined;
   /** Settings with which it serves them over https. */
   readonly https: Setting | undefined;
   /** The other settings with which there is nothing to scrape, by reason. */
   readonly none: readonly { readonly reason: NoEndpoint; readonly when: Setting }[];
+  /** Whether the metrics need credentials, whatever the settings. */
+  readonly guarded: boolean;
   readonly declared: boolean;
   readonly container: Pattern | undefined;
   readonly versions: VersionRange | undefined;
@@ -152,7 +155,8 @@ export function lookUp(catalogue: Catalogue, container: Container): CatalogueRes
 function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
   const none = whyNone(entry, container);
   if (none !== undefined) return { kind: 'off', reason: none };
-  if (entry.needs !== undefined && !hasSetting(container, entry.needs)) return { kind: 'unknown' };
+  if (!hasAll(container, entry.needs)) return { kind: 'unknown' };
+  if (entry.guarded) return { kind: 'off', reason: 'guarded' };
   const path = pathOf(entry, container);
   if (path === undefined) return { kind: 'unknown' };
   const scheme = schemeOf(entry, container);
@@ -180,9 +184,16 @@ function lookUpEntry(entry: ImageEntry, container: Container): CatalogueResult {
  * and scheme, or why there is nothing to scrape; undefined where no entry has this port.
  */
 export function lookUpPort(entries: readonly ImageEntry[], container: Container, port: number): PortKnown | undefined {
-  const entry = entries.find(({ ports, portFrom }) => ports.includes(port) || isMovedTo(port, portFrom, container));
+  const isAtPort = ({ ports, portFrom }: ImageEntry): boolean =>
+    ports.includes(port) || isMovedTo(port, portFrom, container);
+  const [first, ...others] = entries.filter(isAtPort);
+  // Of several, the one whose settings are there: an entry for another version or role may come first.
+  const entry =
+    others.length === 0
+      ? first
+      : ([first, ...others].find((one) => one !== undefined && hasAll(container, one.needs)) ?? first);
   if (entry === undefined) return undefined;
-  const none = whyNone(entry, container);
+  const none = whyNone(entry, container) ?? (entry.guarded ? 'guarded' : undefined);
   return none === undefined
     ? { kind: 'found', path: pathOf(entry, container), scheme: schemeOf(entry, container) }
     : { kind: 'off', reason: none };
@@ -227,6 +238,10 @@ function whyNone({ unless, none }: ImageEntry, container: Container): NoEndpoint
       // A password usually comes from a Secret: that it is set is all that the pod shows.
       (reason === 'guarded' && refersToSetting(container, when)),
   )?.reason;
+}
+
+function hasAll(container: Container, settings: readonly Setting[]): boolean {
+  return settings.every((setting) => hasSetting(container, setting));
 }
 
 function schemeOf({ https, scheme }: ImageEntry, container: Container): 'http' | 'https' {

@@ -82,10 +82,11 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
     portFrom: image.portFrom ?? [],
     pathFrom: image.pathFrom ?? [],
     basePathFrom: image.basePathFrom ?? [],
-    needs: optionalSetting(image.needs),
+    needs: [image.needs ?? []].flat().map((source) => settingOf(pattern(source))),
     unless: optionalSetting(image.unless),
     https: optionalSetting(image.https),
     none: noneOf(image),
+    guarded: image.guarded === true,
     declared: image.declared ?? false,
     container: optionalPattern(image.container),
     versions: versionsOf(image.versions),
@@ -97,7 +98,7 @@ function compileImage(image: RulesFile['images'][number]): ImageEntry {
 function noneOf({ unreachable, guarded, servedElsewhere }: RulesFile['images'][number]): ImageEntry['none'] {
   const reasons = [
     { reason: 'unreachable', source: unreachable },
-    { reason: 'guarded', source: guarded },
+    { reason: 'guarded', source: guarded === true ? undefined : guarded },
     { reason: 'served_elsewhere', source: servedElsewhere },
   ] as const;
   return reasons.flatMap(({ reason, source }) => {

@@ -6,7 +6,10 @@ import type { Rules } from './rule.ts';
 /** What an image of the catalogue serves once a setting is there. */
 export interface NeededSetting {
   readonly container: string;
-  /** An argument (`--metrics-enabled=true`) or a variable (`KC_METRICS_ENABLED=true`); `…` is any value. */
+  /**
+   * An argument (`--metrics-enabled=true`) or a variable (`KC_METRICS_ENABLED=true`); `…` is any
+   * value. Several that are missing are joined by " and ".
+   */
   readonly setting: string;
   readonly port: number;
   readonly path: string;
@@ -18,15 +21,16 @@ export interface NeededSetting {
  */
 export function neededSettings(pod: Pod, rules: Rules): NeededSetting[] {
   return ownContainers([...pod.containers, ...pod.sidecars], rules).flatMap((container) => {
-    for (const { needs, unless, ports, path } of rules.catalogue.find(container)) {
+    for (const { needs, unless, guarded, ports, path } of rules.catalogue.find(container)) {
       const [first] = ports;
-      if (needs === undefined || first === undefined || hasSetting(container, needs)) continue;
+      const missing = needs.filter((setting) => !hasSetting(container, setting));
+      if (missing.length === 0 || first === undefined || guarded) continue;
       if (unless !== undefined && hasSetting(container, unless)) continue;
-      const setting = exampleOf(needs.pattern.source);
+      const settings = missing.map(({ pattern }) => exampleOf(pattern.source));
       // A bare word is the role of the image, not something to switch on.
-      if (!/^-|=/.test(setting)) continue;
+      if (!settings.every((setting) => /^-|=/.test(setting))) continue;
       const declared = ports.find((port) => container.candidates.some(({ number }) => number === port));
-      return [{ container: container.name, setting, port: declared ?? first, path }];
+      return [{ container: container.name, setting: settings.join(' and '), port: declared ?? first, path }];
     }
     return [];
   });

@@ -284,12 +284,20 @@ const Image = strict({
   basePathFrom: settingNames(
     'flags and variables that set a path, or a URL with a path, below which the image serves everything',
   ).optional(),
-  needs: Pattern.optional().describe('an argument or NAME=value that the image needs to serve metrics'),
+  needs: z
+    .union([Pattern, list(Pattern).min(2, 'must have at least two items, or be a string')], {
+      error: ({ input }) => mustBe('a pattern or a list of them', input),
+    })
+    .optional()
+    .describe('an argument or NAME=value that the image needs to serve metrics, or a list of which it needs all'),
   unless: Pattern.optional().describe('an argument or NAME=value with which it serves none (switched_off)'),
   https: Pattern.optional().describe('an argument or NAME=value with which it serves them over https'),
-  guarded: Pattern.optional().describe(
-    'an argument or NAME=value with which they need credentials; NAME counts where its value comes from a Secret, too',
-  ),
+  guarded: z
+    .union([Pattern, z.literal(true)], { error: ({ input }) => mustBe('a pattern or true', input) })
+    .optional()
+    .describe(
+      'an argument or NAME=value with which they need credentials; NAME counts where its value comes from a Secret, too; true: they always do',
+    ),
   servedElsewhere: Pattern.optional().describe(
     'an argument or NAME=value with which something else serves them (served_elsewhere)',
   ),

@@ -293,7 +293,7 @@ function vocabularyOf(rules: Rules): Vocabulary {
   const flags = beginnings([
     ...effective.pathFrom,
     ...conditions.flatMap(({ argument, env }) => [argument, env]),
-    ...effective.images.slice(0, 40).flatMap(({ needs, unless }) => [needs, unless]),
+    ...effective.images.slice(0, 40).flatMap(({ needs, unless }) => [needs, unless].flat()),
   ]);
   const statements = flags
     .map((flag) => (flag.includes('=') ? flag : `${flag}=`))

@@ -178,6 +178,72 @@ cases('an image whose programs or versions differ', [
   ],
 ]);
 
+const MINIFLUX = { image: 'miniflux/miniflux:2.2.0', ports: [HTTP] };
+const REST_SERVER = { image: 'restic/rest-server:0.13.0', ports: [{ name: 'http', containerPort: 8000 }] };
+
+cases('an image that needs several settings', [
+  [
+    'with all of them',
+    { ...MINIFLUX, env: ['METRICS_COLLECTOR=1', 'METRICS_ALLOWED_NETWORKS=127.0.0.1/8,10.0.0.0/8'] },
+    ':8080/metrics',
+  ],
+  ['with one of them', { ...MINIFLUX, env: ['METRICS_COLLECTOR=1'] }, 'no_candidate'],
+  [
+    'with one that leaves them on loopback',
+    { ...MINIFLUX, env: ['METRICS_COLLECTOR=1', 'METRICS_ALLOWED_NETWORKS=127.0.0.1/8'] },
+    'no_candidate',
+  ],
+  [
+    'with all of them, and a password',
+    {
+      ...MINIFLUX,
+      env: ['METRICS_COLLECTOR=1', 'METRICS_ALLOWED_NETWORKS=10.0.0.0/8'],
+      secrets: ['METRICS_PASSWORD'],
+    },
+    'guarded',
+  ],
+]);
+
+cases('an image whose metrics need credentials', [
+  ['always', { image: 'louislam/uptime-kuma:2', ports: [{ containerPort: 3001 }] }, 'guarded'],
+  [
+    'always, at a port called metrics',
+    { image: 'supabase/realtime:v2.34.7', ports: [{ name: 'metrics', containerPort: 4000 }] },
+    'guarded',
+  ],
+  ['at its own port only', { image: 'supabase/realtime:v2.34.7', ports: [METRICS] }, ':9100/metrics'],
+  ['once they are on', { ...REST_SERVER, env: ['OPTIONS=--append-only --prometheus'] }, 'guarded'],
+  ['before they are on', REST_SERVER, 'no_candidate'],
+  [
+    'unless a setting lifts that',
+    { ...REST_SERVER, env: ['OPTIONS=--prometheus --prometheus-no-auth'] },
+    ':8000/metrics',
+  ],
+  [
+    'unless a setting lifts that, at a port called metrics',
+    {
+      image: 'registry.k8s.io/gateway-api-inference-extension/epp:v1.0.0',
+      args: ['--metrics-endpoint-auth=false'],
+      ports: [{ name: 'metrics', containerPort: 9090 }],
+    },
+    ':9090/metrics',
+  ],
+  [
+    'where nothing lifts that, at a port called metrics',
+    {
+      image: 'registry.k8s.io/gateway-api-inference-extension/epp:v1.0.0',
+      ports: [{ name: 'metrics', containerPort: 9090 }],
+    },
+    'guarded',
+  ],
+  ['since a version', { image: 'emqx/emqx:6.3.0', ports: [{ name: 'dashboard', containerPort: 18083 }] }, 'guarded'],
+  [
+    'since a later version',
+    { image: 'emqx/emqx:5.8.6', ports: [{ name: 'dashboard', containerPort: 18083 }] },
+    ':18083/api/v5/prometheus/stats',
+  ],
+]);
+
 cases('a client certificate', [
   ['that is asked for', { ...BAZEL_REMOTE, args: [...BAZEL_REMOTE.args, '--tls_ca_file=/tls/ca.crt'] }, 'guarded'],
   ['that is not', BAZEL_REMOTE, ':8080/metrics'],

@@ -23,10 +23,11 @@ const places = createCatalogue(
     portFrom: [],
     pathFrom: [],
     basePathFrom: [],
-    needs: undefined,
+    needs: [],
     unless: undefined,
     https: undefined,
     none: [],
+    guarded: false,
     declared: false,
     container: undefined,
     versions: undefined,
@@ -45,12 +46,12 @@ function claimants(name: string): number[] {
   return places.find(containerOf(image)).flatMap(({ ports }) => ports);
 }
 
-test('no image is claimed by two entries for one port, unless the container tells them apart', () => {
+test('no image is claimed by two entries for one port, unless the container, the version or a password tells them apart', () => {
   for (const name of images.flatMap((entry) => entry.images)) {
     const claimed = new Map<string, number>();
     for (const i of claimants(name)) {
       for (const port of [images[i]?.port ?? []].flat()) {
-        const claim = `${port} ${images[i]?.container ?? ''} ${images[i]?.versions ?? ''}`;
+        const claim = `${port} ${images[i]?.container ?? ''} ${images[i]?.versions ?? ''} ${images[i]?.guarded === true}`;
         assert.ok(!claimed.has(claim), `${name} on ${claim}: entries ${claimed.get(claim)} and ${i}`);
         claimed.set(claim, i);
       }
@@ -78,22 +79,20 @@ test('no entry hides behind one that always comes first', () => {
 
 test('every entry can match: some pod with the image and the switch is annotated as the entry says', () => {
   const missed = images.filter((entry) => {
-    const { images: imageNames, port, path = '/metrics', scheme = 'http', container, needs, versions } = entry;
+    const { images: imageNames, port, path = '/metrics', scheme = 'http', container, needs, versions, guarded } = entry;
     const tag = tagIn(versions);
     const names = container === undefined ? ['app'] : spell(container);
-    const statements = needs === undefined ? [undefined] : spell(needs);
+    const statements = spellAll([needs ?? []].flat());
     const cases = imageNames.flatMap((image) => [port].flat().map((number) => ({ image, number })));
     return !cases.every(({ image, number }) =>
       names.some((name) =>
         statements.some((statement) => {
           const decision = decide(podOf(`${image.replaceAll('*', 'x')}:${tag}`, name, number, statement), rules);
-          if (decision.outcome !== 'annotate') return false;
+          if (decision.outcome !== 'annotate') return guarded === true && decision.reason === 'guarded';
           const [endpoint] = decision.endpoints;
           // A switch that also moves the port was spelled out with a port of its own.
           return (
-            endpoint.path === path &&
-            endpoint.scheme === scheme &&
-            (endpoint.port === number || statement !== undefined)
+            endpoint.path === path && endpoint.scheme === scheme && (endpoint.port === number || statement.length > 0)
           );
         }),
       ),
@@ -140,15 +139,26 @@ function tagIn(versions: string | undefined): string {
   return /^>=(\S+)/.exec(versions)?.[1] ?? '0.0.1';
 }
 
-function podOf(image: string, name: string, containerPort: number, statement: string | undefined): unknown {
-  const [variable = '', ...value] = (statement ?? '').split('=');
-  const said = /^[A-Z]/.test(variable)
-    ? { env: [{ name: variable, value: value.join('=') }] }
-    : { args: statement === undefined ? [] : [statement] };
+function podOf(image: string, name: string, containerPort: number, statements: readonly string[]): unknown {
+  const env = statements.filter(isVariable).map((statement) => {
+    const [variable, ...value] = statement.split('=');
+    return { name: variable, value: value.join('=') };
+  });
+  const said = { env, args: statements.filter((statement) => !isVariable(statement)) };
   return {
     metadata: {},
     spec: { containers: [{ name, image: `registry.example/${image}`, ports: [{ containerPort }], ...said }] },
   };
+}
+
+function isVariable(statement: string): boolean {
+  return /^[A-Z]/.test(statement);
+}
+
+/** Returns sets of texts in each of which every pattern has one that it matches. */
+function spellAll(patterns: readonly string[]): string[][] {
+  const texts = patterns.map(spell);
+  return patterns.length === 0 ? [[]] : (texts[0] ?? []).map((_, at) => texts.map((each) => each[at] ?? ''));
 }
 
 /** Returns texts that an RE2 pattern matches, the same ones each time; a value of any kind becomes a port. */
