@@ -56,7 +56,7 @@ async function runAlone(
   input: string | Buffer,
   env: Readonly<Record<string, string>>,
 ): Promise<Finished> {
-  const { env: ours } = process;
+  const { env: ours, exitCode } = process;
   const stdin = Object.getOwnPropertyDescriptor(process, 'stdin') ?? {};
   Object.defineProperty(process, 'stdin', { value: new PassThrough().end(input), configurable: true });
   process.env = { ...BASE_ENV, ...env };
@@ -70,8 +70,8 @@ async function runAlone(
       stderr: Buffer.concat(output.stderr).toString(),
     };
   } finally {
-    // The runner's own exit code says whether a test failed.
-    process.exitCode = undefined;
+    // The test runner's own: it says whether something failed.
+    process.exitCode = exitCode;
     process.env = ours;
     Object.defineProperty(process, 'stdin', stdin);
   }

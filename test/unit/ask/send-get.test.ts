@@ -1,3 +1,4 @@
+// A process of its own: it waits for time limits.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttp2Server } from 'node:http2';

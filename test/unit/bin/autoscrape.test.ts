@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, symlink } from 'node:fs/promises';

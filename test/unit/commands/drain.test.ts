@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';

@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';

@@ -1,3 +1,4 @@
+// A process of its own: it measures CPU time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRules } from '../../../src/core/rules/parse.ts';

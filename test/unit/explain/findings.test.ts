@@ -24,7 +24,7 @@ const WARNED = deployment(
   { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '81' },
 );
 
-const explain = (input: string, ...args: readonly string[]) => runAutoscrape(['explain', ...args], input);
+const explain = (input: string, ...args: readonly string[]) => runAutoscrape(['explain', '-f', '-', ...args], input);
 
 test('--fail-on makes an outcome, a warning or a reason an error with exit code 1, whatever is shown', async () => {
   const codes = await Promise.all(

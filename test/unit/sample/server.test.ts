@@ -1,3 +1,4 @@
+// A process of its own: it waits for time limits.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:net';
