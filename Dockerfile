@@ -24,8 +24,8 @@ COPY --chown=65532:65532 LICENSE /app/LICENSE
 USER 65532:65532
 WORKDIR /app
 ENV NODE_COMPILE_CACHE=/app/compile-cache
-RUN ["/nodejs/bin/node", "--max-semi-space-size=2", "--expose-gc", "--disable-proto=throw", "/app/main.js", "--version"]
-RUN ["/nodejs/bin/node", "--max-semi-space-size=2", "--expose-gc", "--disable-proto=throw", "--input-type=module", "--eval", "for (const name of ['serve', 'reconcile', 'sample', 'verify']) await import(`/app/${name}.js`)"]
+RUN ["/nodejs/bin/node", "--max-semi-space-size=2", "--no-maglev", "--invocation-count-for-turbofan=100", "--expose-gc", "--disable-proto=throw", "/app/main.js", "--version"]
+RUN ["/nodejs/bin/node", "--max-semi-space-size=2", "--no-maglev", "--invocation-count-for-turbofan=100", "--expose-gc", "--disable-proto=throw", "--input-type=module", "--eval", "for (const name of ['serve', 'reconcile', 'sample', 'verify']) await import(`/app/${name}.js`)"]
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="autoscrape" \
@@ -43,5 +43,5 @@ ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=1310
 ENV NODE_OPTIONS=--max-old-space-size=48
 # No shell, no npm, no node_modules. tools/node-flags.ts explains the flags. Source maps are next to the code but unused: Node
 # would load them all at start, 25 MiB, and the code is readable without. --enable-source-maps in NODE_OPTIONS enables them.
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--expose-gc", "--disable-proto=throw", "/app/main.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--no-maglev", "--invocation-count-for-turbofan=100", "--expose-gc", "--disable-proto=throw", "/app/main.js"]
 CMD ["--help"]

