@@ -79,8 +79,9 @@ Rights: it needs list on pods (get for a pod by its name). With get on namespace
 pods/proxy, list on services, configmaps and networkpolicies, and where Prometheus is list on pods and get on services/proxy
 and pods/proxy, it looks at more; with the Prometheus Operator list on its objects, in a mesh list on its policies. What it
 must not read it says it did not check.
-The installation needs list on mutatingwebhookconfigurations, validatingadmissionpolicies and their bindings, namespaces,
-endpointslices and deployments, get on leases and the path /metrics, create on pods (nothing is stored),
+Which pods are selected it reads by list on mutatingwebhookconfigurations and deployments.
+The installation needs list on those, validatingadmissionpolicies and their bindings, namespaces,
+endpointslices, get on leases and the path /metrics, create on pods (nothing is stored),
 pods/portforward and subjectaccessreviews.`,
   )
   .addHelpText(

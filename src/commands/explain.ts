@@ -23,6 +23,7 @@ import { readObjectNames } from '../live/object-names.ts';
 import type { ObjectName } from '../live/object-names.ts';
 import { groupOf } from '../manifest/kinds.ts';
 import { withoutOwned } from '../manifest/owners.ts';
+import { selectorsOfFlags } from '../manifest/release-selectors.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
 import { jsonSchema } from '../rules/rules-schema.ts';
@@ -31,7 +32,9 @@ import {
   Command,
   contextOption,
   kubeconfigOption,
+  namespaceSelectorOption,
   nonEmpty,
+  objectSelectorOption,
   Option,
   option,
   requestTimeoutOption,
@@ -101,6 +104,8 @@ const flags = new Command('explain')
       'read the workloads of the cluster with these labels: app=shop,tier!=web',
     ).argParser(nonEmpty),
   )
+  .addOption(namespaceSelectorOption)
+  .addOption(objectSelectorOption)
   .addOption(kubeconfigOption)
   .addOption(contextOption)
   .addOption(requestTimeoutOption)
@@ -149,7 +154,8 @@ export const command = flags.action(async (files, options, self) => {
     );
   }
   const rules = await loadRules(options.rules);
-  process.exitCode = explain(await readInput(names, options.recursive === true), rules, options);
+  const selectors = selectorsOfFlags(options.namespaceSelector, options.objectSelector);
+  process.exitCode = explain(await readInput(names, options.recursive === true, selectors), rules, options);
   return undefined;
 });
 
@@ -195,14 +201,18 @@ export type ExplainOptions = OptionsOf<typeof flags>;
  * Explains each workload of the input, and returns the exit code: 1 where a part of it couldn't be read, or a workload is
  * what `--fail-on` names, else 0.
  */
-function explain({ found, others, files, isComplete, isLive }: Input, rules: Rules, options: ExplainOptions): number {
+function explain(
+  { found, others, files, isComplete, isLive, inForce }: Input,
+  rules: Rules,
+  options: ExplainOptions,
+): number {
   const { mesh = false, namespace = '', only, failOn = new Set<string>() } = options;
   const { workloads, owned } = withoutOwned(found.map(({ workload }) => workload));
   const fileOf = new Map(found.map((one) => [one.workload, one.file]));
   const kept = workloads
     .filter((workload) => !isLive || !isPastRevision(workload))
     .map((workload): Found => ({ workload, file: fileOf.get(workload) ?? '' }));
-  const surroundings = { rules, related: relate(others, namespace), mesh, defaultNamespace: namespace };
+  const surroundings = { rules, related: relate(others, namespace, inForce), mesh, defaultNamespace: namespace };
   // A cluster's others were only read for what they say about workloads.
   const left = passedOver(isLive ? [] : others, owned);
   const isShown = ({ decision, warnings }: Examined): boolean =>

@@ -16,7 +16,8 @@ import { learn as learnRules } from '../learn/learn.ts';
 import { renderLearned } from '../learn/learned-rule.ts';
 import { UserError } from '../process/user-error.ts';
 import { VERSION } from '../process/version.ts';
-import { readNamespace, SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import { readNamespace } from '../reconcile/namespace.ts';
+import { SYSTEM_NAMESPACES } from '../core/pod-selectors.ts';
 import { loadRules } from '../rules/load.ts';
 import { readShipped } from '../rules/shipped.ts';
 import {

@@ -70,6 +70,18 @@ export const requestTimeoutOption = new Option(
   'longest time for one request to the API server, such as 5s, 1m, or 0 for none; defaults to 10s, and 30s for a list',
 ).argParser(duration);
 
+/** The namespaces of `reconcile` and `explain`, as the chart's webhook.namespaceSelector. */
+export const namespaceSelectorOption = option(
+  '--namespace-selector <selector>',
+  'namespaces to work on, such as team=shop,env in (prod,test), in place of the label autoscrape.io/inject',
+).argParser(selector);
+
+/** The pods of `reconcile` and `explain`, as the chart's webhook.objectSelector. */
+export const objectSelectorOption = option(
+  '--object-selector <selector>',
+  'labels of the pods to annotate, such as tier!=canary',
+).argParser(selector);
+
 /** Which ports `reconcile --ask` and `learn` ask. */
 export const askPortsOption = option('--ask-ports <which>', 'which ports may be asked, by their signs of HTTP')
   .choices(['probed', 'web', 'likely', 'all'])
@@ -116,7 +128,7 @@ export function labels(text: string): Readonly<Record<string, string>> {
 }
 
 /** Parses a label selector as kubectl has it. */
-export function selector(text: string): SelectorText {
+function selector(text: string): SelectorText {
   const parsed = parseSelector(text);
   if (parsed.ok) return parsed.value;
   throw new InvalidArgumentError(`${parsed.error}: give one such as team=shop,env in (prod,test),!legacy.`);

@@ -1,5 +1,6 @@
 import { stripControls } from '../core/control-characters.ts';
 import type { Rules } from '../core/rules/parse.ts';
+import type { SelectorText } from '../core/rules/selector-text.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
 import { openCluster } from './open-cluster.ts';
 import type { ConnectOptions } from '../kube/client.ts';
@@ -7,14 +8,16 @@ import type { ObjectName } from '../live/object-names.ts';
 import { readObjects } from '../live/read-objects.ts';
 import type { Selection } from '../live/read-objects.ts';
 import { rulesInForce } from '../live/rules-in-force.ts';
+import { selectorsInForce } from '../live/selectors-in-force.ts';
 import type { Document } from '../manifest/parse.ts';
+import { selectorsOfFlags } from '../manifest/release-selectors.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
 import type { Input } from './read-input.ts';
 
 // Needs list on what creates pods, and for everything that explain says get on namespaces and list on services,
-// servicemonitors, podmonitors and configmaps.
+// servicemonitors, podmonitors, configmaps, deployments and mutatingwebhookconfigurations.
 
 /** The options of a command that reads objects of a cluster. */
 export interface ClusterOptions extends ConnectOptions {
@@ -22,6 +25,8 @@ export interface ClusterOptions extends ConnectOptions {
   readonly allNamespaces?: true | undefined;
   readonly selector?: string | undefined;
   readonly rules?: string | undefined;
+  readonly namespaceSelector?: SelectorText | undefined;
+  readonly objectSelector?: SelectorText | undefined;
 }
 
 /** What was read of a cluster. */
@@ -60,8 +65,14 @@ export async function readCluster(objects: readonly ObjectName[], options: Clust
     const { selected, related, problems, notes } = read.value;
     const { workloads } = readWorkloads(asDocuments(selected));
     const { others } = readWorkloads(asDocuments(related));
+    let inForce = selectorsOfFlags(options.namespaceSelector, options.objectSelector);
+    if (inForce === undefined) {
+      const selectors = await selectorsInForce(kube, signal);
+      for (const note of selectors.notes) say(note);
+      ({ inForce } = selectors);
+    }
     for (const note of notes) say(note);
-    for (const { name, problem } of namespaceProblems(others)) say(`Namespace ${name}: ${problem}`);
+    for (const { name, problem } of namespaceProblems(others, inForce.selectors)) say(`Namespace ${name}: ${problem}`);
     for (const problem of problems) say(`autoscrape: ${problem}`);
     if (workloads.length === 0 && problems.length === 0) say(`autoscrape: ${nothingIn(selection)}`);
     return {
@@ -70,6 +81,7 @@ export async function readCluster(objects: readonly ObjectName[], options: Clust
       files: 0,
       isComplete: problems.length === 0 && workloads.length > 0,
       isLive: true,
+      inForce,
       rules,
     };
   } finally {

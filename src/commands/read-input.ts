@@ -4,6 +4,8 @@ import type { Found } from '../explain/examine.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
 import { parseManifest } from '../manifest/parse.ts';
 import { readSources } from '../manifest/source.ts';
+import { findSelectors, LABELS_ALONE } from '../manifest/release-selectors.ts';
+import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import type { OtherObject } from '../manifest/workload.ts';
 
@@ -17,12 +19,22 @@ export interface Input {
   readonly isComplete: boolean;
   /** Whether it was read from a cluster, so that nothing has a file. */
   readonly isLive: boolean;
+  /** Which pods are selected, and who says so. */
+  readonly inForce: SelectorsInForce;
 }
 
-/** Returns the workloads of the files that `-f` names. What can't be read is reported on stderr, and the rest is read. */
-export async function readInput(names: readonly string[], recursive: boolean): Promise<Input> {
+/**
+ * Returns the workloads of the files that `-f` names. What can't be read is reported on stderr, and the rest is read. The
+ * selectors are the given ones, else those of the releases of the chart in the files.
+ */
+export async function readInput(
+  names: readonly string[],
+  recursive: boolean,
+  given?: SelectorsInForce,
+): Promise<Input> {
   const found: Found[] = [];
   const others: OtherObject[] = [];
+  const othersOf: { readonly file: string; readonly objects: readonly OtherObject[] }[] = [];
   let errors = 0;
   let documentsRead = 0;
   const reportError = (message: string): void => {
@@ -39,9 +51,7 @@ export async function readInput(names: readonly string[], recursive: boolean): P
     if (problems.length > 0) reportError(renderProblems(source.name, problems));
     documentsRead += documents.length;
     const objects = readWorkloads(documents);
-    for (const { name, problem } of namespaceProblems(objects.others)) {
-      process.stderr.write(`${stripControls(`${source.name}: Namespace ${name}: ${problem}`)}\n`);
-    }
+    if (objects.others.length > 0) othersOf.push({ file: source.name, objects: objects.others });
     for (const other of objects.others) others.push(other);
     for (const workload of objects.workloads) found.push({ workload, file: source.name });
   }
@@ -55,7 +65,13 @@ export async function readInput(names: readonly string[], recursive: boolean): P
           : 'empty';
     reportError(`autoscrape: the input is ${what}`);
   }
-  return { found, others, files: new Set(found.map(({ file }) => file)).size, isComplete: errors === 0, isLive: false };
+  const inForce = given ?? findSelectors([...others, ...found.map(({ workload }) => workload)]) ?? LABELS_ALONE;
+  for (const { file, objects } of othersOf) {
+    for (const { name, problem } of namespaceProblems(objects, inForce.selectors))
+      process.stderr.write(`${stripControls(`${file}: Namespace ${name}: ${problem}`)}\n`);
+  }
+  const files = new Set(found.map(({ file }) => file)).size;
+  return { found, others, files, isComplete: errors === 0, isLive: false, inForce };
 }
 
 function notePassedOver(sentence: string): void {

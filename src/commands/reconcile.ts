@@ -20,7 +20,8 @@ import { createGuard } from '../reconcile/guard.ts';
 import type { Guard, GuardOptions } from '../reconcile/guard.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createReconcileMetrics } from '../reconcile/metrics.ts';
-import { BY_LABEL, bySelector, SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import { BY_LABEL, bySelector } from '../reconcile/namespace.ts';
+import { SYSTEM_NAMESPACES } from '../core/pod-selectors.ts';
 import type { Namespace, OptIn } from '../reconcile/namespace.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { annotatePlanner } from '../reconcile/plan-annotate.ts';
@@ -40,11 +41,12 @@ import {
   hostOption,
   kubeconfigOption,
   logLevelOption,
+  namespaceSelectorOption,
   nonEmpty,
+  objectSelectorOption,
   Option,
   option,
   patchesPerSecondOption,
-  selector,
   toggle,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
@@ -71,15 +73,8 @@ const flags = new Command('reconcile')
       'comma-separated namespaces to skip, in addition to kube-system, kube-public and kube-node-lease',
     ),
   )
-  .addOption(
-    option(
-      '--namespace-selector <selector>',
-      'namespaces to work on, such as team=shop,env in (prod,test), in place of the label autoscrape.io/inject',
-    ).argParser(selector),
-  )
-  .addOption(
-    option('--object-selector <selector>', 'labels of the pods to annotate, such as tier!=canary').argParser(selector),
-  )
+  .addOption(namespaceSelectorOption)
+  .addOption(objectSelectorOption)
   .addOption(patchesPerSecondOption)
   .addOption(toggle('--ask', 'ask ports of pods without a sure sign of metrics over HTTP, once for each workload'))
   .addOption(askPortsOption)

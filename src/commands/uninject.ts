@@ -1,5 +1,5 @@
 import type { Namespace } from '../reconcile/namespace.ts';
-import { SYSTEM_NAMESPACES } from '../reconcile/namespace.ts';
+import { SYSTEM_NAMESPACES } from '../core/pod-selectors.ts';
 import { uninjectPlanner } from '../reconcile/plan-uninject.ts';
 import { loadRules } from '../rules/load.ts';
 import { runOnce } from './run-once.ts';

@@ -1,9 +1,4 @@
-import { member } from './json.ts';
-
-/**
- * The label that opts a namespace in, and a pod out. The chart's selectors have the same values
- * (chart/templates/_selectors.tpl).
- */
+/** The label that opts a namespace in, and a pod out. Which pods that makes is in pod-selectors.ts. */
 export const OPT_IN_LABEL = 'autoscrape.io/inject';
 
 /** Returns what a value of the label means. `unknown` counts as no, but its author is warned. */
@@ -12,20 +7,6 @@ export function readOptIn(value: string): 'yes' | 'no' | 'unknown' {
   // places.
   if (value === 'enabled' || value === 'true') return 'yes';
   return value === 'disabled' || value === 'false' ? 'no' : 'unknown';
-}
-
-/**
- * Labels of namespaces that belong to a managed cluster's own machinery: they are skipped, as in the
- * webhook's selector. AKS excludes them from every webhook.
- */
-export const MANAGED_LABELS: readonly (readonly [key: string, value: string])[] = [
-  ['control-plane', 'true'],
-  ['kubernetes.azure.com/managedby', 'aks'],
-];
-
-/** Whether a namespace with these labels, a JSON object, has one of {@link MANAGED_LABELS}. */
-export function isManaged(labels: unknown): boolean {
-  return MANAGED_LABELS.some(([key, value]) => member(labels, key) === value);
 }
 
 /** A valid label value (apimachinery's validation). A review can contain any other string. */

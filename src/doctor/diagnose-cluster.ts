@@ -3,6 +3,7 @@ import type { Rules } from '../core/rules/rule.ts';
 import type { Kube } from '../kube/client.ts';
 import { podProxy } from '../kube/pod-proxy.ts';
 import { rulesInForce } from '../live/rules-in-force.ts';
+import { selectorsInForce } from '../live/selectors-in-force.ts';
 import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
 import { createClusterReader } from './cluster.ts';
@@ -67,6 +68,9 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   const inForce: Result<Rules, string> =
     options.rules === undefined ? await readRules(options) : { ok: true, value: options.rules };
   const rules = inForce.ok ? inForce.value : defaultRules();
+  const selectors = await selectorsInForce(kube, signal);
+  // What is not known, and that nothing is installed, is a line of its own.
+  if (selectors.inForce.from !== '') for (const note of selectors.notes) onNote(note);
   const named: Named = targets.length > 0 ? 'pod' : namespace === undefined ? 'nothing' : 'namespace';
   const proxy = podProxy(kube);
   const place = options.prometheus;
@@ -76,7 +80,7 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
       : await givenScraper(place, options.prometheusToken, { cluster, proxy });
   if (!found.ok) return found;
   const { scrapers, states } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
-  const reports = await survey(pods, { ...options, cluster, rules, named, scrapers, now: options.now() });
+  const reports = await survey(pods, { ...options, cluster, rules, selectors, named, scrapers, now: options.now() });
   // What is not about one pod: all of it where no target is named, and else the installation where it may be the cause.
   const isCause = reports.some(isInstallations);
   const sections: readonly Section[] = [

@@ -24,6 +24,8 @@ export interface Diagnosing {
   /** What the namespace and its Services say; nothing of the namespace where it can't be read. */
   readonly related: Related;
   readonly rules: Rules;
+  /** What is needed to know the selectors in force; undefined where they are known. */
+  readonly selectorsNeed: string | undefined;
   /** What the user named: the pod or its workload, its namespace, or neither. What nobody asked for is only noted. */
   readonly named: Named;
   /** What a Prometheus says of the pod, or why none could be asked. */
@@ -70,11 +72,11 @@ function foldSuspicion(lines: readonly Line[]): readonly Line[] {
 }
 
 async function lookAt(pod: unknown, options: Diagnosing): Promise<PodReport> {
-  const { namespace, related, rules, scraper, owner, findEndpoint, now } = options;
+  const { namespace, related, rules, selectorsNeed, scraper, owner, findEndpoint, now } = options;
   const unchecked = 'needs' in scraper ? scraper : undefined;
   const says = 'needs' in scraper ? undefined : scraper;
   const isTarget = says !== undefined && says.active.length > 0;
-  const checked = await checkPod(pod, { namespace, related, rules, isTarget, owner, findEndpoint, now });
+  const checked = await checkPod(pod, { namespace, related, rules, selectorsNeed, isTarget, owner, findEndpoint, now });
   const lines: Line[] = [...checked.lines];
   const report = (scraped: boolean | undefined, answer: string): PodReport => ({
     namespace,

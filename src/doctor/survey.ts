@@ -7,6 +7,7 @@ import { podPath } from '../kube/api-paths.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
 import type { Kube } from '../kube/client.ts';
 import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
+import type { SelectorsRead } from '../live/selectors-in-force.ts';
 import { readWorkloads } from '../manifest/workload.ts';
 import { askEndpoint, findEndpoint } from './endpoint/ask-endpoint.ts';
 import type { AskedOf, EndpointAsked } from './endpoint/ask-endpoint.ts';
@@ -25,6 +26,7 @@ export interface SurveyOptions {
   readonly kube: Pick<Kube, 'request' | 'open'>;
   readonly cluster: ClusterReader;
   readonly rules: Rules;
+  readonly selectors: SelectorsRead;
   readonly named: Named;
   readonly scrapers: Scrapers;
   /** Whether the ports of pods are asked for which no rule finds an endpoint. */
@@ -66,6 +68,7 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
           namespace,
           related,
           rules: options.rules,
+          selectorsNeed: options.selectors.needs,
           named,
           scraper,
           async ask(stated): Promise<EndpointAsked | undefined> {
@@ -133,7 +136,7 @@ interface Surroundings {
 
 async function readSurroundings(
   namespace: string,
-  { kube, cluster, named, signal }: SurveyOptions,
+  { kube, cluster, named, selectors, signal }: SurveyOptions,
 ): Promise<Surroundings> {
   const [object, services, refusal] = await Promise.all([
     readNamespace(namespace, cluster, named),
@@ -147,7 +150,7 @@ async function readSurroundings(
   ]);
   const label = objectIn(objectIn(object, 'metadata'), 'labels')[ASK_LABEL];
   return {
-    related: relate(others, namespace),
+    related: relate(others, namespace, selectors.inForce),
     services: found,
     askLabel: typeof label === 'string' ? text(label) : undefined,
     mayAsk: refusal === undefined,

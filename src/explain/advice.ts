@@ -3,7 +3,6 @@ import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
 import { askablePorts, podRefusal } from '../core/ask/askable-ports.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import { servicePorts } from '../core/ask/service-ports.ts';
-import type { Decision } from '../core/decision.ts';
 import { readPod } from '../core/pod/pod.ts';
 import type { Pod } from '../core/pod/pod.ts';
 import { evaluateRules, podCandidates } from '../core/rules/evaluate-rules.ts';
@@ -12,8 +11,10 @@ import { neededSettings } from '../core/rules/needed-setting.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
 import type { Workload } from '../manifest/workload.ts';
-import type { NamespaceFacts, Related } from './related.ts';
+import type { Related } from './related.ts';
 import { whyUnreadable } from './unreadable.ts';
+import { optInOf } from './unselected.ts';
+import type { Outcome, Unselected } from './unselected.ts';
 
 /** What to do about a decision. */
 export interface Advice {
@@ -60,13 +61,21 @@ interface AdviceSurroundings {
   readonly rules: Rules;
   readonly related: Related;
   readonly namespace: string;
+  /** Why the pod is not selected; undefined where it is. */
+  readonly unselected: Unselected | undefined;
 }
 
 /** Returns what to do about the decision on a workload's pod. */
-export function adviseOn(workload: Workload, decision: Decision, surroundings: AdviceSurroundings): Advice {
+export function adviseOn(workload: Workload, decision: Outcome, surroundings: AdviceSurroundings): Advice {
   const { related, namespace } = surroundings;
-  if (decision.outcome === 'annotate')
-    return { sentences: [onNamespace(related.namespace(namespace), namespace)], snippets: [] };
+  if (decision.outcome === 'annotate') return { sentences: [onNamespace(related, namespace)], snippets: [] };
+  if (decision.reason === 'not_selected') {
+    const { because = '', todo = '' } = surroundings.unselected ?? {};
+    const facts = related.namespace(namespace);
+    if (facts?.optIn === 'never') return { sentences: [onNamespace(related, namespace)], snippets: [] };
+    const also = facts?.unselected === undefined ? [] : [`And for its namespace: ${facts.unselected.todo}`];
+    return { sentences: [todo, because, ...also], snippets: [] };
+  }
   if (decision.reason === 'unreadable') return { sentences: whyUnreadable(workload.pod), snippets: [] };
   const pod = readPod(workload.pod, undefined, namespace);
   if (pod === undefined) return { sentences: [], snippets: [] };
@@ -84,19 +93,29 @@ export function adviseOn(workload: Workload, decision: Decision, surroundings: A
 const SCRAPED = 'Nothing: scrapers read its own annotations.';
 const CORRECT = 'Correct what the warnings name: autoscrape leaves it as it is.';
 
-function onNamespace(facts: Pick<NamespaceFacts, 'optIn'> | undefined, namespace: string): string {
-  const label = `kubectl label namespace ${namespace || 'NAMESPACE'} autoscrape.io/inject=enabled`;
-  switch (facts?.optIn) {
-    case 'yes':
-      return `Nothing: namespace ${namespace} is opted in, so new pods are annotated as they are created, and running ones by the reconciler.`;
-    case 'never':
-      return `Write the annotations yourself: in ${namespace} no pod is ever annotated or asked.`;
-    case 'unknown':
-      return `${label} --overwrite`;
-    case 'no':
-    case undefined:
-      return label;
+function onNamespace(related: Related, namespace: string): string {
+  const facts = related.namespace(namespace);
+  if (facts?.optIn === 'yes') return `Nothing: namespace ${namespace} is opted in, so ${WHO[related.inForce.by]}.`;
+  if (facts?.optIn === 'never') {
+    const { because = '', todo = '' } = facts.unselected ?? {};
+    return `${todo} ${because}`;
   }
+  return facts?.unselected?.todo ?? toOptIn(related, namespace);
+}
+
+/** Who annotates the pods of a namespace that is opted in. */
+const WHO: Readonly<Record<Related['inForce']['by'], string>> = {
+  webhook: 'new pods are annotated as they are created, and running ones by the reconciler',
+  unknown: 'new pods are annotated as they are created, and running ones by the reconciler',
+  reconciler: 'its pods are annotated by the reconciler once they run, because the webhook is switched off',
+  nobody: 'its pods are annotated once autoscrape has a webhook or a reconciler in this cluster',
+};
+
+/** Returns what opts a namespace in of which nothing is known. */
+function toOptIn({ inForce }: Related, namespace: string): string {
+  const name = namespace || 'NAMESPACE';
+  const unlabelled = optInOf(inForce, name, new Map());
+  return unlabelled?.unselected?.todo ?? `Nothing: a namespace needs no label (${inForce.from}).`;
 }
 
 function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroundings): Advice {
@@ -104,7 +123,7 @@ function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroun
   const candidates = podCandidates(pod, rules);
   const port = likeliest(withoutOtherProtocols(candidates, workload));
   if (surroundings.related.namespace(surroundings.namespace)?.optIn === 'never')
-    return { sentences: [onNamespace({ optIn: 'never' }, surroundings.namespace)], snippets: [] };
+    return { sentences: [onNamespace(surroundings.related, surroundings.namespace)], snippets: [] };
   const asked = askedPorts(workload, pod, surroundings);
   const needed = neededSettings(pod, rules).map(
     ({ container, setting, port, path }) =>

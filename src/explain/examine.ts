@@ -1,13 +1,16 @@
 import { decide } from '../core/decide.ts';
-import type { Decision } from '../core/decision.ts';
 import { explain } from '../core/explain.ts';
 import type { Candidate } from '../core/explain.ts';
+import { member, textEntries } from '../core/json.ts';
+import type { NamespaceOptIn } from '../core/pod-selectors.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { adviseOn } from './advice.ts';
 import type { Advice } from './advice.ts';
-import type { NamespaceOptIn, Related } from './related.ts';
+import type { Related } from './related.ts';
 import { remarksOn } from './remarks.ts';
+import { leftOut } from './unselected.ts';
+import type { Outcome, Unselected } from './unselected.ts';
 
 /** A workload, with the decision on its pod and what else is to be said about it. */
 export interface Examined {
@@ -16,7 +19,7 @@ export interface Examined {
   readonly file: string;
   /** Whether the pods of its namespace are annotated at all; undefined where the input does not tell. */
   readonly optIn: NamespaceOptIn | undefined;
-  readonly decision: Decision;
+  readonly decision: Outcome;
   /** The number of pods that it says it has, as far as it does. */
   readonly pods: number;
   /** Those of the decision, and what somebody should correct elsewhere. */
@@ -46,22 +49,30 @@ export type Found = Pick<Examined, 'workload' | 'file'>;
 /** Returns the decision on a workload's pod, with warnings. */
 export function examine(found: Found, surroundings: ExamineSurroundings): Examined {
   const { place, ...of } = placeOf(found, surroundings);
-  return combine(found, decide(found.workload.pod, surroundings.rules, of), surroundings, place);
+  const decided = decide(found.workload.pod, surroundings.rules, of);
+  return combine(found, unselected(found, place) === undefined ? decided : leftOut(decided), surroundings, place);
 }
 
 /** Returns the decision on a workload's pod, with everything that can be said about it. */
 export function examineInFull(found: Found, surroundings: ExamineSurroundings): ExaminedInFull {
   const { rules } = surroundings;
   const { place, ...of } = placeOf(found, surroundings);
-  const { decision, candidates, notes } = explain(found.workload.pod, rules, of);
+  const { decision: decided, candidates, notes } = explain(found.workload.pod, rules, of);
   const { namespace, related } = place;
+  const why = unselected(found, place);
+  const decision = why === undefined ? decided : leftOut(decided);
   const remarks = remarksOn(found.workload, decision, related, rules, namespace);
   return {
     ...combine(found, decision, surroundings, place, remarks.warnings),
     candidates,
-    notes: [...notes, ...remarks.notes],
-    advice: adviseOn(found.workload, decision, { ...place, remarks: remarks.warnings }),
+    // How scrapers read annotations is no matter where none are written.
+    notes: [...(decision === decided ? notes : []), ...remarks.notes],
+    advice: adviseOn(found.workload, decision, { ...place, remarks: remarks.warnings, unselected: why }),
   };
+}
+
+function unselected({ workload }: Found, { related, namespace }: Place): Unselected | undefined {
+  return related.unselected(namespace, new Map(textEntries(member(member(workload.pod, 'metadata'), 'labels'))));
 }
 
 interface Place {
@@ -84,7 +95,7 @@ function placeOf(
 
 function combine(
   { workload, file }: Found,
-  decision: Decision,
+  decision: Outcome,
   { rules }: ExamineSurroundings,
   { related, namespace }: Place,
   remarks: readonly string[] = remarksOn(workload, decision, related, rules, namespace).warnings,

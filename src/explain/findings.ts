@@ -1,9 +1,9 @@
-import { REASONS } from '../core/skip-reason.ts';
 import type { Examined, ExaminedInFull } from './examine.ts';
 import { titleOf } from './text.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
 
 /** What `--fail-on` takes besides the reasons of a skip. */
-export const FAILURES = ['annotate', 'skip', 'warning', ...Object.keys(REASONS)] as const;
+export const FAILURES = ['annotate', 'skip', 'warning', ...Object.keys(EXPLAINED_REASONS)] as const;
 
 /** Something about a workload that a code review should show, at its place. */
 export interface Finding {
@@ -40,7 +40,7 @@ export function findingsOf(examined: ExaminedInFull, failOn: ReadonlySet<string>
   if (decision.outcome === 'skip') {
     const [todo] = advice.sentences;
     const message = [
-      `skipped (${decision.reason}). ${REASONS[decision.reason]}`,
+      `skipped (${decision.reason}). ${EXPLAINED_REASONS[decision.reason]}`,
       ...(todo === undefined ? [] : [todo]),
     ];
     found.push(finding(decision.reason, failOn.has('skip') ? 'error' : 'note', message.join(' ')));

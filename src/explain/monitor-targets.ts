@@ -3,7 +3,7 @@ import type { AskedPod } from '../core/ask/asked-pod.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { satisfies } from '../core/rules/selector.ts';
-import type { LabelRequirement } from '../core/rules/selector.ts';
+import { requirementsOf } from '../core/rules/selector-json.ts';
 import type { Monitor } from './related.ts';
 
 // What the monitors of the Prometheus Operator select: https://prometheus-operator.dev/docs/api-reference/api/
@@ -51,29 +51,6 @@ export function selectsNamespace(spec: JsonObject, monitors: string, namespace: 
   if (member(selector, 'any') === true) return true;
   const names = member(selector, 'matchNames');
   return Array.isArray(names) && names.length > 0 ? names.includes(namespace) : monitors === namespace;
-}
-
-const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
-
-/** Returns a label selector's requirements; those of a wrong type are left out. */
-export function requirementsOf(selector: unknown): LabelRequirement[] {
-  const labels = member(selector, 'matchLabels');
-  const expressions = member(selector, 'matchExpressions');
-  return [
-    ...(isObject(labels) ? Object.entries(labels) : []).map(([key, value]) => ({
-      key,
-      operator: 'In' as const,
-      values: [String(value)],
-    })),
-    ...(Array.isArray(expressions) ? expressions : []).flatMap((expression: unknown) => {
-      const key = member(expression, 'key');
-      const operator = OPERATORS.find((one) => one === member(expression, 'operator'));
-      const values = member(expression, 'values');
-      return typeof key === 'string' && operator !== undefined
-        ? [{ key, operator, values: Array.isArray(values) ? values.map(String) : [] }]
-        : [];
-    }),
-  ];
 }
 
 /** Returns the Services that select the pod. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { WHY_LEFT } from '../core/further-endpoints.ts';
 import { PRECEDENCES } from '../core/rules/precedence.ts';
-import { REASONS } from '../core/skip-reason.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
 
 // What `explain -o json` writes, for those who read it. The tests hold it to the lines themselves.
 
@@ -24,7 +24,10 @@ const Workload = z.object({
     .describe('whether pods of its namespace are annotated at all; null where the input does not tell'),
   outcome: z.enum(['annotate', 'skip']),
   rule: z.string().nullable(),
-  reason: z.enum(Object.keys(REASONS)).nullable().describe('why it is skipped; null for a pod that would be annotated'),
+  reason: z
+    .enum(Object.keys(EXPLAINED_REASONS))
+    .nullable()
+    .describe('why it is skipped; null for a pod that would be annotated'),
   sentence: z.string().nullable().describe('the reason in a sentence'),
   confirm: z.boolean().describe('whether the rule only hints, so that the endpoint is asked first where asking is on'),
   endpoints: z

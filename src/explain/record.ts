@@ -1,10 +1,10 @@
 import type { Candidate } from '../core/explain.ts';
 import type { WhyLeft } from '../core/further-endpoints.ts';
 import type { Endpoint } from '../core/rules/endpoint.ts';
+import type { NamespaceOptIn } from '../core/pod-selectors.ts';
 import type { Precedence } from '../core/rules/precedence.ts';
-import { REASONS } from '../core/skip-reason.ts';
 import type { ExaminedInFull } from './examine.ts';
-import type { NamespaceOptIn } from './related.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
 
 /** The result of `explain` for one workload, as data: every key is always present. */
 export interface ExplainRecord {
@@ -70,7 +70,7 @@ export function explainRecord(examined: ExaminedInFull, withDetails: boolean): E
     outcome: decision.outcome,
     rule: decision.rule ?? null,
     reason: isAnnotated ? null : decision.reason,
-    sentence: isAnnotated ? null : REASONS[decision.reason],
+    sentence: isAnnotated ? null : EXPLAINED_REASONS[decision.reason],
     confirm: isAnnotated && decision.confirm,
     endpoints: isAnnotated ? decision.endpoints.map((endpoint) => ({ ...endpoint, left: endpoint.left ?? null })) : [],
     because: (isAnnotated ? decision.because : undefined) ?? null,

@@ -1,16 +1,16 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { judgeNamespace } from '../core/pod-selectors.ts';
 import { groupOf } from '../manifest/kinds.ts';
+import { LABELS_ALONE, reconcileFlags } from '../manifest/release-selectors.ts';
+import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 import type { OtherObject } from '../manifest/workload.ts';
-
-/** Whether the pods of a namespace are annotated: `unknown` is a value that means neither, and `never` a namespace of the system. */
-export type NamespaceOptIn = 'yes' | 'no' | 'unknown' | 'never';
+import { optInOf, whyPod } from './unselected.ts';
+import type { OptInFacts, Unselected } from './unselected.ts';
 
 /** What the input says of a namespace. */
-export interface NamespaceFacts {
-  readonly optIn: NamespaceOptIn;
+export interface NamespaceFacts extends OptInFacts {
   /** The value of its label autoscrape.io/ask. */
   readonly ask: string | undefined;
   /** Whether Istio injects its proxy there. */
@@ -32,22 +32,37 @@ export interface Related {
   /** The Services of a namespace that may select a pod with such labels: the first label of their selector is among them. */
   readonly services: (namespace: string, labels: ReadonlyMap<string, string>) => readonly JsonObject[];
   readonly monitors: readonly Monitor[];
+  /** Which pods are selected, and who says so. */
+  readonly inForce: SelectorsInForce;
+  /** Why the selectors leave out a pod of the namespace with such labels; undefined where they don't. */
+  readonly unselected: (namespace: string, labels: ReadonlyMap<string, string>) => Unselected | undefined;
+  /** The flags with which `autoscrape reconcile` works on the pods of the namespace; none where the labels alone decide. */
+  readonly reconcileFlags: (namespace: string) => readonly string[];
 }
 
-/** Namespaces that the chart's webhooks never select (chart/templates/_selectors.tpl). */
-const NEVER: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease']);
-
 /** Returns what the objects say. Objects that name no namespace are in the given one. */
-export function relate(others: readonly OtherObject[], defaultNamespace: string): Related {
-  const namespaces = new Map<string, NamespaceFacts>();
+export function relate(
+  others: readonly OtherObject[],
+  defaultNamespace: string,
+  inForce: SelectorsInForce = LABELS_ALONE,
+): Related {
+  const namespaces = new Map<string, ReadonlyMap<string, string>>();
   const services = new Map<string, JsonObject[]>();
   const orders = new Map<JsonObject, number>();
   const monitors: Monitor[] = [];
+  const facts = new Map<string, NamespaceFacts | undefined>();
+  const factsOf = (name: string): NamespaceFacts | undefined => {
+    const labels = namespaces.get(name);
+    const optIn = optInOf(inForce, name, labels);
+    const mesh = labels?.get('istio-injection') === 'enabled' || labels?.has('istio.io/rev') === true;
+    return optIn && { ...optIn, ask: labels?.get(ASK_LABEL), mesh };
+  };
   for (const { apiVersion, kind, namespace: named, name, object } of others) {
     if (!isObject(object)) continue;
     const group = groupOf(apiVersion);
     const namespace = named || defaultNamespace;
-    if (kind === 'Namespace' && group === '') namespaces.set(name, readNamespace(name, object));
+    if (kind === 'Namespace' && group === '')
+      namespaces.set(name, new Map(textEntries(member(own(object, 'metadata'), 'labels'))));
     else if (kind === 'Service' && group === '') {
       // 20,000 pods beside 3,000 Services are 60 million pairs. A Service without a selector selects nothing.
       const [first] = textEntries(member(own(object, 'spec'), 'selector'));
@@ -63,29 +78,27 @@ export function relate(others: readonly OtherObject[], defaultNamespace: string)
     }
   }
   return {
-    namespace: (name) => namespaces.get(name) ?? (NEVER.has(name) ? readNamespace(name, {}) : undefined),
+    namespace(name) {
+      if (!facts.has(name)) facts.set(name, factsOf(name));
+      return facts.get(name);
+    },
     services: (namespace, labels) =>
       [...labels]
         .flatMap((label) => services.get(serviceKey(namespace, label)) ?? [])
         .toSorted((a, b) => (orders.get(a) ?? 0) - (orders.get(b) ?? 0)),
     monitors,
+    inForce,
+    unselected(name, labels) {
+      const known = namespaces.get(name);
+      return whyPod(inForce, known && { name, labels: known }, labels);
+    },
+    reconcileFlags(name) {
+      const judged = judgeNamespace(inForce.selectors, name, namespaces.get(name));
+      return judged === undefined ? [] : reconcileFlags(judged.selector);
+    },
   };
 }
 
 function serviceKey(namespace: string, [key, value]: readonly [string, string]): string {
   return JSON.stringify([namespace, key, value]);
-}
-
-function readNamespace(name: string, object: JsonObject): NamespaceFacts {
-  const labels = member(member(object, 'metadata'), 'labels');
-  const label = (key: string): string | undefined => {
-    const value = member(labels, key);
-    return typeof value === 'string' ? value : undefined;
-  };
-  const optIn = label(OPT_IN_LABEL);
-  return {
-    optIn: NEVER.has(name) || isManaged(labels) ? 'never' : optIn === undefined ? 'no' : readOptIn(optIn),
-    ask: label(ASK_LABEL),
-    mesh: label('istio-injection') === 'enabled' || label('istio.io/rev') !== undefined,
-  };
 }

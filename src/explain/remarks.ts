@@ -4,7 +4,6 @@ import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { AskedPod } from '../core/ask/asked-pod.ts';
 import { annotatedService, servicePorts } from '../core/ask/service-ports.ts';
-import type { Decision } from '../core/decision.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { misspeltKeys } from '../core/misspelt-keys.ts';
@@ -13,6 +12,7 @@ import { groupOf, isBuiltIn } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { selecting, targetsOf } from './monitor-targets.ts';
 import type { Related } from './related.ts';
+import type { Outcome } from './unselected.ts';
 
 /** What is said about a workload besides the decision on its pod. */
 export interface Remarks {
@@ -28,7 +28,7 @@ export interface Remarks {
  */
 export function remarksOn(
   workload: Workload,
-  decision: Decision,
+  decision: Outcome,
   related: Related,
   rules: Rules,
   namespace: string,
@@ -100,7 +100,7 @@ const MAKE_TWO = 'so the charts of Prometheus and VictoriaMetrics make 2 targets
 /** A Service with scrape annotations, beside a pod that has them or gets them. */
 function doubleTargets(
   pod: AskedPod,
-  decision: Decision,
+  decision: Outcome,
   services: readonly JsonObject[],
   keys: AnnotationKeys,
 ): string[] {
@@ -116,7 +116,7 @@ function doubleTargets(
 /** A Service with scrape annotations, beside a pod that has none and gets none. */
 function onlyTheService(
   pod: AskedPod,
-  decision: Decision,
+  decision: Outcome,
   services: readonly JsonObject[],
   keys: AnnotationKeys,
 ): string[] {
@@ -135,7 +135,7 @@ function onlyTheService(
 
 function monitorNotes(
   pod: AskedPod,
-  decision: Decision,
+  decision: Outcome,
   { monitors }: Related,
   services: readonly JsonObject[],
   namespace: string,
@@ -158,7 +158,7 @@ function monitorNotes(
 }
 
 /** KEP-753 and docs/consumers.md: the pods of a finished Job stay until the Job is deleted. */
-function jobNotes({ apiVersion, kind, object }: Workload, decision: Decision): string[] {
+function jobNotes({ apiVersion, kind, object }: Workload, decision: Outcome): string[] {
   const isJob = (kind === 'Job' || kind === 'CronJob') && isBuiltIn(groupOf(apiVersion));
   if (!isJob || decision.outcome === 'skip') return [];
   const spec = member(object, 'spec');
@@ -172,7 +172,7 @@ function jobNotes({ apiVersion, kind, object }: Workload, decision: Decision): s
 }
 
 /** Returns whether scrapers that read annotations make a target of the pod, now or once it is annotated. */
-function becomesTarget({ annotations }: AskedPod, decision: Decision, keys: AnnotationKeys): boolean {
+function becomesTarget({ annotations }: AskedPod, decision: Outcome, keys: AnnotationKeys): boolean {
   return decision.outcome === 'annotate' || readScrapeAnnotations(keys, annotations).scrape === 'true';
 }
 

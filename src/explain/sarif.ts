@@ -1,9 +1,9 @@
 import { sep } from 'node:path';
-import { REASONS } from '../core/skip-reason.ts';
 import type { Finding } from './findings.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
-  ...REASONS,
+  ...EXPLAINED_REASONS,
   warning: 'Something about the workload is probably wrong.',
   annotate: 'The pods of the workload would be annotated.',
 };

@@ -88,10 +88,7 @@ export function renderSummary(summary: SummaryRecord, passedOver: readonly Passe
     first,
     ...(annotate.never.workloads === 0
       ? []
-      : wrap(
-          `of these ${amount(annotate.never)} in kube-system, kube-public or kube-node-lease, where no pod is ever annotated`,
-          columns,
-        )),
+      : wrap(`of these ${amount(annotate.never)} in namespaces where no pod is ever annotated`, columns)),
     ...(workloads === 1
       ? []
       : [...groups('annotated by  ', annotate.byRule), ...groups('skipped       ', skip.byReason)]),

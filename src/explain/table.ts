@@ -1,8 +1,7 @@
-import { REASONS } from '../core/skip-reason.ts';
-import type { SkipReason } from '../core/skip-reason.ts';
 import type { Examined } from './examine.ts';
 import { cut, paint, visible, wrap } from './paint.ts';
 import { naming, placeOf, renderWarnings, titleOf } from './text.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
 
 /** How a table is printed. */
 export interface TableStyle {
@@ -78,11 +77,13 @@ export function renderTable(all: readonly Examined[], style: TableStyle): string
 
 /** Returns a line for each reason that a workload is skipped for, with what it means. */
 export function renderReasons(all: readonly Examined[], columns: number): string {
-  const reasons = new Set<SkipReason>();
+  const reasons = new Set<keyof typeof EXPLAINED_REASONS>();
   for (const { decision } of all) if (decision.outcome === 'skip') reasons.add(decision.reason);
   const width = Math.max(0, ...[...reasons].map(({ length }) => length));
   return [...reasons]
-    .flatMap((reason) => wrap(`${reason.padEnd(width)}  ${REASONS[reason]}`, columns, '  ', ' '.repeat(width + 4)))
+    .flatMap((reason) =>
+      wrap(`${reason.padEnd(width)}  ${EXPLAINED_REASONS[reason]}`, columns, '  ', ' '.repeat(width + 4)),
+    )
     .map((line) => `${line}\n`)
     .join('');
 }

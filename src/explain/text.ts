@@ -1,16 +1,16 @@
 import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
-import type { Decision } from '../core/decision.ts';
 import type { Candidate } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { WHY_LEFT } from '../core/further-endpoints.ts';
 import type { Endpoint } from '../core/rules/endpoint.ts';
 import { PRECEDENCES } from '../core/rules/precedence.ts';
-import { REASONS } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { qualifiedKind } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
 import type { Examined, ExaminedInFull } from './examine.ts';
 import { cut, paint, visible, wrap } from './paint.ts';
+import { EXPLAINED_REASONS } from './unselected.ts';
+import type { Outcome } from './unselected.ts';
 
 const INDENT = ' '.repeat(6);
 
@@ -107,14 +107,14 @@ function reason({ decision, candidates }: ExaminedInFull): string {
     decision.reason === 'no_candidate' && candidates.length === 0
       ? ' No container declares a port, and no rule finds one in arguments or variables.'
       : '';
-  return REASONS[decision.reason] + none;
+  return EXPLAINED_REASONS[decision.reason] + none;
 }
 
 function target({ container, port, path, scheme }: Endpoint): string {
   return `:${port}${path}${scheme === 'https' ? ' (https)' : ''}${container === '' ? '' : `, of container ${container}`}`;
 }
 
-function renderPorts(candidates: readonly Candidate[], decision: Decision, rules: Rules, columns: number): string[] {
+function renderPorts(candidates: readonly Candidate[], decision: Outcome, rules: Rules, columns: number): string[] {
   const lines: string[] = [];
   const about = candidates.map(({ port, name, container }) =>
     visible(
@@ -134,7 +134,7 @@ function renderPorts(candidates: readonly Candidate[], decision: Decision, rules
   return lines;
 }
 
-function verdict({ container, port, excluded, matched }: Candidate, decision: Decision, keys: AnnotationKeys): string {
+function verdict({ container, port, excluded, matched }: Candidate, decision: Outcome, keys: AnnotationKeys): string {
   if (excluded !== undefined) return paint('dim', excluded);
   const endpoint = decision.outcome === 'annotate' ? decision.endpoints[0] : undefined;
   if (decision.outcome === 'annotate' && endpoint?.port === port && endpoint.container === container) {
@@ -160,7 +160,7 @@ function verdict({ container, port, excluded, matched }: Candidate, decision: De
  */
 function renderNotMatched(
   { excluded, notMatched }: Candidate,
-  decision: Decision,
+  decision: Outcome,
   rules: Rules,
   columns: number,
 ): string[] {

@@ -1,19 +1,14 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own, textEntries } from '../core/json.ts';
-import { isManaged, OPT_IN_LABEL, readOptIn } from '../core/opt-in.ts';
+import { OPT_IN_LABEL } from '../core/opt-in.ts';
+import * as podSelectors from '../core/pod-selectors.ts';
+import type { PodSelectors } from '../core/pod-selectors.ts';
 import type { Result } from '../core/result.ts';
-import { satisfies } from '../core/rules/selector.ts';
 import type { SelectorText } from '../core/rules/selector-text.ts';
 import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list.ts';
 import { isRetryable, retry } from '../kube/retry.ts';
-
-/**
- * Namespaces of the cluster's own machinery, skipped whatever their labels, as in the webhook's
- * selector.
- */
-export const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
 
 /** What is read of a namespace. */
 export interface Namespace {
@@ -43,24 +38,16 @@ export interface OptIn {
  * Namespaces whose label says so. All that have the label are read, so that a value which means
  * neither yes nor no can be logged.
  */
-export const BY_LABEL: OptIn = { query: OPT_IN_LABEL, read: readNamespace };
+export const BY_LABEL: OptIn = { query: OPT_IN_LABEL, read: (object) => readNamespace(object) };
 
 /** Returns the namespaces that the selector selects, whatever the label says: as the webhook's selector does. */
 export function bySelector({ text, requirements }: SelectorText): OptIn {
-  return {
-    query: text,
-    read(object) {
-      const namespace = readNamespace(object);
-      if (namespace === undefined) return undefined;
-      const labels = member(member(object, 'metadata'), 'labels');
-      const { unknownOptIn: _, ...others } = namespace;
-      return { ...others, optedIn: satisfies(new Map(textEntries(labels)), requirements) && !isManaged(labels) };
-    },
-  };
+  const selectors = [podSelectors.podSelector({ namespaces: requirements })];
+  return { query: text, read: (object) => readNamespace(object, selectors) };
 }
 
-/** Returns what is read of the object, opted in by its label; undefined where it is not a namespace. */
-export function readNamespace(object: unknown): Namespace | undefined {
+/** Returns what is read of the object, opted in by the selectors; undefined where it is not a namespace. */
+export function readNamespace(object: unknown, selectors: PodSelectors = podSelectors.BY_LABEL): Namespace | undefined {
   const metadata = member(object, 'metadata');
   if (!isObject(metadata)) return undefined;
   const name = own(metadata, 'name');
@@ -68,10 +55,10 @@ export function readNamespace(object: unknown): Namespace | undefined {
   const labels = own(metadata, 'labels');
   const value = member(labels, OPT_IN_LABEL);
   const askLabel = member(labels, ASK_LABEL);
-  const optIn = typeof value === 'string' ? readOptIn(value) : 'no';
+  const optIn = podSelectors.judgeNamespace(selectors, name, new Map(textEntries(labels)))?.optIn;
   return {
     name,
-    optedIn: optIn === 'yes' && !isManaged(labels),
+    optedIn: optIn === 'yes',
     ...(typeof value === 'string' && optIn === 'unknown' && { unknownOptIn: value }),
     mesh: member(labels, 'istio-injection') === 'enabled' || member(labels, 'istio.io/rev') !== undefined,
     ...(typeof askLabel === 'string' && { askLabel }),

@@ -45,3 +45,21 @@ function requirement({
   const list = values.split(',').map((one) => one.trim());
   return { key, operator: set === 'in' ? 'In' : 'NotIn', values: list };
 }
+
+/** Returns requirements as kubectl has them, such as `team=shop,env in (prod,test),!legacy`: what {@link parseSelector} reads. */
+export function selectorText(requirements: readonly LabelRequirement[]): string {
+  return requirements.map(requirementText).join(',');
+}
+
+function requirementText({ key, operator, values = [] }: LabelRequirement): string {
+  switch (operator) {
+    case 'Exists':
+      return key;
+    case 'DoesNotExist':
+      return `!${key}`;
+    case 'In':
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${values.join(',')})`;
+    case 'NotIn':
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${values.join(',')})`;
+  }
+}

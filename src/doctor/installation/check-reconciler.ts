@@ -1,7 +1,9 @@
-import { objectIn, objectsIn, text } from '../../core/json.ts';
+import { objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
+import { upgradeOf } from './helm-release.ts';
+import type { Release } from './helm-release.ts';
 import type { OurMetrics } from './our-metrics.ts';
 
 /** Something that the reconciler's account may do, such as list on pods, and whether it may. */
@@ -15,6 +17,7 @@ export interface Right {
 export interface ReconcilerSeen {
   readonly namespace: string;
   readonly account: string;
+  readonly release: Release;
   /** Who holds the Lease for which its replicas compete; empty where nobody does. */
   readonly holder: string;
   /** Unix time in ms of the Lease's last renewal, and how long it is valid after that, in ms. */
@@ -35,14 +38,14 @@ export function isStale({ renewed, validMs, now }: Pick<ReconcilerSeen, 'renewed
 
 /** Returns whether the reconciler may work, leads, and has looked at all pods once. */
 export function checkReconciler(seen: ReconcilerSeen): Line {
-  const { namespace, account, holder, renewed, rights, leader } = seen;
+  const { namespace, account, release, holder, renewed, rights, leader } = seen;
   const missing = (rights ?? []).filter(({ isGiven }) => !isGiven);
   if (missing.length > 0)
     return finding(
       'reconciler-no-rights',
       'the reconciler has not the rights that it needs',
       `ServiceAccount ${namespace}/${account} must not ${missing.map(({ verb, resource }) => `${verb} ${resource}`).join(', ')}: pods that run already are not annotated.`,
-      `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values brings its ClusterRole and ClusterRoleBinding back.`,
+      `To bring its ClusterRole and ClusterRoleBinding back: ${upgradeOf(release)}`,
     );
   const log = `kubectl logs -n ${namespace} -l app.kubernetes.io/component=reconciler`;
   if (holder === '' || isStale(seen))
@@ -73,7 +76,12 @@ export function checkReconciler(seen: ReconcilerSeen): Line {
 }
 
 /** Returns whether the policy that holds the reconciler to annotations is bound, and denies. */
-export function checkGuard(policies: readonly JsonObject[], bindings: readonly JsonObject[], account: string): Line {
+export function checkGuard(
+  policies: readonly JsonObject[],
+  bindings: readonly JsonObject[],
+  account: string,
+  release: Release,
+): Line {
   const name = policies.map(nameOf).find((policy) => policy === account);
   const bound = bindings.some((binding) => {
     const spec = objectIn(binding, 'spec');
@@ -85,20 +93,10 @@ export function checkGuard(policies: readonly JsonObject[], bindings: readonly J
     'guard-not-bound',
     'no policy holds the reconciler to its annotations',
     `${name === undefined ? `There is no ValidatingAdmissionPolicy ${account}` : `ValidatingAdmissionPolicy ${name} has no binding that denies`}: without it the reconciler patches no pod, and its token may change more than it should.`,
-    'helm upgrade brings both back.',
+    `To bring both back: ${upgradeOf(release)}`,
   );
 }
 
 function nameOf(object: JsonObject): string {
   return text(objectIn(object, 'metadata')['name']);
-}
-
-/** Returns the value of a flag of the first container, such as `--lease-name`; undefined where it has none. */
-export function flagOf(workload: JsonObject | undefined, flag: string): string | undefined {
-  const template = objectIn(objectIn(workload, 'spec'), 'template');
-  const args = objectsIn(objectIn(template, 'spec'), 'containers')[0]?.['args'];
-  const found = (Array.isArray(args) ? args : [])
-    .map(text)
-    .find((word) => word === flag || word.startsWith(`${flag}=`));
-  return found?.slice(flag.length + 1);
 }

@@ -3,9 +3,11 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
 import type { Rules } from '../../core/rules/rule.ts';
 import { VERSION } from '../../process/version.ts';
-import { flagOf } from './check-reconciler.ts';
+import { flagOf } from '../../manifest/container-flag.ts';
 import { COLLECTIONS } from '../cluster.ts';
 import type { Collection } from '../../kube/api-paths.ts';
+import { releaseOf, upgradeOf } from './helm-release.ts';
+import type { Release } from './helm-release.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line, Section } from '../finding.ts';
 import { nameOf, ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';
@@ -28,12 +30,13 @@ export async function checkInstallation(options: InstallationOptions): Promise<S
   if (!configurations.ok)
     return { title, lines: [{ state: 'unchecked', title: 'the installation', needs: configurations.error }] };
   const releases = findConfigurations(configurations.value);
-  if (releases.length === 0) return { title, lines: await withoutWebhook(options) };
+  const switchedOff = await withoutWebhook(options, releases);
+  if (releases.length === 0) return { title, lines: switchedOff };
   const [failOpen, ...found] = await Promise.all([
     countFailOpen(options),
     ...releases.map((ours) => lookAtRelease(options, ours, configurations.value)),
   ]);
-  return { title, lines: [checkRules(options.rules), ...found.flat(), failOpen] };
+  return { title, lines: [checkRules(options.rules), ...found.flat(), ...switchedOff, failOpen] };
 }
 
 async function lookAtRelease(
@@ -45,7 +48,7 @@ async function lookAtRelease(
   const namespace = ours.service?.namespace;
   if (namespace === undefined)
     return [{ state: 'unchecked', title: `the webhook of ${ours.name}`, needs: 'a Service: it is called by a URL' }];
-  const labelSelector = `${OURS},app.kubernetes.io/instance=${ours.release}`;
+  const labelSelector = `${OURS},app.kubernetes.io/instance=${ours.release.name}`;
   const [pods, deployments] = await Promise.all([
     cluster.list(COLLECTIONS.pods, { namespace, labelSelector }),
     cluster.list(DEPLOYMENTS, { namespace, labelSelector }),
@@ -94,28 +97,53 @@ async function countFailOpen({ kube }: InstallationOptions): Promise<Line> {
   };
 }
 
-async function withoutWebhook({ cluster }: InstallationOptions): Promise<readonly Line[]> {
+/** Returns what is left of releases whose webhook is not configured, or that there is none. */
+async function withoutWebhook(
+  { cluster }: InstallationOptions,
+  configured: readonly WebhookConfiguration[],
+): Promise<readonly Line[]> {
   const deployments = await cluster.list(DEPLOYMENTS, { labelSelector: OURS });
-  const [left] = valueOf(deployments);
-  if (left === undefined && deployments.ok)
+  const left = new Map<string, { readonly release: Release; readonly hasReconciler: boolean }>();
+  // Not the sample, which may run elsewhere.
+  for (const component of ['webhook', 'reconciler'])
+    for (const deployment of ofComponent(valueOf(deployments), component)) {
+      const place = text(objectIn(deployment, 'metadata')['namespace']);
+      const release = releaseOf(deployment, place);
+      const isConfigured = configured.some(
+        (one) => one.release.name === release.name && (one.service?.namespace ?? place) === place,
+      );
+      if (!isConfigured) left.set(`${place}/${release.name}`, { release, hasReconciler: component === 'reconciler' });
+    }
+  if (left.size > 0 || configured.length > 0)
+    return [...left.values()].map(({ release, hasReconciler }) =>
+      finding(
+        'webhook-not-configured',
+        NOT_CALLED,
+        `There is no MutatingWebhookConfiguration of release ${release.name} in namespace ${release.namespace}: ${STOPPED}.${hasReconciler ? ' Its reconciler annotates pods once they run.' : ''}`,
+        upgradeOf(release, 'webhook.enabled=true'),
+      ),
+    );
+  if (!deployments.ok)
     return [
       finding(
-        'not-installed',
-        'autoscrape is not installed',
-        'The cluster has no MutatingWebhookConfiguration and no Deployment with the label app.kubernetes.io/name=autoscrape.',
-        'helm install autoscrape ./chart -n autoscrape --create-namespace',
+        'webhook-not-configured',
+        NOT_CALLED,
+        `There is no MutatingWebhookConfiguration with the label app.kubernetes.io/name=autoscrape: autoscrape is not installed, or ${STOPPED}.`,
+        'helm list -A shows whether there is a release: install one, or upgrade it with --set webhook.enabled=true',
       ),
     ];
-  const namespace = text(objectIn(left, 'metadata')['namespace']) || 'autoscrape';
   return [
     finding(
-      'webhook-not-configured',
-      'the API server does not call the webhook',
-      'There is no MutatingWebhookConfiguration with the label app.kubernetes.io/name=autoscrape: somebody used the emergency stop (webhook.enabled=false, or kubectl delete).',
-      `helm upgrade autoscrape ./chart -n ${namespace} --reset-then-reuse-values --set webhook.enabled=true`,
+      'not-installed',
+      'autoscrape is not installed',
+      'The cluster has no MutatingWebhookConfiguration and no Deployment with the label app.kubernetes.io/name=autoscrape.',
+      'helm install autoscrape ./chart -n autoscrape --create-namespace',
     ),
   ];
 }
+
+const NOT_CALLED = 'the API server does not call the webhook';
+const STOPPED = 'somebody used the emergency stop (webhook.enabled=false, or kubectl delete)';
 
 function afterIstio(istio: string, { name }: WebhookConfiguration): Line {
   return finding(

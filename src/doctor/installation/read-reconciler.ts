@@ -1,6 +1,7 @@
 import { member, objectIn, text } from '../../core/json.ts';
+import { flagOf } from '../../manifest/container-flag.ts';
 import { durationOf, holderOf } from '../../kube/lease-object.ts';
-import { checkGuard, checkReconciler, flagOf, isStale } from './check-reconciler.ts';
+import { checkGuard, checkReconciler, isStale } from './check-reconciler.ts';
 import type { Right } from './check-reconciler.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import type { Line } from '../finding.ts';
@@ -40,6 +41,7 @@ export async function lookAtReconciler(place: Installation): Promise<readonly Li
     checkReconciler({
       namespace,
       account,
+      release: place.ours.release,
       holder,
       renewed,
       validMs,
@@ -89,11 +91,11 @@ async function readRights(
 }
 
 /** Returns whether the reconciler is held to annotations, where there is one. */
-export async function lookAtGuard({ cluster, deployments }: Installation): Promise<readonly Line[]> {
+export async function lookAtGuard({ cluster, deployments, ours }: Installation): Promise<readonly Line[]> {
   const [deployment] = ofComponent(deployments, 'reconciler');
   if (deployment === undefined) return [];
   const [policies, bindings] = await Promise.all([cluster.list(POLICIES), cluster.list(BINDINGS)]);
   if (!policies.ok) return [unchecked("the reconciler's policy", policies)];
   if (!bindings.ok) return [unchecked("the reconciler's policy", bindings)];
-  return [checkGuard(policies.value, bindings.value, nameOf(deployment))];
+  return [checkGuard(policies.value, bindings.value, nameOf(deployment), ours.release)];
 }

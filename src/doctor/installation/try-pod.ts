@@ -1,8 +1,9 @@
 import { decide } from '../../core/decide.ts';
 import { objectIn, textEntries } from '../../core/json.ts';
 import { OPT_IN_LABEL } from '../../core/opt-in.ts';
-import { satisfies } from '../../core/rules/selector.ts';
-import { requirementsOf } from '../../explain/monitor-targets.ts';
+import { judgeNamespace, labelChanges } from '../../core/pod-selectors.ts';
+import type { PodSelector } from '../../core/pod-selectors.ts';
+import { describeChoice } from '../../manifest/release-selectors.ts';
 import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../../live/dry-run-pod.ts';
 import { COLLECTIONS } from '../cluster.ts';
 import { finding, quoted } from '../finding.ts';
@@ -18,14 +19,15 @@ export async function tryPod(place: Installation): Promise<Line> {
   const { kube, ours, rules } = place;
   const title = 'a pod created as a dry run';
   if (!rules.ok) return { state: 'unreached', title };
-  const namespace = await selected(place);
-  if (namespace === undefined)
-    return {
-      state: 'unchecked',
-      title,
-      needs: `a namespace that the webhook selects, such as by the label ${OPT_IN_LABEL}=enabled`,
-    };
-  const pod = dryRunPod({ labels: ours.podLabels, image: DRY_RUN_IMAGE });
+  const found = await selected(place);
+  if (found === undefined) {
+    const selectors = describeChoice(ours.selectors) ?? `namespaces with the label ${OPT_IN_LABEL}=enabled`;
+    return { state: 'unchecked', title, needs: `a namespace that the webhook selects: ${selectors}` };
+  }
+  const { namespace, labels } = found;
+  if (labels === undefined)
+    return { state: 'unchecked', title, needs: `labels that the webhook's objectSelector selects` };
+  const pod = dryRunPod({ labels, image: DRY_RUN_IMAGE });
   const decision = decide(pod, rules.value, { namespace });
   if (decision.outcome !== 'annotate') return { state: 'unchecked', title, needs: 'rules that annotate it' };
   const created = await createAsDryRun(kube, namespace, pod, DRY_RUN_TIMEOUT_MS);
@@ -45,19 +47,41 @@ export async function tryPod(place: Installation): Promise<Line> {
     'webhook-not-called',
     'pods are not annotated as they are created',
     `${title} in namespace ${namespace}: ${quoted(first)}`,
-    `autoscrape verify -n ${namespace} says what to look at.`,
+    `autoscrape verify -n ${namespace}${Object.keys(labels).length === 0 ? '' : ` --labels ${joined(labels)}`} says what to look at.`,
   );
 }
 
-/** Returns the namespace where the webhook's selectors select it, or any that they do. */
-async function selected({ cluster, namespace, ours }: Installation): Promise<string | undefined> {
+interface Place {
+  readonly namespace: string;
+  /** What the pod needs for the webhook to be called; undefined where no labels do. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+}
+
+/** Returns the namespace where the webhook's selectors select it, or any that they do; undefined where there is none. */
+async function selected({ cluster, namespace, ours }: Installation): Promise<Place | undefined> {
   const all = await cluster.list(COLLECTIONS.namespaces);
   const found = valueOf(all)
     .filter((object) => objectIn(object, 'status')['phase'] !== 'Terminating')
-    .filter((object) => {
+    .flatMap((object): Place[] => {
       const labels = new Map(textEntries(objectIn(object, 'metadata')['labels']));
-      return ours.namespaceSelectors.some((selector) => satisfies(labels, requirementsOf(selector)));
-    })
-    .map(nameOf);
-  return namespace !== undefined && found.includes(namespace) ? namespace : found[0];
+      const judged = judgeNamespace(ours.selectors, nameOf(object), labels);
+      return judged?.optIn === 'yes' ? [{ namespace: nameOf(object), labels: labelsFor(judged.selector) }] : [];
+    });
+  return found.find((place) => place.namespace === namespace) ?? found[0];
+}
+
+/** A label that would have to go is one that the pod can't do without. */
+function labelsFor({ pod }: PodSelector): Place['labels'] {
+  const changes = labelChanges(pod, new Map([[PORT_LABEL, 'metrics']]));
+  if (changes === undefined || changes.get(PORT_LABEL) !== undefined || [...changes.values()].includes(undefined))
+    return undefined;
+  return Object.fromEntries([...changes].map(([key, value]) => [key, value ?? '']));
+}
+
+const PORT_LABEL = 'autoscrape.io/port';
+
+function joined(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map((pair) => pair.join('='))
+    .join(',');
 }

@@ -1,6 +1,10 @@
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
+import type { PodSelectors } from '../../core/pod-selectors.ts';
 import type { ServicePort } from '../../kube/pod-proxy.ts';
+import { ofWebhooks } from '../../manifest/release-selectors.ts';
+import { releaseOf } from './helm-release.ts';
+import type { Release } from './helm-release.ts';
 
 // MutatingWebhookConfigurations: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 
@@ -10,18 +14,15 @@ const NAME_LABEL = 'app.kubernetes.io/name';
 /** What the configuration of our webhook says. */
 export interface WebhookConfiguration {
   readonly name: string;
-  /** The name of the Helm release. */
-  readonly release: string;
+  readonly release: Release;
   /** The chart's version from its label, such as `0.1.0`; empty where there is none. */
   readonly chart: string;
   /** The Service that the API server calls; undefined where it calls a URL. */
   readonly service: Pick<ServicePort, 'namespace' | 'service'> | undefined;
   /** The authorities that the API server trusts, PEM; empty where one of the webhooks has none. */
   readonly authorities: string;
-  /** Label selectors of namespaces, one for each webhook: it is called for pods of those that any of them selects. */
-  readonly namespaceSelectors: readonly unknown[];
-  /** Labels that a pod needs to be sent to it. */
-  readonly podLabels: Readonly<Record<string, string>>;
+  /** Which pods it is called for. */
+  readonly selectors: PodSelectors;
 }
 
 /** Returns our webhooks' configurations among all: one for each release of the chart. */
@@ -33,22 +34,16 @@ function readConfiguration(ours: JsonObject): WebhookConfiguration {
   const clients = objectsIn(ours, 'webhooks').map((webhook) => objectIn(webhook, 'clientConfig'));
   const service = objectIn(clients[0], 'service');
   const bundles = clients.map(({ caBundle }) => text(caBundle));
-  const selectors = objectsIn(ours, 'webhooks').map((webhook) => objectIn(webhook, 'objectSelector'));
   return {
     name: nameOf(ours),
-    release: text(labelsOf(ours)['app.kubernetes.io/instance']),
+    release: releaseOf(ours, text(service['namespace'])),
     chart: text(labelsOf(ours)['helm.sh/chart']).replace(/^autoscrape-/, ''),
     service:
       text(service['name']) === ''
         ? undefined
         : { namespace: text(service['namespace']), service: text(service['name']) },
     authorities: bundles.includes('') ? '' : Buffer.from(bundles[0] ?? '', 'base64').toString(),
-    namespaceSelectors: objectsIn(ours, 'webhooks').map(({ namespaceSelector }) => namespaceSelector),
-    podLabels: Object.fromEntries(
-      Object.entries(objectIn(selectors[0], 'matchLabels')).flatMap(([key, value]) =>
-        typeof value === 'string' ? [[key, value]] : [],
-      ),
-    ),
+    selectors: ofWebhooks(ours),
   };
 }
 

@@ -2,17 +2,17 @@ import { objectIn, text } from '../../core/json.ts';
 import { readScrapeAnnotations } from '../../core/annotations/scrape-keys.ts';
 import { claims, MARKER_KEY, readMarker } from '../../core/annotations/marker.ts';
 import { readAskedPod } from '../../core/ask/asked-pod.ts';
-import { REASONS } from '../../core/skip-reason.ts';
 import { readPortNumber } from '../../core/pod/port.ts';
 import type { Rules } from '../../core/rules/rule.ts';
 import { examine as examineBriefly, examineInFull } from '../../explain/examine.ts';
 import type { Examined, ExamineSurroundings, Found } from '../../explain/examine.ts';
 import type { Related } from '../../explain/related.ts';
 import { isAboutDoubles, remarksOn } from '../../explain/remarks.ts';
+import { EXPLAINED_REASONS } from '../../explain/unselected.ts';
 import { readWorkloads } from '../../manifest/workload.ts';
 import type { FoundEndpoint } from '../endpoint/ask-endpoint.ts';
 import { finding, quoted } from '../finding.ts';
-import type { Line } from '../finding.ts';
+import type { FindingId, Line } from '../finding.ts';
 
 /** Where the annotations send a scraper. */
 export interface Stated {
@@ -28,6 +28,8 @@ export interface PodSurroundings {
   /** What the namespace and its Services say; nothing of the namespace where it can't be read. */
   readonly related: Related;
   readonly rules: Rules;
+  /** What is needed to know the selectors in force, in place of which the labels alone are looked at; undefined where they are known. */
+  readonly selectorsNeed: string | undefined;
   /** Whether some scraper has a target of the pod, whatever the annotations say. */
   readonly isTarget: boolean;
   /** Returns what creates the pod, such as its Deployment, or undefined where it can't be read. */
@@ -75,13 +77,17 @@ export async function checkPod(pod: unknown, surroundings: PodSurroundings): Pro
       stated: undefined,
       goesOn: true,
     };
-  const lines: Line[] = [
-    (await misplaced(examined, surroundings)) ?? (await notAnnotated(examined, adviceOf, pod, surroundings)),
-  ];
+  const line = (await misplaced(examined, surroundings)) ?? (await notAnnotated(examined, adviceOf, pod, surroundings));
+  const lines: Line[] = [line];
   if (related.namespace(namespace) === undefined)
     lines.unshift({ state: 'unchecked', title: `labels of namespace ${namespace}`, needs: 'get on namespaces' });
+  if (surroundings.selectorsNeed !== undefined && 'id' in line && BY_SELECTORS.includes(line.id))
+    lines.unshift({ state: 'unchecked', title: "the webhook's selectors", needs: surroundings.selectorsNeed });
   return { lines, stated: undefined, goesOn: false };
 }
+
+/** What is judged by the selectors in force. */
+const BY_SELECTORS: readonly FindingId[] = ['namespace-not-opted-in', 'pod-missed'];
 
 function inNamespace({ rules, related, namespace }: PodSurroundings): ExamineSurroundings {
   return { rules, related, mesh: false, defaultNamespace: namespace };
@@ -177,7 +183,7 @@ function annotated(
         finding(
           'annotation-unusable',
           'the annotations cannot be used',
-          quotedAll([REASONS[reason], ...warnings]),
+          quotedAll([EXPLAINED_REASONS[reason], ...warnings]),
           adviceOf() || 'Correct the annotation.',
         ),
       ],
@@ -194,7 +200,7 @@ function annotated(
       finding(
         'annotation-changed',
         'the annotations were changed since',
-        REASONS.changed_since,
+        EXPLAINED_REASONS.changed_since,
         'Remove autoscrape.io/injected from the manifest that brought it, or the annotations that it lists.',
       ),
     );
@@ -226,40 +232,28 @@ async function notAnnotated(
   { decision, optIn, warnings }: Examined,
   adviceOf: () => string,
   pod: unknown,
-  { namespace, now, rules, findEndpoint }: PodSurroundings,
+  { namespace, now, rules, related, findEndpoint }: PodSurroundings,
 ): Promise<Line> {
   const title = 'not annotated';
   const found =
     decision.outcome === 'annotate'
       ? `By the rules it would be annotated: rule ${decision.rule}, port ${decision.endpoints[0].port}.`
-      : `By the rules it is skipped (${decision.reason}): ${REASONS[decision.reason]}`;
-  const command = `kubectl label namespace ${namespace} autoscrape.io/inject=enabled`;
-  if (optIn === 'never')
-    return finding(
-      'namespace-excluded',
-      title,
-      `In namespace ${namespace} no pod is ever annotated.`,
-      'Write the annotations into the pod template yourself.',
-    );
+      : decision.reason === 'not_selected'
+        ? EXPLAINED_REASONS.not_selected
+        : `By the rules it is skipped (${decision.reason}): ${EXPLAINED_REASONS[decision.reason]}`;
+  const { because, todo } = related.namespace(namespace)?.unselected ?? { because: '', todo: '' };
+  if (optIn === 'never') return finding('namespace-excluded', title, because, todo);
   if (decision.outcome === 'skip' && (decision.reason === 'opted_out' || decision.reason === 'declined'))
     return {
       ...finding('pod-opted-out', title, quotedAll([found, ...warnings]), adviceOf()),
       isMistake: warnings.length > 0,
     };
-  if (optIn === 'no')
-    return finding(
-      'namespace-not-opted-in',
-      title,
-      `Namespace ${namespace} is not opted in by the label autoscrape.io/inject. ${found}`,
-      command,
-    );
-  if (optIn === 'unknown')
-    return finding(
-      'namespace-not-opted-in',
-      title,
-      `Namespace ${namespace} has a label autoscrape.io/inject that means neither yes nor no. ${found}`,
-      `${command} --overwrite`,
-    );
+  if (optIn === 'no' || optIn === 'unknown')
+    return finding('namespace-not-opted-in', title, `${because} ${found}`, todo);
+  if (decision.outcome === 'skip' && decision.reason === 'not_selected') {
+    const why = related.unselected(namespace, readAskedPod(pod).labels);
+    return finding('pod-not-selected', title, why?.because ?? found, why?.todo ?? adviceOf());
+  }
   if (decision.outcome === 'skip') {
     const endpoint = await findEndpoint();
     if (endpoint !== undefined) return unsaid(endpoint, rules);
@@ -273,11 +267,16 @@ async function notAnnotated(
       `The pod is younger than two minutes. ${found}${hint}`,
       'Run this again in a minute.',
     );
+  const { conditions, from } = related.inForce;
+  const unknown =
+    conditions.length === 0
+      ? ''
+      : ` ${from} has match conditions that are not evaluated here, and may leave it out: ${conditions.join(', ')}.`;
   return finding(
     'pod-missed',
     title,
-    `${found}${hint} Nobody has done it.`,
-    `autoscrape reconcile --once -n ${namespace}`,
+    `${found}${hint} Nobody has done it.${unknown}`,
+    ['autoscrape reconcile --once -n', namespace, ...related.reconcileFlags(namespace)].join(' '),
   );
 }
 

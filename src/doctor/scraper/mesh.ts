@@ -1,7 +1,7 @@
 import { objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
-import { requirementsOf } from '../../explain/monitor-targets.ts';
+import { requirementsOf } from '../../core/rules/selector-json.ts';
 import { COLLECTIONS } from '../cluster.ts';
 import type { ClusterReader } from '../cluster.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';

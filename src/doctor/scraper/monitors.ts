@@ -2,7 +2,8 @@ import { readAskedPod } from '../../core/ask/asked-pod.ts';
 import { isObject, objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
-import { requirementsOf, selecting, selectsNamespace, targetsOf } from '../../explain/monitor-targets.ts';
+import { requirementsOf } from '../../core/rules/selector-json.ts';
+import { selecting, selectsNamespace, targetsOf } from '../../explain/monitor-targets.ts';
 import type { Labels } from './relabel.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { isObject, objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
-import { requirementsOf } from '../../explain/monitor-targets.ts';
+import { requirementsOf } from '../../core/rules/selector-json.ts';
 import type { Labels } from './relabel.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 

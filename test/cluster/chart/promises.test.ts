@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
+import { MANAGED_LABELS } from '../../../src/core/pod-selectors.ts';
 import { selects } from '../../../src/core/rules/selector.ts';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';

@@ -10,12 +10,11 @@ import { renderConfig } from '../../../src/scrape-config/render-config.ts';
 import { ISTIO_TARGETS_KEY } from '../../../src/core/annotations/istio-targets.ts';
 import { writtenKeys } from '../../../src/core/annotations/written-keys.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
-import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
+import { MANAGED_LABELS, SYSTEM_NAMESPACES } from '../../../src/core/pod-selectors.ts';
 import type { Manifest } from '../../harness/chart/render.ts';
 import { parseSelector } from '../../../src/core/rules/selector-text.ts';
 import { requirements } from '../../../src/core/rules/selector.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
-import { SYSTEM_NAMESPACES } from '../../../src/reconcile/namespace.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 import { at, CHART, ciFiles, labelSelector, list, notes, one, render } from '../../harness/chart/render.ts';
 

@@ -5,9 +5,11 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { LabelSelector } from '../../../src/core/rules/selector.ts';
 import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import { listenOnLoopback } from '../../harness/process/listen.ts';
+import { configuration, reconciler } from '../manifest/release-objects.ts';
 
 // A stand-in, because it has to refuse, to hang and to be empty. test/cluster/explain.test.ts asks the real API server.
 
@@ -36,9 +38,12 @@ interface Answers {
   readonly hangs?: boolean;
 }
 
-/** Starts an API server that has these objects, and ends with the test. Lists leave out kinds, as the real one's do. */
-async function start(t: TestContext, objects: Objects, { refuses = [], hangs = false }: Answers = {}): Promise<Server> {
+const CONFIGURATIONS = 'admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+
+/** Starts an API server that has these objects, and a release with the chart's defaults unless they have another, and ends with the test. Lists leave out kinds, as the real one's do. */
+async function start(t: TestContext, stored: Objects, { refuses = [], hangs = false }: Answers = {}): Promise<Server> {
   const paths: string[] = [];
+  const objects: Objects = { [CONFIGURATIONS]: [configuration()], ...stored };
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://here');
     paths.push(pathname + (searchParams.has('labelSelector') ? `?${searchParams.get('labelSelector')}` : ''));
@@ -236,6 +241,92 @@ suite('explain in a cluster', { concurrency: 1 }, () => {
       misspelt.stderr,
       /^autoscrape: there is no namespace shpo in the cluster http:\/\/127\.0\.0\.1:\d+\n$/,
     );
+  });
+
+  test("the selectors of the webhook's configuration decide which namespaces and pods, and are named", async (t) => {
+    const teams = {
+      matchLabels: { team: 'shop' },
+      matchExpressions: [{ key: 'env', operator: 'NotIn', values: ['prod'] }],
+    };
+    const web = { matchExpressions: [{ key: 'tier', operator: 'Exists' }] } as const;
+    const tiered = deployment('tiered', 'web');
+    const template = (tiered['spec'] as { template: { metadata: { labels: object } } }).template;
+    template.metadata.labels = { app: 'tiered', tier: 'a' };
+    const words = { namespaceSelector: teams as LabelSelector, objectSelector: web, excludedNamespaces: ['old'] };
+    const server = await start(t, {
+      [CONFIGURATIONS]: [configuration(words)],
+      ...namespaces(['web', { team: 'shop' }], ['shop', IN], ['live', { team: 'shop', env: 'prod' }], ['old', {}]),
+      'apps/v1/deployments': [tiered, ...['web', 'shop', 'live', 'old'].map((name) => deployment('plain', name))],
+    });
+    const { code, stdout, stderr } = await explain(server, '-A', '-o', 'json');
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /^Selectors: pods with tier in namespaces with team=shop,env!=prod, by MutatingWebhookConfiguration autoscrape\.$/m,
+    );
+    const records = stdout.split('\n').flatMap((line) => (line.includes('"workload"') ? [JSON.parse(line)] : []));
+    assert.deepEqual(
+      records.map(({ namespace, name, namespaceOptIn, reason }) => [namespace, name, namespaceOptIn, reason]),
+      [
+        ['web', 'tiered', 'yes', null],
+        ['web', 'plain', 'yes', 'not_selected'],
+        ['shop', 'plain', 'no', 'not_selected'],
+        ['live', 'plain', 'no', 'not_selected'],
+        ['old', 'plain', 'never', 'not_selected'],
+      ],
+    );
+  });
+
+  test('flags take the place of what the cluster has, and decide as those of the reconciler', async (t) => {
+    const server = await start(t, {
+      [CONFIGURATIONS]: [configuration({ namespaceSelector: { matchLabels: { team: 'shop' } } })],
+      ...namespaces(['web', { env: 'test' }]),
+      'apps/v1/deployments': [deployment('shop', 'web')],
+    });
+    const { stdout, stderr } = await explain(
+      server,
+      'deploy/shop',
+      '-n',
+      'web',
+      '--namespace-selector',
+      'env in (test)',
+    );
+    assert.match(stdout, /To do: nothing: namespace web is opted in/);
+    assert.doesNotMatch(stderr, /Selectors/);
+    const wrong = await explain(server, '-A', '--object-selector', 'a b c');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /is not a label selector/);
+  });
+
+  test('with the webhook switched off the flags of the reconciler decide, which annotates alone', async (t) => {
+    const server = await start(t, {
+      [CONFIGURATIONS]: [],
+      ...namespaces(['web', { team: 'shop' }], ['ops', { team: 'shop' }]),
+      'apps/v1/deployments': [
+        reconciler(['--namespace-selector=team=shop'], { namespace: 'ops' }),
+        deployment('shop', 'web'),
+        deployment('ours', 'ops'),
+      ],
+    });
+    const { stdout, stderr } = await explain(server, 'deploy/shop', '-n', 'web');
+    assert.match(stdout, /annotated by the reconciler once they\s+run, because the webhook is switched off/);
+    assert.match(stderr, /^Selectors: namespaces with team=shop, by Deployment ops\/autoscrape-reconciler\.$/m);
+    assert.match(stderr, /^The webhook is switched off: Deployment ops\/autoscrape-reconciler annotates pods once/m);
+    assert.match((await explain(server, 'deploy/ours', '-n', 'ops')).stdout, /but never in this namespace/);
+  });
+
+  test('where the selectors must not be read the label decides, and it is said that others may be in force', async (t) => {
+    const objects = { ...namespaces(['web', {}]), 'apps/v1/deployments': [deployment('shop', 'web')] };
+    const refuses = [[/mutatingwebhookconfigurations/, 403, 'mutatingwebhookconfigurations is forbidden']] as const;
+    const { code, stdout, stderr } = await explain(await start(t, objects, { refuses }), 'deploy/shop', '-n', 'web');
+    assert.equal(code, 0);
+    assert.match(stdout, /kubectl label namespace web autoscrape\.io\/inject=enabled/);
+    assert.match(
+      stderr,
+      /^Not known whether other selectors are in force than the label autoscrape\.io\/inject: mutatingwebhook/m,
+    );
+    const none = await explain(await start(t, { ...objects, [CONFIGURATIONS]: [] }), 'deploy/shop', '-n', 'web');
+    assert.match(none.stderr, /^autoscrape has neither a webhook nor a reconciler in this cluster: /m);
   });
 
   test('no cluster, no credentials, a wrong selector and wrong rules end it with one line', async (t) => {

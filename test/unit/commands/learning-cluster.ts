@@ -80,6 +80,8 @@ export async function startCluster(t: TestContext, cluster: Cluster): Promise<Ru
     if (pathname === '/version') return json(response, 200, { gitVersion: 'v1.37.0' });
     const more = cluster.lists?.[pathname];
     if (more !== undefined) return json(response, 200, { metadata: {}, items: more });
+    if (pathname.endsWith('/mutatingwebhookconfigurations') || pathname === '/apis/apps/v1/deployments')
+      return json(response, 200, { metadata: {}, items: [] });
     if (pathname.endsWith('/pods')) return json(response, 200, { metadata: {}, items: cluster.pods });
     if (pathname.endsWith('/services')) return json(response, 200, { metadata: {}, items: cluster.services ?? [] });
     const pod = cluster.pods.find(({ metadata }) => pathname.endsWith(`/pods/${metadata.name}`));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { FINDINGS, INSTALLATION_FINDINGS } from '../../../src/doctor/finding.ts';
+import { configuration } from '../manifest/release-objects.ts';
 import { down, ids, JOB, look, target, WRITTEN, NOW } from './situation.ts';
 import type { Situation } from './situation.ts';
 
@@ -129,6 +130,19 @@ const FAULTS: readonly (readonly [fault: string, situation: Situation, id: keyof
     'an author who declines',
     { pod: { annotations: { 'prometheus.io/scrape': 'false' } }, active: [] },
     'pod-opted-out',
+  ],
+  [
+    'a pod that the selector for pods leaves out',
+    {
+      ...BARE,
+      installed: [
+        {
+          kind: 'MutatingWebhookConfiguration',
+          object: configuration({ objectSelector: { matchLabels: { tier: 'web' } } }),
+        },
+      ],
+    },
+    'pod-not-selected',
   ],
   ['a namespace without the label', { ...BARE, namespace: { metadata: { name: 'shop' } } }, 'namespace-not-opted-in'],
   [

@@ -15,6 +15,7 @@ import type { ClusterReader } from '../../../src/doctor/cluster.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Dropped, Target } from '../../../src/doctor/scraper/scraper.ts';
 import { relate } from '../../../src/explain/related.ts';
+import { findSelectors } from '../../../src/manifest/release-selectors.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 
@@ -100,15 +101,23 @@ export interface Situation {
   /** Collections that can't be read. */
   readonly forbidden?: readonly string[];
   readonly sameAddress?: string;
+  /** Objects of releases of the chart; without any the labels alone decide. */
+  readonly installed?: readonly { readonly kind: string; readonly object: unknown }[];
+  /** What is needed to know the selectors in force. */
+  readonly selectorsNeed?: string;
   readonly isGone?: boolean;
   readonly scraper?: Diagnosing['scraper'];
   /** What scrapes as well, and can't be asked. */
   readonly others?: FoundScrapers['others'];
 }
 
-function relatedOf(namespace: unknown) {
+function relatedOf(namespace: unknown, { installed = [] }: Situation) {
   const value = { ...(namespace as object | undefined), apiVersion: 'v1', kind: 'Namespace' };
-  return relate(readWorkloads(namespace === undefined ? [] : [{ value, line: 0 }]).others, 'shop');
+  return relate(
+    readWorkloads(namespace === undefined ? [] : [{ value, line: 0 }]).others,
+    'shop',
+    findSelectors(installed),
+  );
 }
 
 export function print(report: PodReport): string {
@@ -222,8 +231,9 @@ export async function look(situation: Situation): Promise<PodReport> {
   const state = stateOf(situation);
   return diagnose(pod(situation.pod), {
     namespace: situation.name ?? 'shop',
-    related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN),
+    related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN, situation),
     rules,
+    selectorsNeed: situation.selectorsNeed,
     named: situation.named ?? 'pod',
     scraper: situation.scraper ?? {
       prometheus: 'Prometheus monitoring/p',

@@ -44,7 +44,7 @@ test('--fail-on makes an outcome, a warning or a reason an error with exit code 
 test('--fail-on refuses what is no outcome and no reason, with a suggestion', async () => {
   const { code, stderr } = await runAutoscrape(['explain', '-f', 'x', '--fail-on', 'skip,no_candidat']);
   assert.equal(code, 2);
-  assert.match(stderr, /one of the reasons unreadable, .*too_large, did you mean "no_candidate"\?/);
+  assert.match(stderr, /one of the reasons unreadable, .*not_selected, did you mean "no_candidate"\?/);
 });
 
 suite('-o github', () => {

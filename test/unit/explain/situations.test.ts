@@ -260,7 +260,7 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
     workload({ metadata: 'namespace: kube-system' }).replace('namespace: market, ', ''),
     [
       /annotated by rule metrics-port, but never in this namespace/,
-      /To do: write the annotations yourself: in kube-system no pod is ever annotated or asked\./,
+      /To do: write the annotations into the pod template yourself\. In namespace kube-system no pod is ever annotated or asked\./,
     ],
   ],
   [
@@ -269,7 +269,7 @@ const SITUATIONS: readonly (readonly [what: string, manifest: string, says: read
       metadata: 'namespace: kube-system',
       container: `${IMAGE}, ports: [{ name: http, containerPort: 80 }]`,
     }).replace('namespace: market, ', ''),
-    [/skipped \(no_candidate\).*To do: write the annotations yourself: in kube-system/],
+    [/skipped \(no_candidate\).*To do: write the annotations into the pod template yourself. In namespace kube-system/],
     /label the pod|rules:/,
   ],
   [

@@ -96,7 +96,7 @@ test('those in a namespace where no pod is ever annotated are counted apart, and
   const all = examined(deployment(1, 'metrics'), system);
   assert.deepEqual(render(all).split('\n').slice(0, 2), [
     '2 workloads: 2 would be annotated, 0 skipped.',
-    '  of these 1 in kube-system, kube-public or kube-node-lease, where no pod is ever annotated',
+    '  of these 1 in namespaces where no pod is ever annotated',
   ]);
   const table = renderTable(all, { columns: undefined, wide: false, withFile: false, withWarnings: false });
   assert.match(table, /Deployment kube-system\/dns +none: never here +rule metrics-port/);

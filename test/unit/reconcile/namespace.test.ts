@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { MANAGED_LABELS } from '../../../src/core/opt-in.ts';
+import { MANAGED_LABELS } from '../../../src/core/pod-selectors.ts';
 import { relate } from '../../../src/explain/related.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { parseSelector } from '../../../src/core/rules/selector-text.ts';

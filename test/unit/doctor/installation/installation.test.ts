@@ -4,6 +4,7 @@ import { duplexPair } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { decide } from '../../../../src/core/decide.ts';
+import { objectIn } from '../../../../src/core/json.ts';
 import { createClusterReader } from '../../../../src/doctor/cluster.ts';
 import { INSTALLATION_FINDINGS } from '../../../../src/doctor/finding.ts';
 import type { Line } from '../../../../src/doctor/finding.ts';
@@ -60,8 +61,13 @@ function healthy() {
           },
         ],
       } as {
-        metadata: { name: string; labels: object };
-        webhooks: { name: string; namespaceSelector: object; clientConfig: Record<string, unknown> }[];
+        metadata: { name: string; labels: object; annotations?: object };
+        webhooks: {
+          name: string;
+          namespaceSelector: object;
+          objectSelector?: object;
+          clientConfig: Record<string, unknown>;
+        }[];
       },
     ],
     pair: authority.issue({ names: NAMES, ...valid }),
@@ -71,6 +77,10 @@ function healthy() {
     ],
     webhook: { version: VERSION, args: ['serve'] },
     hasReconciler: true,
+    /** A Deployment of another release. */
+    others: [] as object[],
+    /** The labels of the pod that was created as a dry run. */
+    podLabels: undefined as unknown,
     lease: leaseOf(NOW - 1000) as object | undefined,
     mayNot: [] as string[],
     pass: 1,
@@ -125,9 +135,11 @@ function answerOf(world: World, { path, body }: ApiRequest): unknown {
       return items([
         ...(world.webhook.version === '' ? [] : [deployment('webhook', world.webhook.args, world.webhook.version)]),
         ...(world.hasReconciler ? [deployment('reconciler', ['reconcile'], VERSION)] : []),
+        ...world.others,
       ]);
     case 'pods':
       if (body === undefined) return items([pod('webhook'), pod('reconciler')]);
+      world.podLabels = objectIn(objectIn({ body }, 'body'), 'metadata')['labels'];
       return { metadata: { annotations: world.annotates ? annotationsOf(body) : {} } };
     case 'autoscrape-reconciler':
       return world.lease;
@@ -153,6 +165,35 @@ function ids(lines: readonly Line[]): string[] {
 
 function client({ configurations }: World): Record<string, unknown> {
   return configurations[0]?.webhooks[0]?.clientConfig ?? {};
+}
+
+/** Has the release be called metrics, and its reconciler lack a right. */
+function withAnnotations(annotations: object) {
+  return ({ configurations: [first], mayNot }: World): void => {
+    if (first !== undefined) {
+      first.metadata.annotations = annotations;
+      first.metadata.labels = { ...first.metadata.labels, 'app.kubernetes.io/instance': 'metrics' };
+    }
+    mayNot.push('list pods');
+  };
+}
+
+function todoOf(lines: readonly Line[]): string {
+  const found = lines.find((line) => 'id' in line);
+  return found !== undefined && 'todo' in found ? found.todo : '';
+}
+
+/** Returns a Deployment of another release, in a namespace of its own. */
+function other(component: string): object {
+  const { metadata, ...rest } = deployment(component, [], VERSION);
+  const labelsOfOther = { ...metadata.labels, 'app.kubernetes.io/instance': 'second' };
+  return { ...rest, metadata: { ...metadata, namespace: 'second', labels: labelsOfOther } };
+}
+
+function withSelector(objectSelector: object) {
+  return ({ configurations }: World): void => {
+    for (const webhook of configurations[0]?.webhooks ?? []) webhook.objectSelector = objectSelector;
+  };
 }
 
 suite('the installation', () => {
@@ -343,6 +384,73 @@ suite('the installation', () => {
     assert.ok(lines.some(({ title }) => title === 'MutatingWebhookConfiguration autoscrape is there'));
     const found = lines.find((line) => 'id' in line);
     assert.ok(found !== undefined && 'because' in found && found.because.includes('autoscrape-second'));
+  });
+
+  test('a remedy names the release as Helm knows it, and none to Helm where Helm keeps no release', async () => {
+    const helms = { 'meta.helm.sh/release-name': 'metrics', 'meta.helm.sh/release-namespace': 'releases' };
+    assert.match(
+      todoOf(await look(withAnnotations(helms))),
+      /: helm upgrade metrics \.\/chart -n releases --reset-then-reuse-values$/,
+    );
+    assert.match(
+      todoOf(await look(withAnnotations({}))),
+      /: render release metrics of namespace autoscrape again and apply it \(Helm keeps no/,
+    );
+  });
+
+  test('a release whose webhook is switched off is named beside one that is well, and the sample is none', async () => {
+    const lines = await look(({ others }) => others.push(other('reconciler'), other('webhook'), other('sample')));
+    assert.deepEqual(ids(lines), ['webhook-not-configured']);
+    const found = lines.find((line) => 'id' in line);
+    assert.ok(found !== undefined && 'because' in found);
+    assert.match(
+      found.because,
+      /of release second in namespace second: .* Its reconciler annotates pods once they run\./,
+    );
+    assert.match(found.todo, /render release second of namespace second again with webhook\.enabled=true/);
+    assert.deepEqual(ids(await look(({ others }) => others.push(other('sample')))), []);
+  });
+
+  test('without a configuration, and where Deployments must not be read, it is not said that there is a release', async () => {
+    const lines = await look((w) => {
+      w.configurations = [];
+      w.forbidden.push('deployments');
+    });
+    const found = lines.find((line) => 'id' in line);
+    assert.ok(found !== undefined && 'because' in found);
+    assert.match(found.because, /autoscrape is not installed, or somebody used the emergency stop/);
+    assert.doesNotMatch(found.todo, /upgrade autoscrape/);
+  });
+
+  test('the pod of the dry run has the labels that the selector for pods wants', async () => {
+    const expressions = [
+      { key: 'tier', operator: 'In', values: ['web', 'api'] },
+      { key: 'monitored', operator: 'Exists' },
+      { key: 'track', operator: 'NotIn', values: ['canary'] },
+    ];
+    const lines = await look(withSelector({ matchLabels: { team: 'a' }, matchExpressions: expressions }));
+    assert.deepEqual(ids(lines), []);
+    assert.deepEqual(world.podLabels, {
+      'autoscrape.io/port': 'metrics',
+      team: 'a',
+      tier: 'web',
+      monitored: 'true',
+    });
+    const impossible = await look(
+      withSelector({ matchExpressions: [{ key: 'autoscrape.io/port', operator: 'DoesNotExist' }] }),
+    );
+    assert.ok(
+      impossible.some((line) => line.state === 'unchecked' && line.needs.startsWith('labels that the webhook')),
+    );
+    assert.deepEqual(
+      ids(
+        await look((w) => {
+          withSelector({ matchLabels: { tier: 'web' } })(w);
+          w.annotates = false;
+        }),
+      ),
+      ['webhook-not-called'],
+    );
   });
 
   test('every finding about the installation is in the table above', () => {
