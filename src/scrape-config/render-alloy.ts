@@ -1,6 +1,9 @@
 import type { PodJob, Relabeling } from './jobs.ts';
 
-/** Returns the jobs as components of Grafana Alloy, which share one discovery. */
+/**
+ * Returns the jobs as components of Grafana Alloy, which share one discovery. Several Alloys that form a cluster divide the
+ * targets among themselves, instead of each scraping all of them (grafana.com/docs/alloy/latest/configure/clustering).
+ */
 export function renderAlloy(jobs: readonly PodJob[]): string {
   return ['discovery.kubernetes "autoscrape" {\n  role = "pod"\n}\n', ...jobs.map(renderJob)].join('\n');
 }
@@ -16,6 +19,10 @@ prometheus.scrape "${name}" {
   job_name   = ${JSON.stringify(slot === 1 ? 'autoscrape-annotations' : `autoscrape-endpoint-${slot}`)}
   targets    = discovery.relabel.${name}.output
   forward_to = [prometheus.remote_write.DESTINATION.receiver]
+
+  clustering {
+    enabled = true
+  }
 }
 `;
 }

@@ -10,8 +10,11 @@ export const SCRAPERS = ['prometheus', 'operator', 'victoria-metrics', 'alloy'] 
 /** One of {@link SCRAPERS}. */
 export type Scraper = (typeof SCRAPERS)[number];
 
+/** The name that the chart's own examples have (github.com/grafana/k8s-monitoring-helm, charts/k8s-monitoring/docs/examples). */
+const ALLOY_COLLECTOR = 'alloy-metrics';
+
 /**
- * Returns what the scraper needs to read the annotations of all endpoints, as text, with a first line that says where it
+ * Returns what the scraper needs to read the annotations of all endpoints, as text that begins with a comment on where it
  * belongs. With `asValues`, the values of the chart that usually installs it: what that chart reads by itself is left out.
  */
 export function renderConfig(scraper: Scraper, keys: AnnotationKeys, asValues: boolean): string {
@@ -41,18 +44,24 @@ export function renderConfig(scraper: Scraper, keys: AnnotationKeys, asValues: b
         : commented("Into the file of vmagent's flag -promscrape.config.", { scrape_configs: jobs.map(vmagentJob) });
     case 'alloy':
       return asValues
-        ? commented('Values of the chart k8s-monitoring, with the name of your destination in place of DESTINATION.', {
-            annotationAutodiscovery: {
-              enabled: true,
-              annotations: {
-                scrape: keys.scrape,
-                metricsPath: keys.path,
-                metricsPortNumber: keys.port,
-                metricsScheme: keys.scheme,
+        ? commented(
+            'Values of the chart k8s-monitoring 4. Replace DESTINATION by the name of your destination, with _ for each -.',
+            {
+              annotationAutodiscovery: {
+                enabled: true,
+                collector: ALLOY_COLLECTOR,
+                annotations: {
+                  scrape: keys.scrape,
+                  metricsPath: keys.path,
+                  metricsPortNumber: keys.port,
+                  metricsScheme: keys.scheme,
+                },
+              },
+              collectors: {
+                [ALLOY_COLLECTOR]: { presets: ['clustered', 'statefulset'], extraConfig: renderAlloy(further) },
               },
             },
-            'alloy-metrics': { enabled: true, extraConfig: renderAlloy(further) },
-          })
+          )
         : `// Into Alloy's configuration, with the name of your prometheus.remote_write in place of DESTINATION.\n${renderAlloy(jobs)}`;
   }
 }

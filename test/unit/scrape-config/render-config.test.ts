@@ -13,6 +13,12 @@ interface PrometheusJobs {
   readonly scrape_configs: readonly { readonly job_name: string; readonly relabel_configs: readonly object[] }[];
 }
 
+/** The values that k8s-monitoring has had since version 4. */
+interface AlloyValues {
+  readonly annotationAutodiscovery: { readonly collector: string };
+  readonly collectors: Readonly<Record<string, { readonly extraConfig: string }>>;
+}
+
 test('there is a job for each endpoint that a pod may have, and only the further ones compare ports', () => {
   assert.deepEqual(
     JOBS.map(({ slot }) => slot),
@@ -46,8 +52,9 @@ test('what a chart reads by itself is not in its values, so that nothing is scra
   );
   assert.equal((parse(prometheus.extraScrapeConfigs) as readonly object[]).length, 7);
   assert.equal(vmagent.extraScrapeConfigs.length, 7);
-  const alloy: { 'alloy-metrics': { extraConfig: string } } = parse(renderConfig('alloy', DEFAULT_KEYS, true));
-  assert.equal(alloy['alloy-metrics'].extraConfig.match(/^prometheus\.scrape /gm)?.length, 7);
+  const alloy: AlloyValues = parse(renderConfig('alloy', DEFAULT_KEYS, true));
+  const collector = alloy.collectors[alloy.annotationAutodiscovery.collector];
+  assert.equal(collector?.extraConfig.match(/^prometheus\.scrape /gm)?.length, 7);
   assert.equal(parseAllDocuments(renderConfig('operator', DEFAULT_KEYS, false)).length, 8);
 });
 
@@ -88,5 +95,7 @@ test("Alloy's components have the rules of the jobs, one discovery, and a scrape
   for (const block of blocks) {
     const name = /^discovery\.relabel "(\w+)"/.exec(block)?.[1];
     assert.match(block, new RegExp(`targets += discovery\\.relabel\\.${name}\\.output\\n`));
+    // Else each Alloy of a cluster scrapes every target.
+    assert.match(block, /\n {2}clustering \{\n {4}enabled = true\n {2}\}\n\}\n/);
   }
 });
