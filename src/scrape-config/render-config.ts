@@ -13,6 +13,9 @@ export type Scraper = (typeof SCRAPERS)[number];
 /** The name that the chart's own examples have (github.com/grafana/k8s-monitoring-helm, charts/k8s-monitoring/docs/examples). */
 const ALLOY_COLLECTOR = 'alloy-metrics';
 
+/** https://docs.victoriametrics.com/victoriametrics/vmagent/#troubleshooting */
+export const VMAGENT_FLAG = '-promscrape.suppressDuplicateScrapeTargetErrors';
+
 /**
  * Returns what the scraper needs to read the annotations of all endpoints, as text that begins with a comment on where it
  * belongs. With `asValues`, the values of the chart that usually installs it: what that chart reads by itself is left out.
@@ -41,7 +44,11 @@ export function renderConfig(scraper: Scraper, keys: AnnotationKeys, asValues: b
         ? commented('Values of the chart victoria-metrics-agent, whose job kubernetes-pods reads the first endpoint.', {
             extraScrapeConfigs: further.map(vmagentJob),
           })
-        : commented("Into the file of vmagent's flag -promscrape.config.", { scrape_configs: jobs.map(vmagentJob) });
+        : commented(
+            `Into the file of vmagent's flag -promscrape.config. Set ${VMAGENT_FLAG} too: each declared port of a pod\n` +
+              '# becomes a target at the annotated one. vmagent scrapes it once, and logs an error for each of the others.',
+            { scrape_configs: jobs.map(vmagentJob) },
+          );
     case 'alloy':
       return asValues
         ? commented(

@@ -1,151 +1,40 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import jsonPatch from 'fast-json-patch';
 import { parse } from 'yaml';
 import { DEFAULT_KEYS } from '../../src/core/annotations/scrape-keys.ts';
-import { decide } from '../../src/core/decide.ts';
-import { renderPatch } from '../../src/core/patch.ts';
-import { parseRules } from '../../src/core/rules/parse.ts';
-import { readShipped } from '../../src/rules/shipped.ts';
-import { renderConfig } from '../../src/scrape-config/render-config.ts';
+import { renderConfig, VMAGENT_FLAG } from '../../src/scrape-config/render-config.ts';
+import { command } from '../../tools/command.ts';
+import { component } from '../harness/build/components.ts';
 import { bridgeJobs } from '../harness/consumers/bridge.ts';
 import type { Job } from '../harness/consumers/consumer.ts';
+import { render } from '../harness/chart/render.ts';
+import { runSituations } from '../harness/consumers/several-endpoints.ts';
+import type { RunningSituations } from '../harness/consumers/several-endpoints.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
+import { isAtFullLength } from '../harness/length.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
+import { startPrometheusOperator } from '../harness/programs/prometheus-operator.ts';
+import type { PrometheusOperator } from '../harness/programs/prometheus-operator.ts';
 import { startPrometheus } from '../harness/programs/prometheus.ts';
-import type { Prometheus } from '../harness/programs/prometheus.ts';
+import type { Prometheus, Targets } from '../harness/programs/prometheus.ts';
+import { startVmagent } from '../harness/programs/vmagent.ts';
+import type { Vmagent } from '../harness/programs/vmagent.ts';
 
 // Pods with several endpoints, as people describe them, after autoscrape with `endpoints: all`: a real API server holds them,
-// servers on loopback answer for them, and a real Prometheus scrapes them with each configuration that there is.
-
-const parsed = parseRules('endpoints: all', readShipped());
-assert.ok(parsed.ok);
-const RULES = parsed.value.rules;
-
-interface Situation {
-  readonly name: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly containers: readonly object[];
-  readonly initContainers?: readonly object[];
-  /** The endpoints, `port/path container`, the first one first. */
-  readonly want: readonly string[];
-}
-
-const image = 'registry.example/app:1';
-const port = (name: string, containerPort: number) => ({ name, containerPort });
-
-const SITUATIONS: readonly Situation[] = [
-  {
-    name: 'api-and-worker',
-    containers: [
-      { name: 'api', image, ports: [port('http', 8080), port('metrics', 19090)] },
-      { name: 'worker', image, ports: [port('worker-metrics', 19121)] },
-    ],
-    want: ['19090/metrics api', '19121/metrics worker'],
-  },
-  {
-    name: 'app-behind-tls-with-exporter',
-    containers: [
-      { name: 'app', image, ports: [port('metrics', 15000 + 500)] },
-      { name: 'tls', image: 'haproxy:2.8', ports: [{ containerPort: 443 }] },
-      { name: 'haproxy-exporter', image: 'prom/haproxy-exporter:v0.15.0', ports: [{ containerPort: 9101 }] },
-    ],
-    want: ['15500/metrics app', '9101/metrics haproxy-exporter'],
-  },
-  {
-    name: 'two-exporters-two-paths',
-    containers: [
-      { name: 'django', image, ports: [port('http', 8000)] },
-      {
-        name: 'uwsgi-exporter',
-        image: 'timonwong/uwsgi-exporter:v1.3.0',
-        args: ['--web.telemetry-path=/uwsgi/metrics'],
-        ports: [port('uwsgi-metrics', 19117)],
-      },
-      {
-        name: 'django-exporter',
-        image,
-        args: ['--web.telemetry-path=/django/metrics'],
-        ports: [port('django-metrics', 19118)],
-      },
-    ],
-    want: ['19117/uwsgi/metrics uwsgi-exporter', '19118/django/metrics django-exporter'],
-  },
-  {
-    name: 'two-ports-of-one-container',
-    containers: [{ name: 'server', image, ports: [port('metrics', 19200), port('prometheus', 19201)] }],
-    want: ['19200/metrics server', '19201/metrics server'],
-  },
-  {
-    name: 'a-port-for-tcp-and-udp',
-    containers: [
-      { name: 'server', image, ports: [port('metrics', 19210)] },
-      {
-        name: 'dns',
-        image,
-        ports: [port('dns-metrics', 19211), { ...port('dns-udp', 19211), protocol: 'UDP' }],
-      },
-    ],
-    want: ['19210/metrics server', '19211/metrics dns'],
-  },
-  {
-    name: 'beside-a-native-sidecar',
-    containers: [{ name: 'app', image, ports: [port('metrics', 19220)] }],
-    initContainers: [{ name: 'shipper', image, restartPolicy: 'Always', ports: [port('ship-metrics', 19221)] }],
-    want: ['19220/metrics app', '19221/metrics shipper'],
-  },
-  {
-    name: 'written-by-hand',
-    annotations: { 'prometheus.io/port-3': '19232', 'prometheus.io/path-3': '/by/hand' },
-    containers: [
-      { name: 'app', image, ports: [port('metrics', 19230)] },
-      { name: 'worker', image, ports: [port('worker-metrics', 19231)] },
-      { name: 'third', image, ports: [port('x', 19232)] },
-    ],
-    want: ['19230/metrics app', '19231/metrics worker', '19232/by/hand third'],
-  },
-  {
-    name: 'eight',
-    containers: Array.from({ length: 8 }, (_, i) => ({ name: `c${i}`, image, ports: [port('metrics', 19300 + i)] })),
-    want: Array.from({ length: 8 }, (_, i) => `${19300 + i}/metrics c${i}`),
-  },
-  {
-    name: 'one',
-    containers: [
-      { name: 'app', image, ports: [port('metrics', 19240)] },
-      { name: 'proxy', image, ports: [port('http', 8080)] },
-    ],
-    want: ['19240/metrics app'],
-  },
-];
+// servers on loopback answer for them, and real scrapers scrape them with each configuration that there is.
 
 interface Configuration {
   readonly name: string;
-  readonly jobs: () => Promise<readonly Job[]>;
+  readonly engine: 'prometheus' | 'vmagent';
+  readonly jobs: (operator: () => Promise<PrometheusOperator>) => Promise<readonly Job[]>;
 }
 
-const printed = (scraper: 'prometheus' | 'victoria-metrics', asValues: boolean): unknown =>
-  parse(renderConfig(scraper, DEFAULT_KEYS, asValues));
-
-/** Prometheus has another name for what vmagent calls `keep_if_equal`, and takes the second label apart. */
-function inPrometheus(job: Job): Job {
-  const rules = job['relabel_configs'] as readonly Readonly<Record<string, unknown>>[];
-  const relabel_configs = rules.map((rule) => {
-    const { action, source_labels: labels } = rule;
-    if (action !== 'keep_if_equal' && action !== 'drop_if_equal') return rule;
-    assert.ok(Array.isArray(labels));
-    return {
-      source_labels: labels.slice(0, 1),
-      target_label: labels[1],
-      action: action.replace('_if_', ''),
-    };
-  });
-  return { ...job, relabel_configs };
+interface ScrapeConfigs {
+  readonly scrape_configs: readonly Job[];
 }
 
 async function shippedJobs(file: string): Promise<readonly Job[]> {
@@ -153,162 +42,185 @@ async function shippedJobs(file: string): Promise<readonly Job[]> {
   return jobs.filter(({ job_name: name }) => name.startsWith('kubernetes-pods'));
 }
 
-const CONFIGURATIONS: readonly Configuration[] = [
-  { name: "the chart's ScrapeConfigs", jobs: bridgeJobs },
+const BUILT_IN: readonly Configuration[] = [
+  { name: "the chart's ScrapeConfigs", engine: 'prometheus', jobs: bridgeJobs },
   {
     name: 'prometheus.yml',
-    jobs: async () => (printed('prometheus', false) as { scrape_configs: readonly Job[] }).scrape_configs,
+    engine: 'prometheus',
+    jobs: async () => (parse(renderConfig('prometheus', DEFAULT_KEYS, false)) as ScrapeConfigs).scrape_configs,
   },
   {
     name: 'the community chart with values',
-    jobs: async () => [
-      ...(await shippedJobs('community-chart.yaml')),
-      ...(parse((printed('prometheus', true) as { extraScrapeConfigs: string }).extraScrapeConfigs) as readonly Job[]),
-    ],
+    engine: 'prometheus',
+    jobs: async () => {
+      const values: { extraScrapeConfigs: string } = parse(renderConfig('prometheus', DEFAULT_KEYS, true));
+      const further: readonly Job[] = parse(values.extraScrapeConfigs);
+      return [...(await shippedJobs('community-chart.yaml')), ...further];
+    },
   },
   {
     name: 'vmagent',
-    jobs: async () =>
-      (printed('victoria-metrics', false) as { scrape_configs: readonly Job[] }).scrape_configs.map(inPrometheus),
+    engine: 'vmagent',
+    jobs: async () => (parse(renderConfig('victoria-metrics', DEFAULT_KEYS, false)) as ScrapeConfigs).scrape_configs,
   },
   {
     name: "vmagent's chart with values",
-    jobs: async () => [
-      ...(await shippedJobs('victoria-metrics.yaml')),
-      ...(printed('victoria-metrics', true) as { extraScrapeConfigs: readonly Job[] }).extraScrapeConfigs.map(
-        inPrometheus,
-      ),
-    ],
+    engine: 'vmagent',
+    jobs: async () => {
+      const values: { extraScrapeConfigs: readonly Job[] } = parse(
+        renderConfig('victoria-metrics', DEFAULT_KEYS, true),
+      );
+      return [...(await shippedJobs('victoria-metrics.yaml')), ...values.extraScrapeConfigs];
+    },
   },
 ];
 
-/** The address of a pod: loopback has 16 million. */
-function ipOf(i: number): string {
-  return `127.77.0.${i + 1}`;
-}
+/** The Prometheus Operator takes minutes to build. */
+const OPERATED: readonly Configuration[] = [
+  {
+    name: "the chart's ScrapeConfigs by the Prometheus Operator",
+    engine: 'prometheus',
+    jobs: async (operator) => {
+      const items = (await render(['--set', 'bridge.enabled=true']))
+        .filter(({ kind }) => kind === 'ScrapeConfig')
+        .map(({ object }) => object);
+      return (await operator()).jobsOf('autoscrape', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    },
+  },
+  {
+    name: 'printed ScrapeConfigs by the Prometheus Operator',
+    engine: 'prometheus',
+    jobs: async (operator) => (await operator()).jobsOf('monitoring', renderConfig('operator', DEFAULT_KEYS, false)),
+  },
+];
+
+const CONFIGURATIONS = [...BUILT_IN, ...(isAtFullLength() ? OPERATED : [])];
+
+test('promtool and vmagent accept what is printed, as it is', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-printed-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const [prometheus, vmagent] = [join(directory, 'prometheus.yml'), join(directory, 'vmagent.yml')];
+  await writeFile(prometheus, renderConfig('prometheus', DEFAULT_KEYS, false));
+  await writeFile(vmagent, renderConfig('victoria-metrics', DEFAULT_KEYS, false));
+  await command(await component('promtool'), ['check', 'config', prometheus]);
+  await command(await component('vmagent'), ['-dryRun', `-promscrape.config=${vmagent}`]);
+});
 
 function isOf(configuration: string, job: string | undefined): boolean {
   return job?.startsWith(`${configuration} / `) === true;
 }
 
-/** Returns how many watches on pods the API server has open. */
-async function podWatches(cluster: ControlPlane): Promise<number> {
-  const page = await cluster.kubectl(['get', '--raw', '/metrics']);
-  return [...page.matchAll(/^apiserver_longrunning_requests\{(?<labels>.*)\} (?<n>\d+)$/gm)]
-    .filter(
-      ({ groups }) => /resource="pods"/.test(groups?.['labels'] ?? '') && /verb="WATCH"/.test(groups?.['labels'] ?? ''),
-    )
-    .reduce((sum, { groups }) => sum + Number(groups?.['n']), 0);
-}
-
-/** Serves one sample, at the endpoint's path alone. */
-async function serve(ip: string, endpoint: string): Promise<Server> {
-  const { number = '', path } = /^(?<number>\d+)(?<path>\S+)/.exec(endpoint)?.groups ?? {};
-  const server = createServer((request, response) => {
-    if (request.url !== path) response.statusCode = 404;
-    response.setHeader('content-type', 'text/plain; version=0.0.4');
-    response.end(`endpoint_info{endpoint=${JSON.stringify(endpoint)}} 1\n`);
-  });
-  server.listen(Number(number), ip);
-  await once(server, 'listening');
-  return server;
-}
-
 suite('several endpoints of a pod', { timeout: 300_000 }, () => {
   let cluster: ControlPlane;
+  let situations: RunningSituations;
+  const running: { stop(): Promise<void> | void }[] = [];
   let prometheus: Prometheus;
-  const servers: Server[] = [];
+  let vmagent: Vmagent;
+  let operator: Promise<PrometheusOperator> | undefined;
+  const watches: number[] = [];
 
   before(async () => {
-    cluster = await startControlPlane();
-    await cluster.request('POST', '/api/v1/namespaces', { metadata: { name: 'several' } });
-    for (const [i, situation] of SITUATIONS.entries()) {
-      for (const endpoint of situation.want) servers.push(await serve(ipOf(i), endpoint));
-      await createPod(situation, ipOf(i));
-    }
-    const jobs = await Promise.all(
-      CONFIGURATIONS.map(async ({ name, jobs: of }) => (await of()).map((job) => withDiscovery(job, `${name} / `))),
-    );
-    prometheus = await startPrometheus({ global: { scrape_interval: '1s' }, scrape_configs: jobs.flat() });
-    await waitFor('every target to be scraped', async () => {
-      const { activeTargets } = await prometheus.targets();
-      const wanted = CONFIGURATIONS.length * SITUATIONS.reduce((sum, { want }) => sum + want.length, 0);
-      return activeTargets.length >= wanted && activeTargets.every(({ health }) => health !== 'unknown');
-    });
+    running.push((cluster = await startControlPlane()));
+    running.push((situations = await runSituations(cluster)));
+    const configurations = {
+      prometheus: await configurationOf('prometheus'),
+      vmagent: await configurationOf('vmagent'),
+    };
+    watches.push(await podWatches());
+    // It takes in what vmagent scrapes, too.
+    prometheus = await startPrometheus(configurations.prometheus, undefined, ['--web.enable-remote-write-receiver']);
+    running.push(prometheus);
+    await scraped('prometheus', prometheus);
+    watches.push(await podWatches());
+    vmagent = await startVmagent(configurations.vmagent, `${prometheus.url}/api/v1/write`, [VMAGENT_FLAG]);
+    running.push(vmagent);
+    await scraped('vmagent', vmagent);
+    watches.push(await podWatches());
   });
   after(async () => {
-    await prometheus.stop();
-    for (const server of servers) server.close();
-    await cluster.stop();
+    for (const each of running.toReversed()) await each.stop();
   });
 
-  for (const { name: configuration } of CONFIGURATIONS) {
+  for (const { name: configuration, engine } of CONFIGURATIONS) {
     test(`every endpoint is a target, up, once, with ${configuration}`, async () => {
-      const { activeTargets } = await prometheus.targets();
+      const { activeTargets } = await (engine === 'vmagent' ? vmagent : prometheus).targets();
       const samples = await prometheus.query('endpoint_info');
-      for (const [i, { name, want }] of SITUATIONS.entries()) {
-        const targets = activeTargets.filter(
-          ({ labels }) => isOf(configuration, labels['job']) && labels['pod'] === name,
-        );
+      for (const { pod, endpoints } of situations.expected) {
+        const isHere = ({ labels: { job, pod: name } }: { labels: Readonly<Record<string, string>> }): boolean =>
+          isOf(configuration, job) && name === pod;
+        const targets = activeTargets.filter(isHere);
         assert.deepEqual(
           targets.map(({ scrapeUrl, health }) => `${scrapeUrl} ${health}`).toSorted(),
-          want.map((endpoint) => `http://${ipOf(i)}:${endpoint.split(' ')[0]} up`).toSorted(),
-          name,
+          endpoints.map(({ url }) => `${url} up`).toSorted(),
+          pod,
         );
         for (const { labels, scrapeUrl } of targets.filter(({ labels: { job } }) => job?.includes('endpoint-')))
-          assert.ok(
-            want.some(
-              (endpoint) =>
-                scrapeUrl.endsWith(`:${endpoint.split(' ')[0]}`) && endpoint.endsWith(` ${labels['container']}`),
-            ),
-          );
-        const scraped = samples.filter(({ labels }) => isOf(configuration, labels['job']) && labels['pod'] === name);
-        assert.deepEqual(scraped.map(({ labels }) => String(labels['endpoint'])).toSorted(), want.toSorted(), name);
+          assert.equal(labels['container'], endpoints.find(({ url }) => url === scrapeUrl)?.container, scrapeUrl);
+        assert.deepEqual(
+          samples
+            .filter(isHere)
+            .map(({ labels }) => String(labels['endpoint']))
+            .toSorted(),
+          endpoints.map(({ sample }) => sample).toSorted(),
+          pod,
+        );
       }
     });
   }
 
-  test('Prometheus watches the pods once for all jobs', async () => {
-    const before = await podWatches(cluster);
-    const jobs = (await bridgeJobs()).map((job) => withDiscovery(job, ''));
-    assert.equal(jobs.length, 8);
-    const other = await startPrometheus({ global: { scrape_interval: '1s' }, scrape_configs: jobs });
-    try {
-      await waitFor('targets', async () => (await other.targets()).activeTargets.length > 0);
-      assert.equal((await podWatches(cluster)) - before, 1);
-    } finally {
-      await other.stop();
-    }
+  test('Prometheus and vmagent each watch the pods once, for all of their jobs', () => {
+    const [before = 0, withPrometheus = 0, withBoth = 0] = watches;
+    assert.deepEqual([withPrometheus - before, withBoth - withPrometheus], [1, 1]);
   });
 
-  function withDiscovery(job: Job, prefix: string): object {
+  test('vmagent, with the flag that the configuration names, logs no error', async () => {
+    assert.deepEqual(await vmagent.complaints(), []);
+  });
+
+  async function configurationOf(engine: Configuration['engine']): Promise<object> {
+    const jobs: object[] = [];
+    for (const { name, jobs: read } of CONFIGURATIONS.filter((each) => each.engine === engine)) {
+      const all = await read(() => (operator ??= startOperator()));
+      jobs.push(...all.map((job) => inTest(job, `${name} / `)));
+    }
+    return { scrape_configs: jobs };
+  }
+
+  async function startOperator(): Promise<PrometheusOperator> {
+    const started = await startPrometheusOperator(cluster);
+    running.push(started);
+    return started;
+  }
+
+  function inTest(job: Job, prefix: string): object {
     return {
       ...job,
       job_name: `${prefix}${job.job_name}`,
       scrape_interval: '1s',
       scrape_timeout: '1s',
-      kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: cluster.kubeconfig }],
+      kubernetes_sd_configs: job.kubernetes_sd_configs.map((sd) => ({ ...sd, kubeconfig_file: cluster.kubeconfig })),
     };
   }
 
-  async function createPod({ name, annotations, containers, initContainers }: Situation, ip: string): Promise<void> {
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, ...(annotations !== undefined && { annotations }) },
-      spec: { containers, ...(initContainers !== undefined && { initContainers }) },
-    };
-    const decision = decide(pod, RULES);
-    const { newDocument } = jsonPatch.applyPatch<object>(
-      pod,
-      renderPatch(pod, decision) as jsonPatch.Operation[],
-      true,
-      false,
-    );
-    const created = await cluster.request('POST', '/api/v1/namespaces/several/pods', newDocument);
-    assert.equal(created.status, 201, JSON.stringify(created.body));
-    const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [{ type: 'Ready', status: 'True' }] };
-    const said = await cluster.request('PATCH', `/api/v1/namespaces/several/pods/${name}/status`, { status });
-    assert.equal(said.status, 200, JSON.stringify(said.body));
+  /** Waits until every target that there must be was scraped, and its sample kept. */
+  async function scraped(engine: Configuration['engine'], scraper: { targets(): Promise<Targets> }): Promise<void> {
+    const names = CONFIGURATIONS.filter((each) => each.engine === engine).map(({ name }) => name);
+    const wanted = names.length * situations.expected.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+    await waitFor(`${engine} to have scraped every target`, async () => {
+      const { activeTargets } = await scraper.targets();
+      // vmagent calls a target down until it has been scraped.
+      const isDone = activeTargets.every(({ health, lastError }) => health === 'up' || lastError !== '');
+      const samples = await prometheus.query('endpoint_info');
+      const kept = samples.filter(({ labels }) => names.some((name) => isOf(name, labels['job'])));
+      return isDone && activeTargets.length >= wanted && kept.length >= wanted;
+    });
+  }
+
+  /** Returns how many watches on pods the API server has open. */
+  async function podWatches(): Promise<number> {
+    const page = await cluster.kubectl(['get', '--raw', '/metrics']);
+    return [...page.matchAll(/^apiserver_longrunning_requests\{(?<labels>.*)\} (?<n>\d+)$/gm)]
+      .filter(({ groups: { labels = '' } = {} }) => /resource="pods"/.test(labels) && /verb="WATCH"/.test(labels))
+      .reduce((sum, { groups }) => sum + Number(groups?.['n']), 0);
   }
 });

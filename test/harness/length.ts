@@ -3,9 +3,14 @@ import type { KubernetesVersion } from './control-plane/control-plane.ts';
 /** The variable by which `npm run test:cluster -- --all` tells the test files to run at full length. */
 export const AT_FULL_LENGTH = 'AUTOSCRAPE_TEST_ALL';
 
+/** Whether the long tests run at full length. */
+export function isAtFullLength(): boolean {
+  return process.env[AT_FULL_LENGTH] === '1';
+}
+
 /** Returns the versions of Kubernetes to test on: the oldest that the chart supports only with `--all`. */
 export function kubernetesVersions(): readonly KubernetesVersion[] {
-  return process.env[AT_FULL_LENGTH] === '1' ? ['1.37', '1.35', '1.31'] : ['1.37', '1.35'];
+  return isAtFullLength() ? ['1.37', '1.35', '1.31'] : ['1.37', '1.35'];
 }
 
 /**
@@ -13,5 +18,5 @@ export function kubernetesVersions(): readonly KubernetesVersion[] {
  * for releases and for changes of what the test is about.
  */
 export function runs({ usually, all }: { readonly usually: number; readonly all: number }): number {
-  return process.env[AT_FULL_LENGTH] === '1' ? all : usually;
+  return isAtFullLength() ? all : usually;
 }

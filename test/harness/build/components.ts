@@ -59,6 +59,20 @@ const modules = {
       ),
     }),
   },
+  vmagent: {
+    of: 'github.com/VictoriaMetrics/VictoriaMetrics',
+    variables: (version) => ({
+      'github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version': `vmagent-${version('github.com/VictoriaMetrics/VictoriaMetrics')}`,
+    }),
+  },
+  'prometheus-operator': {
+    of: 'github.com/prometheus-operator/prometheus-operator',
+    variables: (version) => ({
+      'github.com/prometheus/common/version.Version': version(
+        'github.com/prometheus-operator/prometheus-operator',
+      ).slice(1),
+    }),
+  },
   certmanager: {},
   pause: {},
   probe: {},
@@ -83,6 +97,7 @@ const components = {
   pause: { module: 'pause', package: '.', minutes: 1 },
   probe: { module: 'probe', package: '.', minutes: 1 },
   instrumented: { module: 'instrumented', package: '.', minutes: 1 },
+  vmagent: { module: 'vmagent', package: '/app/vmagent', minutes: 1 },
   helm: { module: 'helm4', package: '/cmd/helm', minutes: 2 },
   certmanager: { module: 'certmanager', package: '.', minutes: 2 },
   'helm-3': { module: 'helm3', package: '/cmd/helm', minutes: 2, executable: 'helm' },
@@ -98,13 +113,19 @@ const components = {
     minutes: 4,
     executable: 'kube-apiserver',
   },
+  'prometheus-operator': {
+    module: 'prometheus-operator',
+    package: '/cmd/operator',
+    minutes: 4,
+    executable: 'operator',
+  },
 } satisfies Record<string, Component>;
 
 /** A real component that the cluster tests run. */
 export type ComponentName = keyof typeof components;
 
 /** What only the long tests need. */
-export const forLongTests: readonly ComponentName[] = ['kube-apiserver-1.31'];
+export const forLongTests: readonly ComponentName[] = ['kube-apiserver-1.31', 'prometheus-operator'];
 
 /** Every component, in the order that builds what most tests need first. */
 export const componentNames: readonly ComponentName[] = Object.keys(components).filter(isComponentName);

@@ -4,7 +4,8 @@ import { pinnedVersion } from './components.ts';
 
 /** Returns the folder of the Prometheus Operator's CRDs: PodMonitor, ServiceMonitor, PrometheusRule, ScrapeConfig and others. */
 export async function prometheusOperatorCrds(): Promise<string> {
-  const folder = await goModuleFolder('github.com/prometheus-operator/prometheus-operator', 'v0.93.1');
+  const module = 'github.com/prometheus-operator/prometheus-operator';
+  const folder = await goModuleFolder(module, await pinnedVersion('prometheus-operator', module));
   return join(folder, 'example', 'prometheus-operator-crd');
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
 import { labelOf, podJobs } from '../../../src/scrape-config/jobs.ts';
 import { renderConfig, SCRAPERS } from '../../../src/scrape-config/render-config.ts';
 
-// test/cluster/several-endpoints.test.ts has a real Prometheus scrape with these configurations.
+// test/cluster/several-endpoints.test.ts has the real scrapers scrape with these configurations.
 
 const JOBS = podJobs(DEFAULT_KEYS);
 
