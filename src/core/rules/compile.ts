@@ -14,8 +14,8 @@ import type { VersionRange } from './version-range.ts';
 export function compile(effective: RulesFile): Rules {
   const rules = effective.rules.map(({ name, when, unless, scrape, exclude, proxy, confirm }): Rule => ({
     name,
-    when: compileConditions(when),
-    unless: unless && compileConditions(unless),
+    when: compileConditions(when, exclude === 'guarded'),
+    unless: unless && compileConditions(unless, false),
     port: scrape?.port,
     path: scrape?.path,
     scheme: scrape?.scheme,
@@ -37,7 +37,7 @@ export function compile(effective: RulesFile): Rules {
   };
 }
 
-function compileConditions(when: RulesFile['rules'][number]['when']): Conditions {
+function compileConditions(when: RulesFile['rules'][number]['when'], fromSecrets: boolean): Conditions {
   const {
     podLabels,
     container,
@@ -67,6 +67,7 @@ function compileConditions(when: RulesFile['rules'][number]['when']): Conditions
     argumentFragments: argument === undefined ? undefined : fragmentsOf(pattern(argument).required ?? []),
     env: optionalSetting(env),
     setting: optionalSetting(setting),
+    fromSecrets,
     framework,
     stated: stated ?? false,
     catalogue: catalogue ?? false,

@@ -7,7 +7,7 @@ import type { Container, Pod } from '../pod/pod.ts';
 import { isAtLoopback, isUrlOfOther, readPortNumber } from '../pod/port.ts';
 import type { ConditionName, Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
-import { hasSetting, variables } from './setting.ts';
+import { hasSetting, refersToSetting, variables } from './setting.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
@@ -83,7 +83,7 @@ export function evaluateConditions(
   }
   if (when.env !== undefined) {
     const matches = matching(when.env.pattern, variables(when.env, container), work);
-    if (matches.length === 0) return 'env';
+    if (matches.length === 0 && !(when.fromSecrets && refersToSetting(container, when.env))) return 'env';
     if (namesPort(when.env.pattern)) named = narrow(named, portsOf(matches), work);
     else groups = new Map([...groups, ...(matches[0]?.groups ?? [])]);
     if (named?.length === 0) return 'env';

@@ -26,6 +26,8 @@ export interface Conditions {
   readonly argumentFragments: readonly string[] | undefined;
   readonly env: Setting | undefined;
   readonly setting: Setting | undefined;
+  /** A variable counts, too, where its value comes from a Secret: passwords usually do. */
+  readonly fromSecrets: boolean;
   readonly framework: Framework | undefined;
   readonly stated: boolean;
   readonly catalogue: boolean;
@@ -33,7 +35,7 @@ export interface Conditions {
 }
 
 /** The name of a condition. */
-export type ConditionName = Exclude<keyof Conditions, 'argumentFragments'>;
+export type ConditionName = Exclude<keyof Conditions, 'argumentFragments' | 'fromSecrets'>;
 
 /** A compiled rule. */
 export interface Rule {

@@ -211,7 +211,9 @@ const Rule = strict({
   exclude: z
     .literal([true, ...NO_ENDPOINT], { error: `must be true or one of ${NO_ENDPOINT.join(', ')}, or removed` })
     .optional()
-    .describe('the container has no metrics to scrape, and why (true: switched_off): later rules skip it'),
+    .describe(
+      'the container has no metrics to scrape, and why (true: switched_off): later rules skip it; with guarded, a variable of env counts, too, where its value comes from a Secret',
+    ),
   proxy: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()

@@ -20,6 +20,10 @@ const NEGATIVES: readonly (readonly [says: string, container: Readonly<Record<st
     'minio without its switch for anonymous metrics',
     { image: 'minio/minio:latest', ports: [tcp('api', 9000), tcp('console', 9001)] },
   ],
+  [
+    "OpenSearch's performance analyzer, whose port is called metrics and serves JSON",
+    { image: 'opensearchproject/opensearch:3', ports: [tcp('http', 9200), tcp('metrics', 9600)] },
+  ],
   ['docker registry without its debug address', { image: 'registry:3', ports: [tcp('registry', 5000)] }],
   [
     'rabbitmq that declares only AMQP',

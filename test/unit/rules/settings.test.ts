@@ -88,6 +88,37 @@ cases('TLS', [
   ],
 ]);
 
+cases('TLS by a flag or variable of the program', [
+  ['a flag for the port', { args: ['--metrics-port-tls'], ports: [METRICS] }, 'https_endpoint'],
+  ['the same, off', { args: ['--metrics-port-tls=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['a flag for another port', { args: ['--status-port-tls'], ports: [METRICS] }, ':9100/metrics'],
+  ['another flag', { args: ['--enable-metrics-tls-termination=true'], ports: [METRICS] }, 'https_endpoint'],
+  ['a flag beside an address', { args: ['--metrics-addr=:9100', '--metrics-https-enabled'] }, 'https_endpoint'],
+  ['a variable', { env: ['METRICS_PORT_TLS=true'], ports: [METRICS] }, 'https_endpoint'],
+  ['the same, off', { env: ['METRICS_PORT_TLS=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['a variable beside an address', { env: ['METRICS_TLS=true', 'METRICS_PORT=9100'] }, 'https_endpoint'],
+]);
+
+cases('credentials that the program asks for', [
+  ['a flag', { args: ['--metrics-auth-enabled'], ports: [METRICS] }, 'guarded'],
+  ['the same, off', { args: ['--metrics-auth-enabled=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['a user', { args: ['--metrics-auth-username=shop'], ports: [METRICS] }, 'guarded'],
+  [
+    'the authentication of something else',
+    { args: ['--auth-enabled', '--db-username=shop'], ports: [METRICS] },
+    ':9100/metrics',
+  ],
+  ['a variable', { env: ['METRICS_USERNAME=shop', 'METRICS_PORT=9100'] }, 'guarded'],
+  ['a variable of the program', { env: ['SHOP_METRICS_AUTH_TOKEN=x'], ports: [METRICS] }, 'guarded'],
+  ['a variable from a Secret', { secrets: ['SHOP_METRICS_PASSWORD'], ports: [METRICS] }, 'guarded'],
+  ['an empty one', { env: ['METRICS_TOKEN='], ports: [METRICS] }, ':9100/metrics'],
+  [
+    'another variable from a Secret',
+    { secrets: ['SHOP_DB_PASSWORD', 'METRICS_PORT'], ports: [METRICS] },
+    ':9100/metrics',
+  ],
+]);
+
 const STATSD = { name: 'statsd-metrics', containerPort: 9102 };
 
 cases('the order of rules', [
