@@ -1,12 +1,11 @@
-import { CommanderError } from 'commander';
+import { reportError } from './commands/exit-code.ts';
 import { Command } from './commands/options.ts';
 import { checkUsage, examples, help } from './commands/usage.ts';
-import { UserError } from './process/user-error.ts';
 import { VERSION } from './process/version.ts';
 
 // Each command's file has its flags, its examples and what it does. It sets the exit code: 0 for
-// success, 1 for a finding or an error that it has reported. Usage errors are reported here and exit
-// with 2.
+// success, 1 for a finding or an error that it has reported. What it throws is reported by
+// commands/exit-code.ts: a usage error exits with 2.
 
 /** The summary of each command, and how to load it. Only the requested one is loaded: `serve` needs no Kubernetes client. */
 const COMMANDS = {
@@ -75,21 +74,12 @@ async function parse(args: readonly string[]): Promise<void> {
   if (args[0] === COMPLETE) {
     const [{ completed }, { completionReply }] = await Promise.all([
       import('./commands/completion.ts'),
-      import('./commands/complete.ts'),
+      import('./commands/kubectl-complete.ts'),
     ]);
     process.stdout.write(completionReply(program.commands.map(completed), args.slice(1)));
     return;
   }
   await program.parseAsync(args, { from: 'user' });
-}
-
-/** Prints what a command threw, and returns the exit code: 2 for a usage error, 1 for a UserError or a bug. */
-function reportError(error: unknown): number {
-  // commander has printed its message already; it also throws after --help and --version, with exit code 0.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof UserError) console.error(`autoscrape: ${error.message}`);
-  else console.error(error);
-  return 1;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Place } from '../core/ask/place.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import { askPort } from './ask-port.ts';
 import type { AskTools, PortAsked } from './ask-port.ts';
 import { MAX_PORTS, MAX_REQUESTS } from './limits.ts';

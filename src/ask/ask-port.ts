@@ -1,5 +1,5 @@
 import { MAX_PATHS } from '../core/ask/ask-path.ts';
-import type { Place } from '../core/ask/place.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import { classOf } from '../core/ask/verdict.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import { askOnce } from './send-get.ts';

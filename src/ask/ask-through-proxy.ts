@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { Place } from '../core/ask/place.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import { member } from '../core/json.ts';
 import { FIRST_BYTE_MS, TOTAL_MS } from './limits.ts';

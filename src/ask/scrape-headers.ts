@@ -1,5 +1,5 @@
-import { authorityOf } from '../core/ask/place.ts';
-import type { Place } from '../core/ask/place.ts';
+import { authorityOf } from '../core/ask/redirect.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import { TOTAL_MS } from './limits.ts';
 
 /**

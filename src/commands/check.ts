@@ -6,7 +6,7 @@ import { effectiveRules, renderEffective } from './effective-rules.ts';
 import type { Effective } from './effective-rules.ts';
 import { readShipped } from '../rules/shipped.ts';
 import { decode } from '../manifest/decode.ts';
-import { readErrorMessage } from '../process/read-error.ts';
+import { readErrorMessage } from '../process/file-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
 import { rulesSchema } from '../rules/rules-schema.ts';

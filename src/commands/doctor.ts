@@ -8,7 +8,7 @@ import type { Detail } from '../doctor/render.ts';
 import { readTargets } from '../doctor/pod/select-pods.ts';
 import type { DoctorTarget } from '../doctor/pod/select-pods.ts';
 import { openCluster } from './open-cluster.ts';
-import { readErrorMessage } from '../process/read-error.ts';
+import { readErrorMessage } from '../process/file-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
 import {

@@ -12,7 +12,7 @@ import { passedOver, passedOverRecord } from '../explain/passed-over.ts';
 import { OutputLine } from '../explain/record-schema.ts';
 import { explainRecord } from '../explain/record.ts';
 import { renderRecord } from '../explain/render-record.ts';
-import { relate } from '../explain/related.ts';
+import { relate } from '../explain/related-objects.ts';
 import { sarifLog } from '../explain/sarif.ts';
 import { renderSummary, summarise } from '../explain/summary.ts';
 import { renderReasons, renderTable } from '../explain/table.ts';

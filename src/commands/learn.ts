@@ -7,7 +7,7 @@ import { stripControls } from '../core/control-characters.ts';
 import { namespacePath, podsPath, servicesPath } from '../kube/api-paths.ts';
 import { openCluster } from './open-cluster.ts';
 import type { Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import { podProxy, proxyRefusal } from '../kube/pod-proxy.ts';
 import type { PodProxy } from '../kube/pod-proxy.ts';

@@ -27,7 +27,7 @@ import { createRateLimiter } from '../kube/rate-limiter.ts';
 import { annotatePlanner } from '../reconcile/plan-annotate.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
-import { followRules } from '../rules/follow.ts';
+import { reloadingRules } from '../rules/reload.ts';
 import { loadRules } from '../rules/load.ts';
 import { handleShutdown } from '../process/shutdown.ts';
 import { VERSION } from '../process/version.ts';
@@ -170,7 +170,7 @@ async function reconcileContinuously(options: ReconcileOptions): Promise<number>
     suspects: () => reconciler?.suspects() ?? new Map(),
     workloads: () => reconciler?.workloads(),
   });
-  const rules = await followRules(options.rules, {
+  const rules = await reloadingRules(options.rules, {
     log,
     onReload(result) {
       metrics.rulesReloaded(result);

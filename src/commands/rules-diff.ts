@@ -3,7 +3,7 @@ import type { Decision } from '../core/decision.ts';
 import { stripControls } from '../core/control-characters.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { Found } from '../explain/examine.ts';
-import { relate } from '../explain/related.ts';
+import { relate } from '../explain/related-objects.ts';
 import { titleOf } from '../explain/text.ts';
 import { withoutOwned } from '../manifest/owners.ts';
 import type { Input } from './read-input.ts';

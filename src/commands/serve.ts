@@ -6,13 +6,13 @@ import { VERSION } from '../process/version.ts';
 import { createLog, withoutMessage } from '../process/log.ts';
 import type { Logger } from 'pino';
 import { createRegistry } from '../process/metrics.ts';
-import { followRules } from '../rules/follow.ts';
+import { reloadingRules } from '../rules/reload.ts';
 import { handleShutdown } from '../process/shutdown.ts';
-import { watchFiles } from '../process/watch-files.ts';
-import type { Watched } from '../process/watch-files.ts';
-import { clientCaLoader, expiry, PAIR_FILES, pairLoader } from '../webhook/certificate.ts';
-import type { Pair } from '../webhook/certificate.ts';
-import { compactHeap } from '../webhook/gc.ts';
+import { reloadOnChange } from '../process/reload-on-change.ts';
+import type { Watched } from '../process/reload-on-change.ts';
+import { clientCaLoader, expiry, PAIR_FILES, pairLoader } from '../webhook/certificate-files.ts';
+import type { Pair } from '../webhook/certificate-files.ts';
+import { compactHeap } from '../webhook/garbage-collection.ts';
 import { CLOSE_MS } from '../webhook/limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
@@ -103,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const registry = createRegistry();
   const metrics = createWebhookMetrics(registry);
 
-  const rules = await followRules(options.rules, {
+  const rules = await reloadingRules(options.rules, {
     log,
     onReload(result) {
       metrics.rulesReloads.inc({ result });
@@ -117,7 +117,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const pair =
     certDir === undefined
       ? await selfSigned(options.host, log)
-      : await watchFiles<Pair>({
+      : await reloadOnChange<Pair>({
           folder: certDir,
           names: PAIR_FILES,
           load: pairLoader(certDir),
@@ -183,7 +183,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   return reason === 'failure' || shutdown.hurry.aborted ? 1 : 0;
 
   function watchClientCa(file: string): Promise<Watched<string>> {
-    return watchFiles({
+    return reloadOnChange({
       folder: dirname(file),
       names: [basename(file)],
       load: clientCaLoader(file),

@@ -1,4 +1,4 @@
-import type { DecidedEndpoint } from './further-endpoints.ts';
+import type { DecidedEndpoint } from './additional-endpoints.ts';
 import type { Precedence } from './rules/precedence.ts';
 import type { SkipReason } from './skip-reason.ts';
 import type { SuspectKind } from './suspect-annotations.ts';

@@ -4,7 +4,7 @@ import type { Result } from '../core/result.ts';
 import { collectionPath } from '../kube/api-paths.ts';
 import type { Collection } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 
 /** What was read, or what is needed for reading it, such as `list on networkpolicies`. */
 export type Read<T> = Result<T, string>;

@@ -1,7 +1,7 @@
 import { isObject, objectIn, text } from '../core/json.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Rules } from '../core/rules/rule.ts';
-import type { Related } from '../explain/related.ts';
+import type { Related } from '../explain/related-objects.ts';
 import type { EndpointAsked, FoundEndpoint } from './endpoint/ask-endpoint.ts';
 import { checkEndpoint } from './endpoint/check-endpoint.ts';
 import { checkPod, isNew } from './pod/check-pod.ts';

@@ -1,5 +1,5 @@
-import { visible } from '../explain/paint.ts';
-import { answerOf } from './answer.ts';
+import { visible } from '../explain/terminal-text.ts';
+import { answerOf } from './conclusion.ts';
 import type { Line, PodReport, Section } from './finding.ts';
 
 /** What is printed. */

@@ -1,8 +1,8 @@
 import { objectIn, text } from '../core/json.ts';
 import { ASK_LABEL } from '../core/ask-label.ts';
 import type { Rules } from '../core/rules/rule.ts';
-import { relate } from '../explain/related.ts';
-import type { Related } from '../explain/related.ts';
+import { relate } from '../explain/related-objects.ts';
+import type { Related } from '../explain/related-objects.ts';
 import { podPath } from '../kube/api-paths.ts';
 import { createSemaphore } from '../kube/semaphore.ts';
 import type { Kube } from '../kube/client.ts';

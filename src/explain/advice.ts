@@ -11,7 +11,7 @@ import { neededSettings } from '../core/rules/needed-setting.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
 import type { Workload } from '../manifest/workload.ts';
-import type { Related } from './related.ts';
+import type { Related } from './related-objects.ts';
 import { whyUnreadable } from './unreadable.ts';
 import { optInOf } from './unselected.ts';
 import type { Outcome, Unselected } from './unselected.ts';

@@ -1,5 +1,5 @@
 import type { Examined } from './examine.ts';
-import { paint, visible } from './paint.ts';
+import { paint, visible } from './terminal-text.ts';
 
 /**
  * Returns a table of the namespaces: whether each is opted in, how many of its pods would become targets, and how many would

@@ -7,7 +7,7 @@ import type { Rules } from '../core/rules/rule.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { adviseOn } from './advice.ts';
 import type { Advice } from './advice.ts';
-import type { Related } from './related.ts';
+import type { Related } from './related-objects.ts';
 import { remarksOn } from './remarks.ts';
 import { leftOut } from './unselected.ts';
 import type { Outcome, Unselected } from './unselected.ts';

@@ -4,7 +4,7 @@ import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { satisfies } from '../core/rules/selector.ts';
 import { requirementsOf } from '../core/rules/selector-json.ts';
-import type { Monitor } from './related.ts';
+import type { Monitor } from './related-objects.ts';
 
 // What the monitors of the Prometheus Operator select: https://prometheus-operator.dev/docs/api-reference/api/
 

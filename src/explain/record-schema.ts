@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { WHY_LEFT } from '../core/further-endpoints.ts';
+import { WHY_LEFT } from '../core/additional-endpoints.ts';
 import { PRECEDENCES } from '../core/rules/precedence.ts';
 import { EXPLAINED_REASONS } from './unselected.ts';
 

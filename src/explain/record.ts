@@ -1,5 +1,5 @@
 import type { Candidate } from '../core/explain.ts';
-import type { WhyLeft } from '../core/further-endpoints.ts';
+import type { WhyLeft } from '../core/additional-endpoints.ts';
 import type { Endpoint } from '../core/rules/endpoint.ts';
 import type { NamespaceOptIn } from '../core/pod-selectors.ts';
 import type { Precedence } from '../core/rules/precedence.ts';

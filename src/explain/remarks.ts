@@ -6,12 +6,12 @@ import type { AskedPod } from '../core/ask/asked-pod.ts';
 import { annotatedService, servicePorts } from '../core/ask/service-ports.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { misspeltKeys } from '../core/misspelt-keys.ts';
+import { misspeltAnnotations } from '../core/misspelt-annotations.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import { groupOf, isBuiltIn } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { selecting, targetsOf } from './monitor-targets.ts';
-import type { Related } from './related.ts';
+import type { Related } from './related-objects.ts';
 import type { Outcome } from './unselected.ts';
 
 /** What is said about a workload besides the decision on its pod. */
@@ -39,7 +39,7 @@ export function remarksOn(
   return {
     warnings: [
       ...onTheOwner(workload, pod, keys),
-      ...misspeltKeys(pod, keys),
+      ...misspeltAnnotations(pod, keys),
       ...servicePortInstead(pod, services, keys),
       ...doubleTargets(pod, decision, services, keys),
     ],

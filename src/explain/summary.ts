@@ -1,5 +1,5 @@
 import type { Examined } from './examine.ts';
-import { wrap } from './paint.ts';
+import { wrap } from './terminal-text.ts';
 import { renderPassedOver } from './passed-over.ts';
 import type { PassedOver } from './passed-over.ts';
 

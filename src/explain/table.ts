@@ -1,5 +1,5 @@
 import type { Examined } from './examine.ts';
-import { cut, paint, visible, wrap } from './paint.ts';
+import { cut, paint, visible, wrap } from './terminal-text.ts';
 import { naming, placeOf, renderWarnings, titleOf } from './text.ts';
 import { EXPLAINED_REASONS } from './unselected.ts';
 

@@ -1,14 +1,14 @@
 import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import type { Candidate } from '../core/explain.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
-import { WHY_LEFT } from '../core/further-endpoints.ts';
+import { WHY_LEFT } from '../core/additional-endpoints.ts';
 import type { Endpoint } from '../core/rules/endpoint.ts';
 import { PRECEDENCES } from '../core/rules/precedence.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import { qualifiedKind } from '../manifest/kinds.ts';
 import type { Workload } from '../manifest/workload.ts';
 import type { Examined, ExaminedInFull } from './examine.ts';
-import { cut, paint, visible, wrap } from './paint.ts';
+import { cut, paint, visible, wrap } from './terminal-text.ts';
 import { EXPLAINED_REASONS } from './unselected.ts';
 import type { Outcome } from './unselected.ts';
 

@@ -8,7 +8,7 @@ import type { Result } from '../core/result.ts';
 import { createDeadline } from './abort.ts';
 import type { Deadline } from './abort.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
-import { createItemReader } from './list-items.ts';
+import { createItemReader } from './stream-list-items.ts';
 import type { PodPort } from './pod-proxy.ts';
 
 /**

@@ -2,8 +2,8 @@ import { isObject, member } from '../core/json.ts';
 import { createBackoff, sleep } from './backoff.ts';
 import { isOutage, readFailure } from './client.ts';
 import type { Failure, Kube } from './client.ts';
-import { listAll } from './list.ts';
-import type { Source } from './list.ts';
+import { listAll } from './list-pages.ts';
+import type { Source } from './list-pages.ts';
 import type { Semaphore } from './semaphore.ts';
 
 /** Receives one whole list. */

@@ -3,7 +3,7 @@ import type { Result } from '../core/result.ts';
 import { collectionPath, namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { isOutage } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { LIVE_KINDS } from './object-names.ts';
 import type { LiveKind, ObjectName } from './object-names.ts';
 

@@ -3,7 +3,7 @@ import type { Result } from '../core/result.ts';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { defaultRules, readShipped } from '../rules/shipped.ts';
 
 /** Rules, with a sentence on where they are from. */

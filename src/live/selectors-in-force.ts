@@ -2,7 +2,7 @@ import type { Result } from '../core/result.ts';
 import { collectionPath } from '../kube/api-paths.ts';
 import type { Collection } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { describeChoice, findSelectors, LABELS_ALONE } from '../manifest/release-selectors.ts';
 import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 

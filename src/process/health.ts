@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry } from '@prometheus-io/client';
-import { createDropCounter, limitConnections } from './connections.ts';
+import { createDropCounter, limitConnections } from './connection-limits.ts';
 import { listen } from './listen.ts';
 import { createServer } from './node-http.ts';
 

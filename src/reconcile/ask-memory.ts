@@ -1,6 +1,6 @@
 import { choosePort } from '../ask/ask-pod.ts';
 import type { PortAsked } from '../ask/ask-port.ts';
-import { askAgainAfter } from '../core/ask/again.ts';
+import { askAgainAfter } from '../core/ask/when-to-ask-again.ts';
 import { classOf } from '../core/ask/verdict.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import type { PlannedPort, PortAndPath } from './ask-plan.ts';

@@ -1,7 +1,7 @@
 import { MAX_REQUESTS } from '../ask/limits.ts';
 import { randomName } from '../ask/random-name.ts';
 import { hostOf, refusedAddresses } from '../ask/refused-address.ts';
-import type { Place } from '../core/ask/place.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import type { Result } from '../core/result.ts';
 import type { Rules } from '../core/rules/rule.ts';
@@ -11,7 +11,7 @@ import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { retry } from '../kube/retry.ts';
 import { createAskMemory } from './ask-memory.ts';
 import type { Workload } from './ask-memory.ts';

@@ -1,6 +1,6 @@
 import { askPod } from '../ask/ask-pod.ts';
 import type { PortAsked } from '../ask/ask-port.ts';
-import type { Place } from '../core/ask/place.ts';
+import type { Place } from '../core/ask/redirect.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import { podPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';

@@ -1,7 +1,7 @@
 import type { Result } from '../core/result.ts';
 import { namespacePath, podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import type { RateLimiter } from '../kube/rate-limiter.ts';
 import { retry } from '../kube/retry.ts';
 import { apply } from './apply.ts';

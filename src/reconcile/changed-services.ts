@@ -1,6 +1,6 @@
 import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import type { PodStore } from './pod-store.ts';
 
 /**

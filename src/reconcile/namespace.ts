@@ -7,7 +7,7 @@ import type { Result } from '../core/result.ts';
 import type { SelectorText } from '../core/rules/selector-text.ts';
 import { namespacePath, NAMESPACES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
-import { listAll } from '../kube/list.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { isRetryable, retry } from '../kube/retry.ts';
 
 /** What is read of a namespace. */

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { authorityOf } from '../core/ask/place.ts';
+import { authorityOf } from '../core/ask/redirect.ts';
 import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import { stripControls } from '../core/control-characters.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import type { Rules } from '../core/rules/parse.ts';
-import { readErrorMessage } from '../process/read-error.ts';
+import { readErrorMessage } from '../process/file-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 

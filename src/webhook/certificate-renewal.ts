@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { certificatesIn } from './certificate.ts';
+import { certificatesIn } from './certificate-files.ts';
 import { createAuthority, openAuthority } from './certificate-authority.ts';
 import type { Authority, Pem } from './certificate-authority.ts';
 

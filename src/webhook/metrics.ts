@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram } from '@prometheus-io/client';
 import type { Registry } from '@prometheus-io/client';
-import { createDropCounter } from '../process/connections.ts';
+import { createDropCounter } from '../process/connection-limits.ts';
 import { NO_ENDPOINT, REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
 import type { Rules } from '../core/rules/parse.ts';

@@ -1,5 +1,5 @@
 import { createAuthority } from './certificate-authority.ts';
-import type { Pair } from './certificate.ts';
+import type { Pair } from './certificate-files.ts';
 
 const DAY_MS = 24 * 3_600_000;
 

@@ -3,7 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { pino } from 'pino';
 import { Registry } from '@prometheus-io/client';
 import type { Rules } from '../core/rules/parse.ts';
-import type { Pair } from './certificate.ts';
+import type { Pair } from './certificate-files.ts';
 import { answerReview } from './handler.ts';
 import { createWebhookMetrics } from './metrics.ts';
 import { createWebhookServer } from './server.ts';

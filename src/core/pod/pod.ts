@@ -1,7 +1,8 @@
 import { MAX_CONTAINERS, MAX_TCP_PORTS, MAX_TEXT, MAX_ARGUMENTS } from '../limits.ts';
 import { isAbsent, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import type { Framework, FrameworkSays } from './framework-settings.ts';
+import type { FrameworkSays } from './framework-says.ts';
+import type { Framework } from './framework-settings.ts';
 import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';

@@ -48,3 +48,18 @@ function statedIn(commandLine: readonly string[]): ReadonlyMap<string, string> |
   }
   return system === undefined ? program : new Map([...system, ...(program ?? [])]);
 }
+
+/** Returns whether the value of a property is true, as these frameworks read it. */
+export function isTrue(value: string | undefined): boolean {
+  return value?.toLowerCase() === 'true';
+}
+
+/** Returns whether the value of a property is false; no value is neither. */
+export function isFalse(value: string | undefined): boolean {
+  return value?.toLowerCase() === 'false';
+}
+
+/** Returns whether the value of a property is a list with commas that has the item. */
+export function lists(value: string | undefined, item: string): boolean {
+  return value?.split(',').some((each) => each.trim() === item) === true;
+}

@@ -4,8 +4,8 @@ import type { Container } from '../pod/pod.ts';
 import { readAddress } from '../pod/port.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { isPlainPath, joinPath } from '../pod/path.ts';
-import { hasSetting, refersToSetting } from './setting.ts';
-import type { Setting } from './setting.ts';
+import { hasSetting, refersToSetting } from './flag-or-variable.ts';
+import type { Setting } from './flag-or-variable.ts';
 import type { VersionRange } from './version-range.ts';
 import { spend } from '../step-budget.ts';
 

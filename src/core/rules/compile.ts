@@ -5,8 +5,8 @@ import type { Pattern } from './re2-pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
 import type { RulesFile } from './schema.ts';
 import { requirements } from './selector.ts';
-import { fragmentsOf, settingOf } from './setting.ts';
-import type { Setting } from './setting.ts';
+import { fragmentsOf, settingOf } from './flag-or-variable.ts';
+import type { Setting } from './flag-or-variable.ts';
 import { parseVersionRange } from './version-range.ts';
 import type { VersionRange } from './version-range.ts';
 

@@ -1,5 +1,6 @@
 import { readFramework } from '../pod/framework-settings.ts';
-import type { Framework, FrameworkSays } from '../pod/framework-settings.ts';
+import type { Framework } from '../pod/framework-settings.ts';
+import type { FrameworkSays } from '../pod/framework-says.ts';
 import { lookUp } from './catalogue.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { probedPort } from '../pod/pod.ts';
@@ -7,7 +8,7 @@ import type { Container, Pod } from '../pod/pod.ts';
 import { isAtLoopback, isUrlOfOther, readPortNumber } from '../pod/port.ts';
 import type { ConditionName, Conditions, Rules } from './rule.ts';
 import { satisfies } from './selector.ts';
-import { hasSetting, refersToSetting, variables } from './setting.ts';
+import { hasSetting, refersToSetting, variables } from './flag-or-variable.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';

@@ -9,7 +9,7 @@ import type { Container, Pod } from '../pod/pod.ts';
 import { isScrapable } from '../pod/port.ts';
 import type { ConditionName, Rule, Rules } from './rule.ts';
 import { isPlainPath } from '../pod/path.ts';
-import { readSetting } from './setting.ts';
+import { readSetting } from './flag-or-variable.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import { spend } from '../step-budget.ts';
 

@@ -1,4 +1,4 @@
-import { hasSetting } from './setting.ts';
+import { hasSetting } from './flag-or-variable.ts';
 import { ownContainers } from './evaluate-rules.ts';
 import type { Pod } from '../pod/pod.ts';
 import type { Rules } from './rule.ts';

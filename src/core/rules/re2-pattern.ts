@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import { MAX_INSTRUCTIONS } from '../limits.ts';
-import { literalsOf } from './literals.ts';
+import { literalsOf } from './literal-prefilter.ts';
 import type { Result } from '../result.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';

@@ -5,7 +5,7 @@ import type { Pattern } from './re2-pattern.ts';
 import type { RulesFile } from './schema.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import type { LabelRequirement } from './selector.ts';
-import type { Setting } from './setting.ts';
+import type { Setting } from './flag-or-variable.ts';
 
 /**
  * The conditions of a rule. A rule matches where all of them hold for one container and one port.

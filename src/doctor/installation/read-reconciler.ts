@@ -7,7 +7,7 @@ import type { Collection } from '../../kube/api-paths.ts';
 import type { Line } from '../finding.ts';
 import { nameOf, ofComponent, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
-import { metricsOf } from './read-our-metrics.ts';
+import { metricsOf } from './our-metrics.ts';
 import { serverTime } from './server-time.ts';
 
 const POLICIES: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'validatingadmissionpolicies' };

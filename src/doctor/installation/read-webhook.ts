@@ -1,16 +1,17 @@
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
-import { checkCertificate, checkEndpoints } from './check-webhook.ts';
-import type { CertificateRead } from './check-webhook.ts';
+import { checkCertificate } from './check-webhook-certificate.ts';
+import type { CertificateRead } from './check-webhook-certificate.ts';
+import { checkEndpoints } from './check-webhook-endpoints.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import { quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import { isReady, nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
-import { metricsOf } from './read-our-metrics.ts';
-import { readServedCertificate } from './served-certificate.ts';
-import type { ServedCertificate } from './served-certificate.ts';
+import { metricsOf } from './our-metrics.ts';
+import { readServedCertificate } from './tls-handshake.ts';
+import type { ServedCertificate } from './tls-handshake.ts';
 
 const SLICES: Collection = { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices' };
 

@@ -6,7 +6,7 @@ import { readPortNumber } from '../../core/pod/port.ts';
 import type { Rules } from '../../core/rules/rule.ts';
 import { examine as examineBriefly, examineInFull } from '../../explain/examine.ts';
 import type { Examined, ExamineSurroundings, Found } from '../../explain/examine.ts';
-import type { Related } from '../../explain/related.ts';
+import type { Related } from '../../explain/related-objects.ts';
 import { isAboutDoubles, remarksOn } from '../../explain/remarks.ts';
 import { EXPLAINED_REASONS } from '../../explain/unselected.ts';
 import { readWorkloads } from '../../manifest/workload.ts';

@@ -3,7 +3,7 @@ import type { Result } from '../../core/result.ts';
 import { namespacePath, podPath, podsPath } from '../../kube/api-paths.ts';
 import type { Failure, Kube } from '../../kube/client.ts';
 import { isOutage } from '../../kube/client.ts';
-import { listAll } from '../../kube/list.ts';
+import { listAll } from '../../kube/list-pages.ts';
 import { nameOf, selectPods } from './select-pods.ts';
 import type { DoctorTarget } from './select-pods.ts';
 

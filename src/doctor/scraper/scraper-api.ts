@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { objectIn } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
-import { createItemReader } from '../../kube/list-items.ts';
+import { createItemReader } from '../../kube/stream-list-items.ts';
 import type { PodPort, PodProxy, ServicePort } from '../../kube/pod-proxy.ts';
 
 /** The HTTP API of a scraper. Nothing rejects: an error is what is needed, such as `a login: status 401`. */

@@ -1,6 +1,6 @@
 import { MAX_STEPS } from '../../../src/core/limits.ts';
 import { decide } from '../../../src/core/decide.ts';
-import { literalsOf } from '../../../src/core/rules/literals.ts';
+import { literalsOf } from '../../../src/core/rules/literal-prefilter.ts';
 import { compilePattern } from '../../../src/core/rules/re2-pattern.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { startWork } from '../../../src/core/step-budget.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Decision } from '../../../src/core/decision.ts';
-import { differenceFrom, parseCases } from '../../../src/core/cases.ts';
+import { differenceFrom, parseCases } from '../../../src/core/test-cases.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 

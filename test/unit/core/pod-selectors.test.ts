@@ -126,7 +126,7 @@ test("a namespace's name can't be changed by a label", () => {
   assert.equal(labelChanges(named, new Map([['kubernetes.io/metadata.name', 'web']])), undefined);
 });
 
-test('what somebody has chosen is told from what the chart always demands', () => {
+test('what somebody has chosen differs from what the chart always demands', () => {
   assert.deepEqual(choiceOf(podSelector({ excluded: ['old'] })), { namespaces: undefined, pods: undefined });
   fc.assert(
     fc.property(fc.array(requirement, { minLength: 1, maxLength: 3 }), labels, (namespaces, of) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { misspeltKeys } from '../../../src/core/misspelt-keys.ts';
+import { misspeltAnnotations } from '../../../src/core/misspelt-annotations.ts';
 import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';
 import { SUSPECTS, suspectAnnotations } from '../../../src/core/suspect-annotations.ts';
@@ -150,7 +150,7 @@ test('a key that nobody reads has the key that was probably meant', () => {
     ['autoscrape.io/prot', 'autoscrape.io/port'],
     ['autoscrape/inject', 'autoscrape.io/inject'],
   ] as const) {
-    const [found] = misspeltKeys({ labels: new Map(), annotations: new Map([[written, 'x']]) }, DEFAULT_KEYS);
+    const [found] = misspeltAnnotations({ labels: new Map(), annotations: new Map([[written, 'x']]) }, DEFAULT_KEYS);
     assert.equal(found, `The annotation ${written} is read by nobody, did you mean "${meant}"?`);
   }
 });
@@ -174,7 +174,7 @@ test("keys that are spelt right, or are another tool's, are none of it", () => {
   ];
   const labels = ['autoscrape.io/inject', 'autoscrape.io/port', 'app.kubernetes.io/part-of', 'app', 'path'];
   assert.deepEqual(
-    misspeltKeys(
+    misspeltAnnotations(
       { labels: new Map(labels.map((key) => [key, ''])), annotations: new Map(annotations.map((key) => [key, ''])) },
       DEFAULT_KEYS,
     ),
@@ -184,7 +184,7 @@ test("keys that are spelt right, or are another tool's, are none of it", () => {
 
 test('a label among the annotations is named, and so is an annotation among the labels', () => {
   assert.deepEqual(
-    misspeltKeys(
+    misspeltAnnotations(
       {
         labels: new Map([['prometheus.io/scrape', 'true']]),
         annotations: new Map([['autoscrape.io/port', '9464']]),

@@ -14,7 +14,7 @@ import type { ScraperApi } from '../../../src/doctor/scraper/scraper-api.ts';
 import type { ClusterReader } from '../../../src/doctor/cluster.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Dropped, Target } from '../../../src/doctor/scraper/scraper.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { findSelectors } from '../../../src/manifest/release-selectors.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';

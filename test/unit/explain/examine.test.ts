@@ -3,7 +3,7 @@ import test from 'node:test';
 import * as fc from 'fast-check';
 import { examine, examineInFull } from '../../../src/explain/examine.ts';
 import { explainRecord } from '../../../src/explain/record.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderTable } from '../../../src/explain/table.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
 import { withoutOwned } from '../../../src/manifest/owners.ts';

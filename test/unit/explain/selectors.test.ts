@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { parseSelector } from '../../../src/core/rules/selector-text.ts';
 import { examineInFull } from '../../../src/explain/examine.ts';
 import { namespaceProblems } from '../../../src/explain/namespaces.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
 import { findSelectors, selectorsOfFlags } from '../../../src/manifest/release-selectors.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import test from 'node:test';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { examineInFull } from '../../../src/explain/examine.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
 import { parseManifest } from '../../../src/manifest/parse.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';

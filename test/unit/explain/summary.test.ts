@@ -4,7 +4,7 @@ import { examine } from '../../../src/explain/examine.ts';
 import type { Examined } from '../../../src/explain/examine.ts';
 import { passedOver } from '../../../src/explain/passed-over.ts';
 import type { PassedOver } from '../../../src/explain/passed-over.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderTable } from '../../../src/explain/table.ts';
 import { renderSummary, summarise } from '../../../src/explain/summary.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import test from 'node:test';
 import { examine } from '../../../src/explain/examine.ts';
 import type { Examined } from '../../../src/explain/examine.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderReasons, renderTable } from '../../../src/explain/table.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { examineInFull } from '../../../src/explain/examine.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { renderExplanation } from '../../../src/explain/text.ts';
 import type { TextStyle } from '../../../src/explain/text.ts';
 import type { Workload } from '../../../src/manifest/workload.ts';

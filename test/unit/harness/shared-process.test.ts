@@ -71,7 +71,7 @@ test('an error that comes after its test has ended fails the run', async (t) => 
   assert.match(stdout, /too late/);
 });
 
-test('npm test runs the files that are named, and takes flags of node --test; a name without files is wrong usage', async (t) => {
+test('npm test runs the files that are named, and takes flags of node --test; a name without files is a usage error', async (t) => {
   const folder = await filesOf(t, { one: '', two: '', three: '' });
   const chosen = npmTest(join(folder, 'one.test.ts'), `${folder}/tw*.test.ts`, '--test-name-pattern=two');
   assert.equal(chosen.status, 0);

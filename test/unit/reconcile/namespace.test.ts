@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MANAGED_LABELS } from '../../../src/core/pod-selectors.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { parseSelector } from '../../../src/core/rules/selector-text.ts';
 import { BY_LABEL, bySelector, readNamespace } from '../../../src/reconcile/namespace.ts';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { certificatesIn } from '../../../src/webhook/certificate.ts';
+import { certificatesIn } from '../../../src/webhook/certificate-files.ts';
 import { renew } from '../../../src/webhook/certificate-renewal.ts';
 import type { Issued, Stored } from '../../../src/webhook/certificate-renewal.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { clientCaLoader } from '../../../src/webhook/certificate.ts';
+import { clientCaLoader } from '../../../src/webhook/certificate-files.ts';
 import { newPair, startWebhook } from './running-webhook.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect, createServer } from 'node:tls';
-import { pairLoader } from '../../../src/webhook/certificate.ts';
+import { pairLoader } from '../../../src/webhook/certificate-files.ts';
 import { selfSignedPair } from '../../../src/webhook/self-signed.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12, 0, 0, 500);

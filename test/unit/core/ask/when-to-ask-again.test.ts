@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askAgainAfter } from '../../../../src/core/ask/again.ts';
+import { askAgainAfter } from '../../../../src/core/ask/when-to-ask-again.ts';
 import type { Verdict } from '../../../../src/core/ask/verdict.ts';
 
 const NO = [10, 60, 1440, undefined, undefined, undefined];

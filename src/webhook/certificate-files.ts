@@ -16,7 +16,7 @@ export interface Pair {
   readonly notAfter: number;
 }
 
-/** Returns a loader of certificate pairs for watchFiles. Its errors name the files in `folder`. */
+/** Returns a loader of certificate pairs for reloadOnChange. Its errors name the files in `folder`. */
 export function pairLoader(
   folder: string,
 ): (contents: readonly Buffer[], previous: Pair | undefined) => Result<Pair, string> {
@@ -75,7 +75,7 @@ export function certificatesIn(pem: string): readonly X509Certificate[] {
 }
 
 /**
- * Returns a loader of a CA's certificates for watchFiles, in PEM. Its errors name the file. One that can't be read is an error:
+ * Returns a loader of a CA's certificates for reloadOnChange, in PEM. Its errors name the file. One that can't be read is an error:
  * OpenSSL ends silently at the first such, so that the webhook would refuse every client of it and of those that follow.
  */
 export function clientCaLoader(file: string): (contents: readonly Buffer[]) => Result<string, string> {

@@ -1,5 +1,5 @@
 import { isObject } from '../json.ts';
-import { literalsOf } from './literals.ts';
+import { literalsOf } from './literal-prefilter.ts';
 import type { Pattern } from './re2-pattern.ts';
 import { initialOf } from '../pod/pod.ts';
 import type { Container } from '../pod/pod.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { createItemReader } from '../../../src/kube/list-items.ts';
+import { createItemReader } from '../../../src/kube/stream-list-items.ts';
 
 /** Returns what a reader makes of a string that comes in pieces of `size` bytes. */
 function read(text: string, size: number): { list: unknown; items: unknown[] } {

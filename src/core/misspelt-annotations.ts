@@ -20,7 +20,7 @@ export interface LabelsAndAnnotations {
  * key that was probably meant, our labels among the annotations, and scrape annotations among the
  * labels.
  */
-export function misspeltKeys({ labels, annotations }: LabelsAndAnnotations, keys: AnnotationKeys): string[] {
+export function misspeltAnnotations({ labels, annotations }: LabelsAndAnnotations, keys: AnnotationKeys): string[] {
   const scrape = [keys.scrape, slowKey(keys), keys.port, keys.path, keys.scheme];
   const read = new Set(scrape.map(sanitised));
   const found: string[] = [];

@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import { compilePattern } from '../../../../src/core/rules/re2-pattern.ts';
 import { readPod } from '../../../../src/core/pod/pod.ts';
 import type { Container } from '../../../../src/core/pod/pod.ts';
-import { settingOf, variables } from '../../../../src/core/rules/setting.ts';
-import type { Setting } from '../../../../src/core/rules/setting.ts';
+import { settingOf, variables } from '../../../../src/core/rules/flag-or-variable.ts';
+import type { Setting } from '../../../../src/core/rules/flag-or-variable.ts';
 import { startWork } from '../../../../src/core/step-budget.ts';
 
 function setting(source: string): Setting {

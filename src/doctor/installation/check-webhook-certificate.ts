@@ -1,18 +1,11 @@
 import type { Result } from '../../core/result.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
-import type { ServedCertificate } from './served-certificate.ts';
+import type { ServedCertificate } from './tls-handshake.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
 
 /** In ms. cert-manager renews a month before the end, so what ends within a week is not renewed. */
 const SOON_MS = 7 * 24 * 60 * 60_000;
-
-/** What an endpoint of the webhook's Service is. */
-export interface WebhookEndpoint {
-  readonly isReady: boolean;
-  /** Empty where it is not said. */
-  readonly node: string;
-}
 
 /** What is known of the certificate that the webhook serves. */
 export interface CertificateRead {
@@ -72,28 +65,4 @@ export function checkCertificate(
   if (served.ok) return { state: 'ok', title: `the API server trusts the webhook's certificate, until ${until}Z` };
   const title = `whether the API server trusts the webhook's certificate${until === '' ? '' : `, which is valid until ${until}Z`}`;
   return { state: 'unchecked', title, needs: served.error };
-}
-
-/** Returns whether there are endpoints to call, on more than one node. */
-export function checkEndpoints(endpoints: readonly WebhookEndpoint[], namespace: string): Line {
-  const ready = endpoints.filter(({ isReady }) => isReady);
-  const nodes = new Set(ready.map(({ node }) => node));
-  if (ready.length === 0)
-    return finding(
-      'webhook-not-ready',
-      'no pod of the webhook is ready',
-      `Its Service has ${endpoints.length === 0 ? 'no endpoint' : `${endpoints.length} endpoints, none of them ready`}: pods are created without annotations.`,
-      `kubectl get deployment,pods -n ${namespace} -l app.kubernetes.io/component=webhook`,
-    );
-  const title = `${ready.length} pod${ready.length === 1 ? '' : 's'} of the webhook ready`;
-  if (nodes.size === 1)
-    return finding(
-      'webhook-one-node',
-      `${title}, on one node`,
-      'While that node is away, pods are created without annotations; the reconciler annotates them later.',
-      ready.length === 1
-        ? 'Give the webhook a second replica: webhook.replicas=2'
-        : 'Give the cluster a second node; on one node there is nothing to do.',
-    );
-  return { state: 'ok', title: `${title}, on ${nodes.size} nodes` };
 }

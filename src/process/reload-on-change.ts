@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Result } from '../core/result.ts';
-import { readErrorMessage } from './read-error.ts';
+import { readErrorMessage } from './file-error.ts';
 import { UserError } from './user-error.ts';
 
 /** Files in one folder, how to load a value from them, and what to call when it changes. */
@@ -39,7 +39,7 @@ const SETTLE_MS = 100;
  * of `..data`. It compares contents, not times. A slow poll covers what causes no event: a folder that
  * was replaced, no inotify watches left, an error that goes away with time.
  */
-export async function watchFiles<T>(files: WatchedFiles<T>): Promise<Watched<T>> {
+export async function reloadOnChange<T>(files: WatchedFiles<T>): Promise<Watched<T>> {
   const { folder, names, load, pollMs = 10_000 } = files;
   let { contents, value } = await loadFirst(folder, names, load);
   let lastError: string | undefined;

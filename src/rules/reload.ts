@@ -2,12 +2,12 @@ import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import type { Rules } from '../core/rules/parse.ts';
-import { watchFiles } from '../process/watch-files.ts';
-import type { Watched } from '../process/watch-files.ts';
+import { reloadOnChange } from '../process/reload-on-change.ts';
+import type { Watched } from '../process/reload-on-change.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /** How changes of the rules file are reported. */
-export interface FollowRulesOptions {
+export interface ReloadingRulesOptions {
   readonly log: Logger;
   /** Called after each attempt to load a change; an error is reported again every ten seconds while it lasts. */
   readonly onReload: (result: 'success' | 'error') => void;
@@ -18,16 +18,16 @@ export interface FollowRulesOptions {
  * While a changed file is invalid, the last valid rules stay in use. A file that is invalid at the start
  * throws a UserError.
  */
-export async function followRules(
+export async function reloadingRules(
   file: string | undefined,
-  { log, onReload }: FollowRulesOptions,
+  { log, onReload }: ReloadingRulesOptions,
 ): Promise<Watched<Rules>> {
   if (file === undefined) {
     const rules = defaultRules();
     return { current: () => rules, close: () => undefined };
   }
   const shipped = readShipped();
-  return watchFiles<Rules>({
+  return reloadOnChange<Rules>({
     folder: dirname(file),
     names: [basename(file)],
     load([content = Buffer.alloc(0)]) {

@@ -6,9 +6,9 @@ import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { watchFiles } from '../../../src/process/watch-files.ts';
-import { expiry, PAIR_FILES, pairLoader } from '../../../src/webhook/certificate.ts';
-import type { Pair } from '../../../src/webhook/certificate.ts';
+import { reloadOnChange } from '../../../src/process/reload-on-change.ts';
+import { expiry, PAIR_FILES, pairLoader } from '../../../src/webhook/certificate-files.ts';
+import type { Pair } from '../../../src/webhook/certificate-files.ts';
 import { temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
 
 const authority = createAuthority();
@@ -81,7 +81,7 @@ async function watchPair(t: TestContext, folder: string, pollMs: number) {
   const changes: Pair[] = [];
   const errors: string[] = [];
   const news: string[] = [];
-  const watched = await watchFiles<Pair>({
+  const watched = await reloadOnChange<Pair>({
     folder,
     names: PAIR_FILES,
     load: pairLoader(folder),

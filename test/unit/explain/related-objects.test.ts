@@ -3,7 +3,7 @@ import test from 'node:test';
 import * as fc from 'fast-check';
 import { servicePorts } from '../../../src/core/ask/service-ports.ts';
 import { readAskedPod } from '../../../src/core/ask/asked-pod.ts';
-import { relate } from '../../../src/explain/related.ts';
+import { relate } from '../../../src/explain/related-objects.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 
 const labels = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.constantFrom('1', '2'));
