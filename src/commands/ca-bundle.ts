@@ -10,6 +10,7 @@ import { UserError } from '../process/user-error.ts';
 import { certificatesIn } from '../webhook/certificate-files.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { requestFailed } from './request-failed.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('ca-bundle')
@@ -61,7 +62,7 @@ async function readCa(file: string): Promise<string> {
 async function write(kube: Kube, name: string, caBundle: string): Promise<void> {
   const path = mutatingWebhookConfigurationPath(name);
   const found = await kube.request({ method: 'GET', path });
-  if (!found.ok) throw new UserError(`Cannot read MutatingWebhookConfiguration ${name}: ${found.error.message}`);
+  if (!found.ok) throw requestFailed(`read MutatingWebhookConfiguration ${name}`, found.error);
   const webhooks = isObject(found.value) ? objectsIn(found.value, 'webhooks') : [];
   const others = webhooks.filter((webhook) => member(member(webhook, 'clientConfig'), 'caBundle') !== caBundle);
   if (others.length === 0) {
@@ -75,6 +76,6 @@ async function write(kube: Kube, name: string, caBundle: string): Promise<void> 
     contentType: 'application/strategic-merge-patch+json',
     body: { webhooks: others.map((webhook) => ({ name: member(webhook, 'name'), clientConfig: { caBundle } })) },
   });
-  if (!patched.ok) throw new UserError(`Cannot patch MutatingWebhookConfiguration ${name}: ${patched.error.message}`);
+  if (!patched.ok) throw requestFailed(`patch MutatingWebhookConfiguration ${name}`, patched.error);
   console.log(`MutatingWebhookConfiguration ${name}: the CA is written into ${others.length} webhooks`);
 }

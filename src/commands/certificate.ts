@@ -3,12 +3,13 @@
 import { member, text } from '../core/json.ts';
 import { secretPath, secretsPath } from '../kube/api-paths.ts';
 import { openCluster } from './open-cluster.ts';
-import type { Failure, Kube } from '../kube/client.ts';
+import type { Kube } from '../kube/client.ts';
 import { UserError } from '../process/user-error.ts';
 import { renew } from '../webhook/certificate-renewal.ts';
 import type { Pem } from '../webhook/certificate-authority.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
+import { requestFailed } from './request-failed.ts';
 import { examples } from './usage.ts';
 
 const flags = new Command('certificate')
@@ -84,7 +85,7 @@ const MANAGED_BY = 'app.kubernetes.io/managed-by';
 
 async function readSecret(kube: Kube, namespace: string, name: string): Promise<Secret> {
   const found = await kube.request({ method: 'GET', path: secretPath(namespace, name) });
-  if (!found.ok && found.error.status !== 404) throw failed(`read Secret ${namespace}/${name}`, found.error);
+  if (!found.ok && found.error.status !== 404) throw requestFailed(`read Secret ${namespace}/${name}`, found.error);
   const object = found.ok ? found.value : undefined;
   const metadata = member(object, 'metadata');
   if (object !== undefined && member(member(metadata, 'labels'), MANAGED_BY) !== 'autoscrape') {
@@ -144,10 +145,6 @@ async function write(
           // Refused where somebody else has changed it meanwhile.
           body: { ...body, metadata: { ...body.metadata, resourceVersion: version } },
         });
-  if (!answer.ok) throw failed(`write Secret ${namespace}/${name}`, answer.error);
+  if (!answer.ok) throw requestFailed(`write Secret ${namespace}/${name}`, answer.error);
   console.log(`Secret ${namespace}/${name}: ${object === undefined ? 'created' : 'renewed'}`);
-}
-
-function failed(what: string, { message }: Failure): UserError {
-  return new UserError(`Cannot ${what}: ${message}`);
 }

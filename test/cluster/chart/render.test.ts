@@ -216,6 +216,7 @@ suite('certificates', () => {
         assert.ok(Number(at(object, 'spec', 'activeDeadlineSeconds')) < 300);
         assert.equal(at(object, 'spec', 'backoffLimit'), 2);
         assert.equal(hook(object, 'hook-delete-policy'), 'before-hook-creation,hook-succeeded');
+        assert.equal(hook(object, 'hook-output-log-policy'), 'hook-failed');
       } else {
         assert.equal(hook(object, 'hook-delete-policy'), 'before-hook-creation,hook-succeeded,hook-failed', kind);
       }
