@@ -18,13 +18,18 @@ server calls webhooks in the order of their configurations' names, and ours has 
 {{- end -}}
 
 {{/* The name of a component's service account. `default` is everybody's: pods of others in the namespace run as it, and would have the
-reconciler's rights. Call with root and component. */}}
+reconciler's rights. Accounts of the chart's own are deleted after the Jobs and the test that they are for. Call with root and component. */}}
 {{- define "autoscrape.serviceAccount" -}}
 {{- $own := index .root.Values .component "serviceAccount" -}}
 {{- if eq $own.name "default" -}}
 {{- fail (printf "\n\n%s.serviceAccount.name is \"default\", the account of every pod in the namespace that names none.\nChoose another name: the chart creates that account." .component) -}}
 {{- end -}}
 {{- $fullname := include "autoscrape.fullname" .root -}}
+{{- range $suffix := list "certificate" "ca-bundle" "verify" -}}
+{{- if eq $own.name (printf "%s-%s" $fullname $suffix) -}}
+{{- fail (printf "\n\n%s.serviceAccount.name is %q, the account of a Job or of the test of the chart's own, which Helm deletes after it.\nChoose another name." $.component $own.name) -}}
+{{- end -}}
+{{- end -}}
 {{- $names := list -}}
 {{- range $component := list "webhook" "reconciler" -}}
 {{- $names = append $names ((index $.root.Values $component "serviceAccount").name | default (printf "%s-%s" $fullname $component)) -}}

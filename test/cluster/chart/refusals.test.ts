@@ -150,6 +150,16 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
         /are the same, "autoscrape.*two names/s,
       ] as const,
   ),
+  ...['webhook', 'reconciler'].flatMap((component) =>
+    ['certificate', 'ca-bundle', 'verify'].map(
+      (owner) =>
+        [
+          `the account of the chart's own ${owner} for the ${component}, in any mode`,
+          ['--set', `${component}.serviceAccount.name=autoscrape-${owner}`],
+          new RegExp(`${component}\\.serviceAccount\\.name is "autoscrape-${owner}".*another name`, 's'),
+        ] as const,
+    ),
+  ),
   [
     "the account's name as Kubernetes would refuse it",
     ['--set', 'webhook.serviceAccount.name=A'],
