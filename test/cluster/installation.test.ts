@@ -7,6 +7,7 @@ import { dashboard } from '../harness/installation/dashboard.ts';
 import { doctor } from '../harness/installation/doctor.ts';
 import { explainPiped } from '../harness/installation/explain-piped.ts';
 import { lifecycle } from '../harness/installation/lifecycle.ts';
+import { networkPolicies } from '../harness/installation/network-policies.ts';
 import { oldestKubernetes } from '../harness/installation/oldest-kubernetes.ts';
 import { outage } from '../harness/installation/outage.ts';
 import { readme } from '../harness/installation/readme.ts';
@@ -38,6 +39,7 @@ const STEPS: Readonly<Record<string, () => void>> = {
   lifecycle: () => lifecycle('helm'),
   'lifecycle-with-helm-3': () => lifecycle('helm-3'),
   certificates,
+  'network-policies': networkPolicies,
   readme,
   'bad-input': badInput,
   'oldest-kubernetes': oldestKubernetes,

@@ -11,9 +11,11 @@ import { component } from '../harness/build/components.ts';
 import { staticPods } from '../harness/node/kubelet.ts';
 import { startNode } from '../harness/node/node.ts';
 import type { Node } from '../harness/node/node.ts';
+import { enforcePolicies, reach } from '../harness/node/enforce-policies.ts';
+import type { Reach } from '../harness/node/enforce-policies.ts';
 import { isRunning } from '../../tools/process-id.ts';
 import { startPrometheus } from '../harness/programs/prometheus.ts';
-import { hostAddress, nodeAddress } from '../harness/node/sandbox.ts';
+import { hostAddress, nodeAddress, podNetwork } from '../harness/node/sandbox.ts';
 import { cgroupDirectories, hostLink, removeSandbox, sandboxDirectory } from '../harness/node/sandbox-remains.ts';
 import { scratchImage } from '../harness/build/scratch-image.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
@@ -28,6 +30,8 @@ const pod = (name: string, args: readonly string[]): unknown => ({
   metadata: { name, labels: { app: name } },
   spec: { restartPolicy: 'Never', containers: [{ name: 'main', image, imagePullPolicy: 'Never', args }] },
 });
+
+const selecting = (app: string) => ({ podSelector: { matchLabels: { app } } });
 
 interface PodStatus {
   readonly status: { readonly phase: string; readonly podIP?: string };
@@ -129,6 +133,96 @@ suite('a node', () => {
     } finally {
       await prometheus.stop();
     }
+  });
+
+  test('holds traffic to NetworkPolicies while they are enforced', async () => {
+    for (const [name, labels] of [
+      ['guarded', {}],
+      ['team', { team: 'a' }],
+    ] as const) {
+      await node.request('POST', '/api/v1/namespaces', {
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: { name, labels },
+      });
+    }
+    const serveIn = async (namespace: string, name: string): Promise<string> => {
+      const path = `/api/v1/namespaces/${namespace}/pods`;
+      await node.request('POST', path, pod(name, ['serve', ':8080']));
+      return waitFor(`pod ${name} to run`, async () => {
+        const { body } = await node.request<PodStatus>('GET', `${path}/${name}`);
+        return body.status.phase === 'Running' && body.status.podIP;
+      });
+    };
+    const addresses = {
+      server: await serveIn('guarded', 'server'),
+      friend: await serveIn('guarded', 'friend'),
+      team: await serveIn('team', 'member'),
+      stranger: await serveIn('default', 'stranger'),
+    };
+    const policy = (name: string, spec: unknown): Promise<unknown> =>
+      node.request('POST', '/apis/networking.k8s.io/v1/namespaces/guarded/networkpolicies', {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name },
+        spec,
+      });
+    /** Who reaches a port of the server, and whom the server reaches at 8080. */
+    const traffic = async (): Promise<Readonly<Record<string, readonly Reach[]>>> => {
+      const { server, ...others } = addresses;
+      const found: Record<string, readonly Reach[]> = {};
+      for (const [name, address] of Object.entries(others)) {
+        const inward = [8080, 8081].map((port) => ({ address: server, port }));
+        found[name] = [
+          ...(await reach(node, address, inward)),
+          ...(await reach(node, server, [{ address, port: 8080 }])),
+        ];
+      }
+      return found;
+    };
+    const open = ['reached', 'nothing listens', 'reached'];
+    const refused = 'refused by a policy';
+    assert.deepEqual(await traffic(), { friend: open, team: open, stranger: open });
+
+    const enforcement = await enforcePolicies(node);
+    try {
+      await enforcement.settled();
+      assert.deepEqual(await traffic(), { friend: open, team: open, stranger: open }, 'without a policy');
+
+      await policy('deny', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
+      await policy('server', {
+        ...selecting('server'),
+        ingress: [
+          { from: [selecting('friend')], ports: [{ port: 8080 }] },
+          { from: [{ namespaceSelector: { matchLabels: { team: 'a' } } }], ports: [{ port: 8081, endPort: 8090 }] },
+        ],
+        egress: [
+          { to: [{ ipBlock: { cidr: podNetwork, except: [`${addresses.team}/32`] } }], ports: [{ protocol: 'TCP' }] },
+        ],
+        policyTypes: ['Ingress', 'Egress'],
+      });
+      await enforcement.settled();
+      assert.deepEqual(await traffic(), {
+        // The policy that denies selects it too, so that it neither calls nor is called.
+        friend: [refused, refused, refused],
+        team: [refused, 'nothing listens', refused],
+        stranger: [refused, refused, 'reached'],
+      });
+
+      await policy('friend', { ...selecting('friend'), egress: [{}], policyTypes: ['Egress'] });
+      await enforcement.settled();
+      assert.deepEqual((await traffic())['friend'], ['reached', refused, refused]);
+
+      const late = await serveIn('guarded', 'late');
+      const fromLate = await reach(node, late, [{ address: addresses.stranger, port: 8080 }]);
+      assert.deepEqual(fromLate, [refused], 'of a pod that came later');
+
+      await policy('named', { podSelector: {}, ingress: [{ ports: [{ port: 'http' }] }] });
+      await assert.rejects(enforcement.settled(), /named port: "http"/);
+    } finally {
+      await enforcement.stop().catch(() => undefined);
+    }
+    assert.deepEqual(await traffic(), { friend: open, team: open, stranger: open }, 'in the end');
   });
 
   test('runs kubectl exec, restricted pods and static pods', async () => {
