@@ -6,7 +6,7 @@ import { openCluster } from './open-cluster.ts';
 import type { ConnectOptions } from '../kube/client.ts';
 import type { ObjectName } from '../live/object-names.ts';
 import { readObjects } from '../live/read-objects.ts';
-import type { Selection } from '../live/read-objects.ts';
+import type { Selection } from '../live/selection.ts';
 import { rulesInForce } from '../live/rules-in-force.ts';
 import { selectorsInForce } from '../live/selectors-in-force.ts';
 import type { Document } from '../manifest/parse.ts';
@@ -46,7 +46,7 @@ export async function readCluster(objects: readonly ObjectName[], options: Clust
   // A signal ends the process at once: nothing has to be finished.
   const { signal } = new AbortController();
   try {
-    const selection = { objects, namespace, selector: options.selector };
+    const selection = { targets: objects, namespace, selector: options.selector };
     const read = await readObjects(kube, selection, signal);
     if (!read.ok) throw new UserError(stripControls(read.error));
     let rules = given;
@@ -89,9 +89,9 @@ export async function readCluster(objects: readonly ObjectName[], options: Clust
   }
 }
 
-function nothingIn({ objects, namespace, selector }: Selection): string {
+function nothingIn({ targets, namespace, selector }: Selection): string {
   const what =
-    objects.length === 0 ? 'nothing that creates pods' : `no ${objects.map(({ kind }) => kind.kind).join(', ')}`;
+    targets.length === 0 ? 'nothing that creates pods' : `no ${targets.map(({ kind }) => kind.kind).join(', ')}`;
   const labelled = selector === undefined ? '' : ` with the labels ${selector}`;
   const where = namespace === undefined ? 'the cluster' : `namespace ${namespace}`;
   return `${what}${labelled} in ${where}`;

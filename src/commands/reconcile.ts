@@ -2,7 +2,7 @@
 //
 //   ClusterRole   ""                    namespaces  get, list, watch     (get: --once)
 //                 ""                    pods        get, list, watch, patch
-//                 ""                    services    list, watch          (with --ask)
+//                 ""                    services    list, watch          (with --ask; watch: not --once)
 //   Role          coordination.k8s.io   leases      get, list, watch, create, update   (in its own namespace only)
 //
 // Nothing else: no events, no owners, no secrets. `reconcile --once` and `uninject` need no leases.

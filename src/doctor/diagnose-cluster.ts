@@ -3,6 +3,7 @@ import type { Rules } from '../core/rules/rule.ts';
 import type { Kube } from '../kube/client.ts';
 import { podProxy } from '../kube/pod-proxy.ts';
 import { rulesInForce } from '../live/rules-in-force.ts';
+import type { Selection } from '../live/selection.ts';
 import { selectorsInForce } from '../live/selectors-in-force.ts';
 import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
@@ -19,14 +20,8 @@ import type { DoctorTarget } from './pod/select-pods.ts';
 import { survey } from './survey.ts';
 
 /** What a diagnosis needs. */
-export interface DiagnoseOptions {
+export interface DiagnoseOptions extends Selection<DoctorTarget> {
   readonly kube: Pick<Kube, 'request' | 'open' | 'forward' | 'server'>;
-  /** None means all pods of the namespace. */
-  readonly targets: readonly DoctorTarget[];
-  /** Undefined means all. */
-  readonly namespace: string | undefined;
-  /** A label selector, as kubectl takes it. */
-  readonly selector: string | undefined;
   /** Undefined means those in force. */
   readonly rules: Rules | undefined;
   /** Undefined means those with well-known labels. */

@@ -1,8 +1,9 @@
-import { objectIn, objectsIn, text } from '../core/json.ts';
+import { objectIn, text } from '../core/json.ts';
 import { askPod, choosePort } from '../ask/ask-pod.ts';
 import type { AskTools, PortAsked } from '../ask/ask-port.ts';
 import { MARKER_KEY, readMarker } from '../core/annotations/marker.ts';
 import { allowsAsking, ASK_LABEL } from '../core/ask-label.ts';
+import { isReady } from '../core/ask/ready-to-ask.ts';
 import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import { decide } from '../core/decide.ts';
 import { readPod } from '../core/pod/pod.ts';
@@ -111,13 +112,6 @@ function beforeAsked(pod: unknown, rules: Rules): ReturnType<typeof beforeAnnota
   const value = objectIn(objectIn(pod, 'metadata'), 'annotations')[MARKER_KEY];
   const marker = typeof value === 'string' ? readMarker(value) : undefined;
   return marker?.rule === ASKED_RULE ? beforeAnnotated(pod, { rules }) : undefined;
-}
-
-function isReady(pod: unknown): boolean {
-  const status = objectIn(pod, 'status');
-  const isGoing = objectIn(pod, 'metadata').deletionTimestamp !== undefined;
-  const ready = objectsIn(status, 'conditions').find(({ type }) => type === 'Ready');
-  return !isGoing && status.phase === 'Running' && ready?.status === 'True';
 }
 
 function left(plan: Exclude<ReturnType<typeof planAsk>, AskPlan>, askLabel: string | undefined): Finding {

@@ -5,17 +5,8 @@ import type { Failure, Kube } from '../kube/client.ts';
 import { isOutage } from '../kube/client.ts';
 import { listAll } from '../kube/list-pages.ts';
 import { LIVE_KINDS } from './object-names.ts';
-import type { LiveKind, ObjectName } from './object-names.ts';
-
-/** Which objects of the cluster to read. */
-export interface Selection {
-  /** None means every kind that creates pods. */
-  readonly objects: readonly ObjectName[];
-  /** Undefined means all. */
-  readonly namespace: string | undefined;
-  /** A label selector, as kubectl takes it. */
-  readonly selector: string | undefined;
-}
+import type { LiveKind } from './object-names.ts';
+import type { Selection } from './selection.ts';
 
 /** What was read of the cluster. */
 export interface LiveObjects {
@@ -104,10 +95,10 @@ async function readNamespaces(
 
 async function readSelected(
   kube: Kube,
-  { objects, namespace, selector }: Selection,
+  { targets, namespace, selector }: Selection,
   signal: AbortSignal,
 ): Promise<Result<Pick<LiveObjects, 'selected' | 'problems'>, string>> {
-  const wanted = objects.length > 0 ? objects : LIVE_KINDS.map((kind) => ({ kind, name: undefined }));
+  const wanted = targets.length > 0 ? targets : LIVE_KINDS.map((kind) => ({ kind, name: undefined }));
   const answers = await Promise.all(
     wanted.map(async ({ kind, name }) =>
       name === undefined

@@ -6,7 +6,6 @@ import type { Verdict } from '../core/ask/verdict.ts';
 import type { Result } from '../core/result.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { SelectorText } from '../core/rules/selector-text.ts';
-import { childController } from '../kube/abort.ts';
 import { podsPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
@@ -21,8 +20,7 @@ import { createAsking } from './asking.ts';
 import type { NamespaceAsking } from './asking.ts';
 import type { Namespace } from './namespace.ts';
 import { annotatePlanner } from './plan-annotate.ts';
-import { createServices } from './services.ts';
-import type { Services } from './services.ts';
+import { listServices } from './services.ts';
 
 /** A request that would be sent to a pod, or was sent. */
 export interface PodRequest extends Place {
@@ -182,24 +180,4 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
       },
     },
   };
-}
-
-/** Returns the cluster's Services, or why they could not be listed. */
-async function listServices(kube: Kube, signal: AbortSignal): Promise<Result<Services, Failure>> {
-  const stop = childController(signal);
-  let failure: Failure | undefined;
-  const services = createServices({
-    kube,
-    metrics: {
-      failed(_, reason) {
-        failure = reason;
-        stop.abort();
-      },
-    },
-    failureLog: { report: () => undefined, resolve: () => stop.abort(), forget: () => undefined },
-    relistMs: 60_000,
-    signal: stop.signal,
-  });
-  await services.run();
-  return failure === undefined ? { ok: true, value: services } : { ok: false, error: failure };
 }

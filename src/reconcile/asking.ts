@@ -12,7 +12,7 @@ import { decideAsked, isLeftToAsking, planAnnotated } from './decide-asked.ts';
 import type { Annotated, AskedDecision } from './decide-asked.ts';
 import { readEnd } from './plan.ts';
 import type { PodPlan } from './plan.ts';
-import type { Services } from './services.ts';
+import type { KnownServices } from './services.ts';
 
 /** What the planners of all namespaces share about asking. */
 export interface Asking {
@@ -66,7 +66,7 @@ export interface NamespaceAsking {
 export interface AskingOptions {
   readonly memory: AskMemory;
   readonly settings: AskSettings;
-  readonly services: Pick<Services, 'inNamespace' | 'isListed'>;
+  readonly services: Pick<KnownServices, 'inNamespace' | 'isListed'>;
   /** Returns the Unix time in milliseconds. */
   readonly now: () => number;
   /** Returns a number from 0 to 1, 1 excluded. */

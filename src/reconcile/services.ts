@@ -1,16 +1,17 @@
 import { objectIn, objectsIn, text, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
 import { SERVICES_PATH } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
+import { listAll } from '../kube/list-pages.ts';
 import { listWatch } from '../kube/list-watch.ts';
+import type { ListReceiver } from '../kube/list-watch.ts';
 import { SERVICES_SUBJECTS } from './failure-log.ts';
 import type { FailureLog } from './failure-log.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 
 /** What asking needs of the cluster's Services: the ports that they name, and their addresses. */
-export interface Services {
-  /** Lists and watches Services until the signal aborts; resolves then. */
-  run(): Promise<void>;
+export interface KnownServices {
   /** Returns whether all Services have been listed. */
   isListed(): boolean;
   /**
@@ -21,6 +22,12 @@ export interface Services {
   inNamespace(name: string, labels?: ReadonlyMap<string, string>): readonly unknown[];
   /** Returns whether the address is a Service's: what answers there is not one pod. */
   isServiceAddress(address: string): boolean;
+}
+
+/** The same, kept up to date. */
+export interface Services extends KnownServices {
+  /** Lists and watches Services until the signal aborts; resolves then. */
+  run(): Promise<void>;
 }
 
 export interface ServicesOptions {
@@ -76,6 +83,52 @@ interface Service {
 /** Returns the cluster's Services, none before `run`. */
 export function createServices(options: ServicesOptions): Services {
   const { kube, metrics, failureLog, relistMs, onChange, signal } = options;
+  const store = createServiceStore(onChange);
+  const handler = {
+    beginList() {
+      const list = store.beginList();
+      return {
+        add: (object: unknown) => list.add(object),
+        finish() {
+          list.finish();
+          failureLog.resolve(SERVICES_SUBJECTS.list);
+        },
+      };
+    },
+    changed: (object: unknown) => store.upsert(object),
+    deleted: (object: unknown) => store.remove(object),
+    watchWorks: () => failureLog.resolve(SERVICES_SUBJECTS.watch),
+    failed(verb: 'list' | 'watch', failure: Failure) {
+      metrics.failed(`${verb} services`, failure);
+      failureLog.report(SERVICES_SUBJECTS[verb], failure, failure.status === 403 ? RIGHT_IS_MISSING : {});
+    },
+  };
+  return { ...store.known, run: () => listWatch(kube, { path: SERVICES_PATH }, handler, { signal, relistMs }) };
+}
+
+/** Returns the cluster's Services as they are now, or why they could not be listed. */
+export async function listServices(
+  kube: Pick<Kube, 'request'>,
+  signal: AbortSignal,
+): Promise<Result<KnownServices, Failure>> {
+  const store = createServiceStore();
+  const list = store.beginList();
+  const listed = await listAll(kube, { path: SERVICES_PATH }, (object) => list.add(object), signal);
+  if (!listed.ok) return listed;
+  list.finish();
+  return { ok: true, value: store.known };
+}
+
+/** What is known of Services, changed as they are read. */
+interface ServiceStore {
+  readonly known: KnownServices;
+  /** Returns the receiver of a list that begins now: at its end, Services that it does not hold are removed. */
+  beginList(): ListReceiver;
+  upsert(object: unknown): void;
+  remove(object: unknown): void;
+}
+
+function createServiceStore(onChange?: ServicesOptions['onChange']): ServiceStore {
   /** By namespace, then by name. */
   const namespaces = new Map<string, Map<string, Service>>();
   /** The Service that has the address: an address can pass from one to the next. */
@@ -121,7 +174,7 @@ export function createServices(options: ServicesOptions): Services {
     for (const selector of new Set(selectors)) onChange(namespace, selector);
   }
 
-  const handler = {
+  return {
     beginList() {
       lists += 1;
       return {
@@ -131,35 +184,27 @@ export function createServices(options: ServicesOptions): Services {
             for (const [name, { list }] of inNamespace) if (list < lists) drop({ namespace, name });
           }
           isListed = true;
-          failureLog.resolve(SERVICES_SUBJECTS.list);
         },
       };
     },
-    changed: upsert,
-    deleted(object: unknown) {
+    upsert,
+    remove(object) {
       const ref = readRef(object);
       if (ref !== undefined) drop(ref);
     },
-    watchWorks: () => failureLog.resolve(SERVICES_SUBJECTS.watch),
-    failed(verb: 'list' | 'watch', failure: Failure) {
-      metrics.failed(`${verb} services`, failure);
-      failureLog.report(SERVICES_SUBJECTS[verb], failure, failure.status === 403 ? RIGHT_IS_MISSING : {});
+    known: {
+      isListed: () => isListed,
+      inNamespace(name, labels) {
+        const found: JsonObject[] = [];
+        for (const { object, selector } of namespaces.get(name)?.values() ?? []) {
+          if (object === undefined) continue;
+          if (labels === undefined || selector.every(([key, value]) => labels.get(key) === value)) found.push(object);
+          if (labels !== undefined && found.length === MAX_OF_POD) break;
+        }
+        return found;
+      },
+      isServiceAddress: (address) => addresses.has(address),
     },
-  };
-
-  return {
-    run: () => listWatch(kube, { path: SERVICES_PATH }, handler, { signal, relistMs }),
-    isListed: () => isListed,
-    inNamespace(name, labels) {
-      const found: JsonObject[] = [];
-      for (const { object, selector } of namespaces.get(name)?.values() ?? []) {
-        if (object === undefined) continue;
-        if (labels === undefined || selector.every(([key, value]) => labels.get(key) === value)) found.push(object);
-        if (labels !== undefined && found.length === MAX_OF_POD) break;
-      }
-      return found;
-    },
-    isServiceAddress: (address) => addresses.has(address),
   };
 }
 

@@ -133,6 +133,9 @@ suite('autoscrape learn on a real API server', { timeout: 300_000 }, () => {
         podIP: address,
         podIPs: [{ ip: address }],
         conditions: [{ type: 'Ready', status: 'True' }],
+        containerStatuses: [
+          { name: 'main', image: 'app', imageID: 'app', ready: true, restartCount: 0, state: { running: {} } },
+        ],
       },
     });
     assert.equal(patched.status, 200, patched.body.message);

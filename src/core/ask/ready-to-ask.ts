@@ -21,24 +21,35 @@ const AFTER_RESTART_MS = 300_000;
  * that the pods of a rollout are not asked all at once.
  */
 export function askableFrom(pod: unknown, jitterMs: number): number | undefined {
-  const metadata = objectIn(pod, 'metadata');
-  const status = objectIn(pod, 'status');
-  if (status.phase !== 'Running' || text(metadata.deletionTimestamp) !== '') return undefined;
-  const ready = objectsIn(status, 'conditions').find(({ type }) => type === 'Ready');
-  if (ready?.status !== 'True') return undefined;
-  const running = runningContainers(objectIn(pod, 'spec'), status);
-  if (running === undefined) return undefined;
-
-  const isJob = objectsIn(metadata, 'ownerReferences').some(
+  const ready = readReady(pod);
+  if (ready === undefined) return undefined;
+  const isJob = objectsIn(objectIn(pod, 'metadata'), 'ownerReferences').some(
     ({ kind, controller }) => kind === 'Job' && controller === true,
   );
-  const readyFrom = unixMs(ready.lastTransitionTime) + (isJob ? AFTER_READY_JOB_MS : AFTER_READY_MS);
-  const restartedFrom = running
+  const readyFrom = unixMs(ready.condition.lastTransitionTime) + (isJob ? AFTER_READY_JOB_MS : AFTER_READY_MS);
+  const restartedFrom = ready.running
     .filter(({ restartCount }) => typeof restartCount === 'number' && restartCount > 0)
     .map((container) => unixMs(objectIn(objectIn(container, 'state'), 'running').startedAt) + AFTER_RESTART_MS);
   const from = Math.max(readyFrom, ...restartedFrom) + jitterMs;
   // Without a readable time nobody knows how long the pod has been ready.
   return Number.isNaN(from) ? undefined : from;
+}
+
+/** Returns whether the pod is running and ready with all of its containers, and is not being deleted. */
+export function isReady(pod: unknown): boolean {
+  return readReady(pod) !== undefined;
+}
+
+/** Returns the condition of a pod that is ready, with the statuses of its containers; undefined where it is not. */
+function readReady(
+  pod: unknown,
+): { readonly condition: JsonObject; readonly running: readonly JsonObject[] } | undefined {
+  const status = objectIn(pod, 'status');
+  if (status.phase !== 'Running' || text(objectIn(pod, 'metadata').deletionTimestamp) !== '') return undefined;
+  const condition = objectsIn(status, 'conditions').find(({ type }) => type === 'Ready');
+  if (condition?.status !== 'True') return undefined;
+  const running = runningContainers(objectIn(pod, 'spec'), status);
+  return running && { condition, running };
 }
 
 /**

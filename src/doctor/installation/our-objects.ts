@@ -53,13 +53,6 @@ export function nameOf(object: JsonObject | undefined): string {
   return text(objectIn(object, 'metadata')['name']);
 }
 
-/** Returns whether the pod is ready. */
-export function isReady(pod: JsonObject): boolean {
-  return objectsIn(objectIn(pod, 'status'), 'conditions').some(
-    ({ type, status }) => type === 'Ready' && status === 'True',
-  );
-}
-
 /** Returns the number of a pod's port by its name. */
 export function portOf(pod: JsonObject, name: string): number | undefined {
   const ports = objectsIn(objectIn(pod, 'spec'), 'containers').flatMap((container) => objectsIn(container, 'ports'));

@@ -4,18 +4,9 @@ import { namespacePath, podPath, podsPath } from '../../kube/api-paths.ts';
 import type { Failure, Kube } from '../../kube/client.ts';
 import { isOutage } from '../../kube/client.ts';
 import { listAll } from '../../kube/list-pages.ts';
+import type { Selection } from '../../live/selection.ts';
 import { nameOf, selectPods } from './select-pods.ts';
 import type { DoctorTarget } from './select-pods.ts';
-
-/** Which pods to look at. */
-export interface PodSelection {
-  /** None means all of the namespace. */
-  readonly targets: readonly DoctorTarget[];
-  /** Undefined means all. */
-  readonly namespace: string | undefined;
-  /** A label selector, as kubectl takes it. */
-  readonly selector: string | undefined;
-}
 
 /** The selected pods, with sentences on targets that are not there. */
 export interface PodsRead {
@@ -26,7 +17,7 @@ export interface PodsRead {
 /** Returns the selected pods, or a sentence where none can be read: no API server, no credentials, no right, no namespace. */
 export async function readPods(
   kube: Pick<Kube, 'request' | 'server'>,
-  selection: PodSelection,
+  selection: Selection<DoctorTarget>,
   signal: AbortSignal,
 ): Promise<Result<PodsRead, string>> {
   const { targets, namespace, selector } = selection;

@@ -44,6 +44,7 @@ function pod(
       podIP: '10.1.2.3',
       hostIP: '10.0.0.1',
       conditions: [{ type: 'Ready', status: 'True' }],
+      containerStatuses: [{ name: 'app', ...container, state: { running: {} } }],
       ...status,
     },
   };

@@ -26,7 +26,12 @@ async function learnDirectly(page: string, now: (pod: object) => object = (pod) 
   const pod = {
     metadata: { name: 'orders', uid: 'u1', labels: { app: 'orders' } },
     spec: { containers: [{ name: 'app', ports: [{ name: 'http', containerPort: server.port }] }] },
-    status: { phase: 'Running', podIP: server.address, conditions: [{ type: 'Ready', status: 'True' }] },
+    status: {
+      phase: 'Running',
+      podIP: server.address,
+      conditions: [{ type: 'Ready', status: 'True' }],
+      containerStatuses: [{ name: 'app', state: { running: {} } }],
+    },
   };
   const notes: string[] = [];
   const learned = await learn({

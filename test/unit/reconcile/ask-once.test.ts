@@ -120,6 +120,28 @@ test('one pod of each workload is asked, and all of its pods are annotated', asy
   assert.match(renderReport(report, 'text'), /asked_no_metrics: port \d+: html\n/);
 });
 
+test('the Services are listed once, and not watched', async (t) => {
+  const asked: string[] = [];
+  const kube = fakeKube(
+    (request) => {
+      asked.push(`${request.method} ${request.path}`);
+      return listOf(request, []);
+    },
+    (path) => assert.fail(`a watch of ${path}`),
+  );
+  const made = await createAskOnce({
+    kube,
+    rules,
+    namespaces: [],
+    settings: { ports: 'likely', annotatedServices: 'leave' },
+    version: '0.0.0',
+    onProgress: () => undefined,
+    signal: t.signal,
+  });
+  assert.ok(made.ok);
+  assert.deepEqual(asked, ['GET /api/v1/services']);
+});
+
 test('a second run asks only what is new, and pods without metrics', async (t) => {
   const { clock, pods, port, asked } = await shop(t);
   await once(clock, pods, false);
