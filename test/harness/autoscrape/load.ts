@@ -23,8 +23,17 @@ export interface LoadResult {
   readonly perSecond: number;
 }
 
+/** How calls are made. */
+export interface LoadOptions {
+  readonly callsPerSecond: number;
+  /** How many may be under way at a time; while there are so many, none is made. */
+  readonly mostOpen?: number;
+}
+
 /** Calls that are being made. */
 export interface Load {
+  /** How many calls have ended so far, lost ones included. */
+  readonly ended: () => number;
   /** The serial numbers of the certificates that the port has shown so far. */
   readonly certificatesOf: (port: number) => ReadonlySet<string>;
   /** Drops the connections that are idle, so that the next calls make new ones. */
@@ -38,7 +47,12 @@ export interface Load {
  * of the moment and is then kept and used again for as long as the server likes; a call is never repeated, unless it
  * was answered with 503 and Retry-After.
  */
-export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: number): Load {
+export function startLoad(
+  endpoints: Endpoints,
+  ca: string,
+  // A busy machine makes as many calls as are due, but never piles up more than a busy API server.
+  { callsPerSecond, mostOpen = 100 }: LoadOptions,
+): Load {
   const connections = new Map<number, number>();
   const certificates = new Map<number, Set<string>>();
   let turn = 0;
@@ -76,10 +90,10 @@ export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: numb
   let due = 0;
   const began = performance.now();
   let last = began;
-  // Timers come late on a busy machine: make as many calls as are due, but never pile up more than a busy API server.
+  // Timers come late on a busy machine.
   const timer = setInterval(() => {
     const now = performance.now();
-    due = Math.min(due + ((now - last) / 1000) * callsPerSecond, 100 - open.size);
+    due = Math.min(due + ((now - last) / 1000) * callsPerSecond, mostOpen - open.size);
     last = now;
     for (; due >= 1; due--) {
       calls++;
@@ -88,6 +102,7 @@ export function startLoad(endpoints: Endpoints, ca: string, callsPerSecond: numb
     }
   }, 5);
   return {
+    ended: () => calls - open.size,
     certificatesOf: (port) => certificates.get(port) ?? new Set(),
     dropIdle() {
       for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();

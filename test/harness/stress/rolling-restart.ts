@@ -27,7 +27,7 @@ async function restart(scope: Scope): Promise<number> {
   const setting = { authority, certDir };
   let [one, other] = await Promise.all([startServe(scope, setting), startServe(scope, setting)]);
   const endpoints = { ports: [one.port, other.port] };
-  const load = startLoad(endpoints, authority.certificate, CALLS_PER_SECOND);
+  const load = startLoad(endpoints, authority.certificate, { callsPerSecond: CALLS_PER_SECOND });
   await sleep(1000);
   let swapped = 0;
   for (let round = 1; round <= ROUNDS; round++) {
