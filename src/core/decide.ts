@@ -407,12 +407,14 @@ function annotate(
 }
 
 function isTooLarge(pod: Pod, added: Readonly<Record<string, string>>): boolean {
-  const annotations = [...pod.annotations, ...Object.entries(added)];
   const limit = ANNOTATIONS_LIMIT - ANNOTATIONS_RESERVE;
-  const units = annotations.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  let units = 0;
+  for (const [key, value] of pod.annotations) units += key.length + value.length;
+  for (const key of Object.keys(added)) units += key.length + (added[key] ?? '').length;
   // A UTF-16 unit takes one to three bytes, so only annotations near the limit must be encoded.
   if (units * 3 <= limit) return false;
   if (units > limit) return true;
   const encoder = new TextEncoder();
-  return annotations.reduce((sum, pair) => sum + encoder.encode(pair.join('')).length, 0) > limit;
+  const all = [...pod.annotations, ...Object.entries(added)];
+  return all.reduce((sum, pair) => sum + encoder.encode(pair.join('')).length, 0) > limit;
 }

@@ -1,5 +1,6 @@
 import { createCatalogue } from './catalogue.ts';
 import type { ImageEntry } from './catalogue.ts';
+import { neededSigns, signsOf } from './needed-signs.ts';
 import { compilePattern } from './re2-pattern.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
@@ -12,9 +13,15 @@ import type { VersionRange } from './version-range.ts';
 
 /** Returns the compiled rules of a valid file. */
 export function compile(effective: RulesFile): Rules {
-  const rules = effective.rules.map(({ name, when, unless, scrape, exclude, proxy, confirm }): Rule => ({
+  const compiled = effective.rules.map((rule) => ({
+    ...rule,
+    when: compileConditions(rule.when, rule.exclude === 'guarded'),
+  }));
+  const signs = signsOf(compiled);
+  const rules = compiled.map(({ name, when, unless, scrape, exclude, proxy, confirm }): Rule => ({
     name,
-    when: compileConditions(when, exclude === 'guarded'),
+    when,
+    signs: neededSigns(when, signs),
     unless: unless && compileConditions(unless, false),
     port: scrape?.port,
     path: scrape?.path,
@@ -26,6 +33,7 @@ export function compile(effective: RulesFile): Rules {
   return {
     rules,
     names: rules.map((rule) => rule.name),
+    signs,
     https: effective.https,
     endpoints: effective.endpoints,
     ignoreContainers: effective.ignoreContainers.map(pattern),

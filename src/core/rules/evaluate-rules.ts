@@ -6,6 +6,8 @@ import type { NamedPort } from './evaluate-conditions.ts';
 import type { Container, Pod, Port } from '../pod/pod.ts';
 import type { Rule, Rules } from './rule.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
+import { hasSigns, startSearch } from './needed-signs.ts';
+import type { SearchedContainer } from './needed-signs.ts';
 import { isExhausted } from '../step-budget.ts';
 import { mainContainer } from './precedence.ts';
 import type { Precedence } from './precedence.ts';
@@ -62,13 +64,15 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
   let proxied = false;
   for (const group of [pod.containers, pod.sidecars]) {
     const hints: ContainerEndpoints[] = [];
-    let searched = ownContainers(group, rules);
+    let searched = ownContainers(group, rules).map(startSearch);
     for (const rule of rules.rules) {
       if (searched.length === 0 || isExhausted(pod.work)) break;
       const isUseless = rule.confirm ? certain.length > 0 || hints.length > 0 : proxied && !rule.proxy;
       if (isUseless) continue;
-      let settled: Container[] | undefined; // allocated on first use: most rules find nothing
-      for (const container of searched) {
+      let settled: SearchedContainer[] | undefined; // allocated on first use: most rules find nothing
+      for (const one of searched) {
+        if (!hasSigns(one, rule.signs, rules.signs)) continue;
+        const { container } = one;
         const result = evaluateRule(rule, container, pod, rules);
         if (typeof result === 'string') continue;
         if (result.kind === 'off') off ??= { rule, reason: result.reason };
@@ -78,7 +82,7 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
           (rule.confirm ? hints : certain).push({ rule, container, endpoints });
           proxied ||= rule.proxy;
         }
-        (settled ??= []).push(container);
+        (settled ??= []).push(one);
       }
       if (settled !== undefined) searched = without(searched, settled);
       if (at !== undefined && certain.length + hints.length > 0) break;
@@ -89,8 +93,8 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
   return inOrder(certain, pod, off);
 }
 
-function without(containers: readonly Container[], some: readonly Container[]): Container[] {
-  return containers.length === some.length ? [] : containers.filter((container) => !some.includes(container));
+function without<Item>(items: readonly Item[], some: readonly Item[]): Item[] {
+  return items.length === some.length ? [] : items.filter((item) => !some.includes(item));
 }
 
 /** The endpoints of one container. */

@@ -2,6 +2,7 @@ import type { AnnotationKeys } from '../annotations/scrape-keys.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Framework } from '../pod/framework-settings.ts';
 import type { Pattern } from './re2-pattern.ts';
+import type { Sign } from './needed-signs.ts';
 import type { RulesFile } from './schema.ts';
 import type { NoEndpoint } from '../skip-reason.ts';
 import type { LabelRequirement } from './selector.ts';
@@ -41,6 +42,8 @@ export type ConditionName = Exclude<keyof Conditions, 'argumentFragments' | 'fro
 export interface Rule {
   readonly name: string;
   readonly when: Conditions;
+  /** The bits of the {@link Rules.signs} without which `when` cannot hold. */
+  readonly signs: number;
   readonly unless: Conditions | undefined;
   readonly port: number | undefined;
   readonly path: string | undefined;
@@ -62,6 +65,7 @@ export interface Rules {
   /** In order: the user's, then the shipped ones. */
   readonly rules: readonly Rule[];
   readonly names: readonly string[];
+  readonly signs: readonly Sign[];
   readonly https: boolean;
   /** Which endpoints of a pod are annotated: the first one, or up to eight. */
   readonly endpoints: 'first' | 'all';
