@@ -99,6 +99,14 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
   const budget = byteBudget();
   const onBodyDone = createGcTrigger();
 
+  /** Sends the answer. All answers come through here, so that no hook is needed. */
+  function send(reply: FastifyReply, status: number, body: string): void {
+    // A client that sent no valid review keeps no connection; the API server just opens another one.
+    if (status !== 200 || options.isDraining() || connections.isPastMaxAge(reply.request.socket))
+      reply.header('connection', 'close');
+    // With the charset that Fastify would add after reading the type.
+    reply.code(status).header('content-type', 'application/json; charset=utf-8').send(body);
+  }
   function sendError(reply: FastifyReply, { status, message }: HttpError): void {
     metrics.requests.inc({ outcome: HTTP_ERROR_OUTCOMES[status], code: status });
     if (status === 503) {
@@ -112,19 +120,13 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
 
   // Raw bytes: Fastify's JSON parser refuses a whole review because of a key such as `__proto__`.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (request, _payload, done) => {
-    readBody(request.raw, budget).then((body) => done(null, body), done);
+  app.addContentTypeParser('application/json', (request, _payload, done) => {
+    readBody(request.raw, budget, (body) => done(null, body));
   });
   app.addHook('onRequest', (request, reply, done) => {
     const error = checkHead(request);
     if (error === undefined) done();
-    else readBody(request.raw, budget, error).then(() => sendError(reply, error), done);
-  });
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    // A client that sent no valid review keeps no connection; the API server just opens another one.
-    if (reply.statusCode !== 200 || options.isDraining() || connections.isPastMaxAge(request.socket))
-      reply.header('connection', 'close');
-    done();
+    else readBody(request.raw, budget, () => sendError(reply, error), error);
   });
   app.addHook<{ Body?: ReceivedBody }>('onResponse', (request, _reply, done) => {
     // Received, not declared: otherwise 150 bytes that declare 4 MB would cost 40 ms of collecting garbage.
@@ -184,10 +186,6 @@ export function createWebhookServer(options: WebhookOptions): WebhookServer {
 /** In place of Fastify's own compilers of JSON schemas, which it would load: 3 MiB. */
 function noSchema(): never {
   throw new Error('no route has a schema');
-}
-
-function send(reply: FastifyReply, status: number, body: string): void {
-  reply.code(status).type('application/json').send(body);
 }
 
 /** Returns all options of TLS: setSecureContext resets each one that it isn't given, such as minVersion. */
