@@ -18,7 +18,7 @@ export function compile(effective: RulesFile): Rules {
     when: compileConditions(rule.when, rule.exclude === 'guarded'),
   }));
   const signs = signsOf(compiled);
-  const rules = compiled.map(({ name, when, unless, scrape, exclude, proxy, confirm }): Rule => ({
+  const rules = compiled.map(({ name, when, unless, scrape, exclude, proxy, continue: continues, confirm }): Rule => ({
     name,
     when,
     signs: neededSigns(when, signs),
@@ -28,6 +28,7 @@ export function compile(effective: RulesFile): Rules {
     scheme: scrape?.scheme,
     exclude: exclude === true ? 'switched_off' : exclude,
     proxy: proxy ?? false,
+    continues: continues ?? false,
     confirm: confirm ?? false,
   }));
   return {

@@ -48,8 +48,8 @@ export function podCandidates(pod: Pod, rules: Rules): CandidatePort[] {
 
 /**
  * Returns the pod's endpoints: for each of its containers, all ports of the first rule that finds one
- * there. The containers decide which endpoint comes first (precedence.ts), not the order of the rules,
- * with these exceptions:
+ * there, and where that rule says `continue`, those of the next one. The containers decide which endpoint
+ * comes first (precedence.ts), not the order of the rules, with these exceptions:
  *
  * - A rule with `confirm` only hints. What it finds counts where no other rule finds anything.
  * - Native sidecars come after the regular containers: the application comes before its sidecar, and
@@ -81,6 +81,7 @@ export function evaluateRules(pod: Pod, rules: Rules, at?: number): RulesResult 
           if (endpoints.length === 0) continue;
           (rule.confirm ? hints : certain).push({ rule, container, endpoints });
           proxied ||= rule.proxy;
+          if (rule.continues) continue;
         }
         (settled ??= []).push(one);
       }
@@ -97,7 +98,7 @@ function without<Item>(items: readonly Item[], some: readonly Item[]): Item[] {
   return items.length === some.length ? [] : items.filter((item) => !some.includes(item));
 }
 
-/** The endpoints of one container. */
+/** The endpoints of one container, by one rule. */
 interface ContainerEndpoints {
   readonly rule: Rule;
   readonly container: Container;
@@ -120,8 +121,10 @@ function inOrder(
   if (another === undefined) return combine(only.rule, only.endpoints, undefined);
   const order = new Map([...pod.containers, ...pod.sidecars].map((container, i) => [container, i]));
   const declared = found.toSorted((a, b) => (order.get(a.container) ?? 0) - (order.get(b.container) ?? 0));
-  const [first = only, ...others] = declared;
-  const { main, because } = mainContainer([first.container, ...others.map(({ container }) => container)], pod);
+  const [first = only.container, ...others] = new Set(declared.map(({ container }) => container));
+  const { main, because } =
+    others.length === 0 ? { main: first, because: 'first_rule' as const } : mainContainer([first, ...others], pod);
+  // Of several rules in the main container, the one that was tried first.
   const chosen = found.find(({ container }) => container === main) ?? only;
   const rest = declared.filter((each) => each !== chosen).flatMap(({ endpoints }) => endpoints);
   return combine(chosen.rule, [...chosen.endpoints, ...rest], because);
@@ -133,7 +136,7 @@ function combine(rule: Rule, endpoints: readonly Endpoint[], because: Precedence
   const ports = new Set<number>();
   const [first, ...others] = endpoints.filter(({ port }) => ports.size < ports.add(port).size);
   if (first === undefined) return { kind: 'nothing' };
-  const why = because ?? (others.length > 0 ? 'first_port' : undefined);
+  const why = others.length > 0 ? (because ?? 'first_port') : undefined;
   return { kind: 'found', rule, endpoints: [first, ...others.slice(0, MAX_ENDPOINTS - 1)], because: why };
 }
 

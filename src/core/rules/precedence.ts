@@ -10,6 +10,7 @@ export const PRECEDENCES = {
   probed: 'the kubelet probes its container, and not all of the others',
   declared_first: 'its container comes first',
   first_port: 'its container declares it first',
+  first_rule: 'the rule that finds it comes first',
   stated: 'the pod itself names it',
   scrapable: 'endpoints before it use https, which is not annotated here',
 } as const satisfies Record<string, string>;

@@ -54,6 +54,8 @@ export interface Rule {
   readonly exclude: NoEndpoint | undefined;
   /** The rule finds a proxy that serves the metrics of other containers: these have no endpoints of their own. */
   readonly proxy: boolean;
+  /** Later rules look for further endpoints in the same container. */
+  readonly continues: boolean;
   /** The rule only hints at an endpoint: where asking is on, the pod is asked first. */
   readonly confirm: boolean;
 }

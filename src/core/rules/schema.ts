@@ -220,11 +220,21 @@ const Rule = strict({
     .describe(
       'the rule finds a proxy that serves the metrics of other containers: these have no endpoints of their own',
     ),
+  continue: z
+    .literal(true, { error: 'must be true, or removed' })
+    .optional()
+    .describe('later rules look for further endpoints in the same container'),
   confirm: z
     .literal(true, { error: 'must be true, or removed' })
     .optional()
     .describe('the rule only hints at an endpoint: where asking is on, the pod is asked first'),
-}).superRefine(({ exclude, confirm, scrape, when }, context) => {
+}).superRefine(({ exclude, confirm, continue: continues, scrape, when }, context) => {
+  if (continues && (exclude || confirm))
+    context.addIssue({
+      code: 'custom',
+      path: ['continue'],
+      message: `continue and ${exclude ? 'exclude' : 'confirm'} exclude each other: further endpoints need one that is certain`,
+    });
   if (exclude && confirm)
     context.addIssue({
       code: 'custom',

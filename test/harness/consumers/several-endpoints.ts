@@ -66,6 +66,17 @@ export const SITUATIONS: readonly Situation[] = [
     want: ['19200/metrics server', '19201/metrics server'],
   },
   {
+    name: 'collector-and-what-it-was-sent',
+    containers: [
+      {
+        name: 'otc-container',
+        image: 'otel/opentelemetry-collector:0.104.0',
+        ports: [port('metrics', 18888), port('promexporter', 18889), port('otlp-grpc', 4317)],
+      },
+    ],
+    want: ['18889/metrics otc-container', '18888/metrics otc-container'],
+  },
+  {
     name: 'a-port-for-tcp-and-udp',
     containers: [
       { name: 'server', image, ports: [port('metrics', 19210)] },

@@ -18,7 +18,7 @@ const withHttps = parseRules('https: true', readShipped());
 const allHints = parseRules(
   JSON.stringify({
     extends: 'none',
-    rules: RULES.effective.rules.map((rule) => (rule.exclude ? rule : { ...rule, confirm: true })),
+    rules: RULES.effective.rules.map((rule) => (rule.exclude ? rule : { ...rule, continue: undefined, confirm: true })),
   }),
   readShipped(),
 );

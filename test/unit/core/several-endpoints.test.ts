@@ -28,6 +28,13 @@ const api = {
 };
 const worker = { name: 'worker', ports: [{ name: 'worker-metrics', containerPort: 9121 }] };
 const exporter = { name: 'exporter', image: 'prom/haproxy-exporter:v0.15.0', ports: [{ containerPort: 9101 }] };
+const collector = {
+  name: 'collector',
+  ports: [
+    { name: 'metrics', containerPort: 8888 },
+    { name: 'promexporter', containerPort: 8889 },
+  ],
+};
 const silent = { name: 'silent', ports: [{ name: 'intake', containerPort: 5170 }] };
 
 function podOf(
@@ -111,6 +118,26 @@ const CASES: readonly (readonly [says: string, pod: object, want: string, rules?
     'metrics-port http 9/metrics, metrics-port http 8/metrics, first_port',
   ],
   [
+    "a collector: what its exporter serves, then the collector's own metrics",
+    podOf([collector]),
+    'prometheus-exporter-port http 8889/metrics, metrics-port http 8888/metrics, first_rule',
+  ],
+  [
+    'a collector behind an application',
+    podOf([api, collector]),
+    'metrics-port http 9090/metrics, prometheus-exporter-port http 8889/metrics, metrics-port http 8888/metrics, declared_first',
+  ],
+  [
+    'a collector in front of its exporter, which alone is probed',
+    podOf([exporter, { ...collector, ...PROBE }]),
+    'prometheus-exporter-port http 8889/metrics, well-known-image http 9101/metrics, metrics-port http 8888/metrics, probed',
+  ],
+  [
+    'a port that two rules find, of which the first one continues',
+    podOf([{ name: 'app', ports: [{ name: 'promexporter', containerPort: 8889 }] }]),
+    'prometheus-exporter-port http 8889/metrics',
+  ],
+  [
     'a port that two containers declare',
     podOf([api, { ...worker, ports: [{ name: 'metrics', containerPort: 9090 }] }]),
     'metrics-port http 9090/metrics',
@@ -171,13 +198,10 @@ test('a warning names what is not scraped, and explain does not repeat it', () =
 });
 
 test('explain names what another rule finds in the same container', () => {
-  const ports = [
-    { name: 'metrics', containerPort: 8888 },
-    { name: 'promexporter', containerPort: 8889 },
-  ];
-  const { decision, notes } = explain(podOf([{ name: 'collector', ports }]), RULES);
-  assert.equal(summary(decision), 'prometheus-exporter-port http 8889/metrics');
-  assert.match(notes.join('\n'), /^Port 8888 of container collector .* rule prometheus-exporter-port decides for its/m);
+  const args = ['--metrics-port=8080'];
+  const { decision, notes } = explain(podOf([{ ...api, args }]), RULES);
+  assert.equal(summary(decision), 'metrics-port http 9090/metrics');
+  assert.match(notes.join('\n'), /^Port 8080 of container api .* rule metrics-port decides for its container/m);
 });
 
 test('a warning about many endpoints fits, whatever the containers are called', () => {

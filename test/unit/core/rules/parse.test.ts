@@ -111,6 +111,16 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     RULE('when: { portName: x }\nexclude: true\nconfirm: true'),
     /rules\[0\]\.confirm: exclude and confirm exclude each other/,
   ],
+  [
+    'a rule that excludes, and continues',
+    RULE('when: { portName: x }\nexclude: true\ncontinue: true'),
+    /rules\[0\]\.continue: continue and exclude exclude each other/,
+  ],
+  [
+    'a hint that continues',
+    RULE('when: { portName: x }\nconfirm: true\ncontinue: true'),
+    /rules\[0\]\.continue: continue and confirm exclude each other/,
+  ],
   ['a confirm that is off', RULE('when: { portName: x }\nconfirm: false'), /confirm: must be true, or removed$/],
   ['a port to be left alone that is none', 'ask: { never: [70000] }', /ask\.never\[0\]: must be a TCP port/],
   [
