@@ -181,6 +181,14 @@ cases('an image whose programs or versions differ', [
 const MINIFLUX = { image: 'miniflux/miniflux:2.2.0', ports: [HTTP] };
 const REST_SERVER = { image: 'restic/rest-server:0.13.0', ports: [{ name: 'http', containerPort: 8000 }] };
 
+const COCKROACH = { image: 'cockroachdb/cockroach:v25.1.6', ports: [HTTP] };
+
+cases('an image that is TLS by one setting and plain by another', [
+  ['plain', { ...COCKROACH, args: ['start', '--insecure'] }, ':8080/_status/vars'],
+  ['TLS', { ...COCKROACH, args: ['start', '--certs-dir=/certs'] }, 'https_endpoint'],
+  ['neither', { ...COCKROACH, args: ['start'] }, 'no_candidate'],
+]);
+
 cases('an image that needs several settings', [
   [
     'with all of them',

@@ -46,12 +46,12 @@ function claimants(name: string): number[] {
   return places.find(containerOf(image)).flatMap(({ ports }) => ports);
 }
 
-test('no image is claimed by two entries for one port, unless the container, the version or a password tells them apart', () => {
+test('no image is claimed by two entries for one port, unless the container, the version, TLS or a password tells them apart', () => {
   for (const name of images.flatMap((entry) => entry.images)) {
     const claimed = new Map<string, number>();
     for (const i of claimants(name)) {
       for (const port of [images[i]?.port ?? []].flat()) {
-        const claim = `${port} ${images[i]?.container ?? ''} ${images[i]?.versions ?? ''} ${images[i]?.guarded === true}`;
+        const claim = `${port} ${images[i]?.container ?? ''} ${images[i]?.versions ?? ''} ${images[i]?.guarded === true} ${images[i]?.scheme ?? 'http'}`;
         assert.ok(!claimed.has(claim), `${name} on ${claim}: entries ${claimed.get(claim)} and ${i}`);
         claimed.set(claim, i);
       }
