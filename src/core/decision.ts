@@ -54,3 +54,13 @@ export interface Skip extends Common {
 
 /** What to do with a pod: the contract between the core and its adapters. */
 export type Decision = Annotate | Skip;
+
+/** Returns the decision to skip the pod. */
+export function skip(reason: SkipReason, ...warnings: readonly string[]): Skip {
+  return { outcome: 'skip', reason, warnings };
+}
+
+/** Returns the decision to skip a pod of which the rule says something. */
+export function skipFound(reason: SkipReason, rule: string): Skip {
+  return { outcome: 'skip', reason, rule, warnings: [] };
+}
