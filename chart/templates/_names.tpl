@@ -102,14 +102,21 @@ autoscrape.io/injected
 {{- .Values.rules.endpoints | default (ternary "all" "first" .Values.bridge.enabled) -}}
 {{- end -}}
 
-{{/* Every annotation key that autoscrape writes: {keys: […]}, those that the rules configure, with their numbered ones, that of
-Istio (src/core/annotations/istio-targets.ts), and the marker. They stay the same when rules.endpoints changes: what was written before
-must be removable. */}}
-{{- define "autoscrape.writtenKeys" -}}
+{{/* The annotation keys that the rules configure, with their numbered ones, that of Istio (src/core/annotations/istio-targets.ts), and the
+marker: {keys: […]}. */}}
+{{- define "autoscrape.configuredKeys" -}}
 {{- $keys := include "autoscrape.annotationKeys" . | fromYaml -}}
 {{- $numbered := include "autoscrape.numberedKeys" . | fromYaml -}}
 {{- $istio := "prometheus.istio.io/scrape-targets" -}}
 keys: {{ concat (list $keys.scrape $keys.port $keys.path $keys.scheme) $numbered.port $numbered.path $numbered.scheme (list $istio (include "autoscrape.marker" .)) | toJson }}
+{{- end -}}
+
+{{/* Every fixed annotation key that autoscrape writes: {keys: […]}; autoscrape.dialectPattern has the others. They stay the same when
+rules.endpoints or rules.dialects changes: what was written before must be removable. */}}
+{{- define "autoscrape.writtenKeys" -}}
+{{- $all := (include "autoscrape.configuredKeys" . | fromYaml).keys -}}
+{{- range $dialect := include "autoscrape.dialects" . | fromYaml }}{{ $all = concat $all $dialect.keys }}{{ end -}}
+keys: {{ $all | uniq | toJson }}
 {{- end -}}
 
 {{/* "true" where the reconciler runs: who only wants to observe wants no pod patched by anybody. */}}

@@ -116,5 +116,7 @@ function writeJson(value: unknown): void {
 
 function summarize({ own, shipped, file }: Effective): string {
   const https = file['https'] === true ? 'annotated too' : 'skipped';
-  return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.`;
+  const { dialects } = file;
+  const others = Array.isArray(dialects) && dialects.length > 0 ? ` Written for ${dialects.join(', ')} too.` : '';
+  return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.${others}`;
 }

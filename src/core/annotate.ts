@@ -4,12 +4,12 @@ import { consumerWarnings } from './consumers.ts';
 import { skip, skipFound } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { leaveOut, leftOutWarnings, writeFurther } from './additional-endpoints.ts';
-import type { Further } from './additional-endpoints.ts';
 import type { Pod } from './pod/pod.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Precedence } from './rules/precedence.ts';
 import type { Rules } from './rules/rule.ts';
 import * as warning from './warning.ts';
+import { NO_DIALECT, writeDialects } from './write-dialects.ts';
 
 /** A pod that may be annotated, with everything that the decision depends on. */
 export interface Subject {
@@ -64,17 +64,27 @@ export function annotate(
     path: stated.path ?? endpoint.path,
     scheme: scheme === 'https' ? 'https' : 'http',
   };
-  const withMarker = (more: Further): Readonly<Record<string, string>> => {
-    const all = { ...added, ...more.annotations };
+  const withMarker = (): Readonly<Record<string, string>> => {
+    const all = { ...added, ...further.annotations, ...dialects.annotations };
     return pod.annotations.has(MARKER_KEY) ? all : { ...all, [MARKER_KEY]: renderMarker({ rule, added: all }) };
   };
+  const warnings: string[] = [];
   let further = isHint ? leaveOut(others, 'hint') : writeFurther(first, others, subject);
-  let annotations = withMarker(further);
-  if (others.length > 0 && isTooLarge(pod, annotations)) {
-    further = leaveOut(others, 'too_large');
-    annotations = withMarker(further);
+  let dialects = writeDialects([first, ...further.endpoints], subject);
+  let annotations = withMarker();
+  let tooLarge = isTooLarge(pod, annotations);
+  if (tooLarge && Object.keys(dialects.annotations).length > 0) {
+    warnings.push(warning.dialectsTooLarge());
+    dialects = NO_DIALECT;
+    annotations = withMarker();
+    tooLarge = isTooLarge(pod, annotations);
   }
-  if (isTooLarge(pod, annotations)) return skip('too_large', warning.tooLarge());
+  if (tooLarge && others.length > 0) {
+    further = leaveOut(others, 'too_large');
+    annotations = withMarker();
+    tooLarge = isTooLarge(pod, annotations);
+  }
+  if (tooLarge) return skip('too_large', warning.tooLarge());
   return {
     outcome: 'annotate',
     rule,
@@ -82,8 +92,22 @@ export function annotate(
     ...(others.length > 0 && because !== undefined && { because }),
     annotations,
     confirm: false,
-    warnings: [...consumerWarnings(pod, first), ...leftOutWarnings(further.endpoints)],
+    warnings: [...consumerWarnings(pod, first), ...leftOutWarnings(further.endpoints), ...warnings],
   };
+}
+
+/**
+ * Returns the decision to repeat in other dialects what the annotations of the pod's author say, or undefined where that adds
+ * nothing. The endpoint has the author's port, path and scheme.
+ */
+export function annotateInDialects(subject: Subject, endpoint: Endpoint): Decision | undefined {
+  const { pod } = subject;
+  const { annotations: added } = writeDialects([endpoint], subject);
+  if (Object.keys(added).length === 0 || pod.annotations.has(MARKER_KEY)) return undefined;
+  const { rule } = endpoint;
+  const annotations = { ...added, [MARKER_KEY]: renderMarker({ rule, added }) };
+  if (isTooLarge(pod, annotations)) return undefined;
+  return { outcome: 'annotate', rule, endpoints: [endpoint], annotations, confirm: false, warnings: [] };
 }
 
 function isTooLarge(pod: Pod, added: Readonly<Record<string, string>>): boolean {

@@ -1,3 +1,4 @@
+import { GRAFANA_CONTAINER } from './annotations/dialects/grafana.ts';
 import { isMergedByIstio } from './annotations/istio-targets.ts';
 import { readScrapeAnnotations } from './annotations/scrape-keys.ts';
 import type { Decision } from './decision.ts';
@@ -7,6 +8,7 @@ import { ISTIO_MERGED_PORT } from './pod/port.ts';
 import type { Rules } from './rules/rule.ts';
 import { evaluateRules } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
+import { writeDialects } from './write-dialects.ts';
 
 // test/cluster/consumers.test.ts measures what scrapers do with an endpoint; docs/consumers.md
 // shows it.
@@ -26,12 +28,20 @@ export function consumerWarnings(pod: Pod, endpoint: Endpoint): string[] {
  * harmless for a warning at each creation.
  */
 export function consumerNotes(pod: Pod, decision: Decision, rules: Rules, mesh: boolean): string[] {
-  if (decision.outcome === 'skip') return decision.reason === 'istio_merged' ? istioNotes(pod, rules) : [];
+  if (decision.outcome === 'skip') {
+    if (rules.dialects.length > 0 && decision.suspects !== undefined)
+      return ['Once what is suspect is corrected, the endpoint is written in the other dialects, too.'];
+    return decision.reason === 'istio_merged' ? istioNotes(pod, rules) : [];
+  }
   const [endpoint] = decision.endpoints;
-  return [...grafanaNotes(pod, endpoint), ...victoriaMetricsNotes(pod, endpoint, mesh), ...slowNotes(pod, rules)];
+  const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
+  return [
+    ...(Object.hasOwn(decision.annotations, GRAFANA_CONTAINER) ? [] : grafanaNotes(pod, endpoint)),
+    ...victoriaMetricsNotes(pod, endpoint, mesh),
+    ...(stated.slow === 'true' ? ["Only Prometheus' community chart reads scrape-slow."] : []),
+    ...writeDialects(decision.endpoints, { pod, rules, mesh, stated }).notes,
+  ];
 }
-
-const GRAFANA_CONTAINER = 'k8s.grafana.com/metrics.container';
 
 function grafanaNotes(pod: Pod, endpoint: Endpoint): string[] {
   const [first, ...others] = pod.containers;
@@ -59,12 +69,6 @@ function victoriaMetricsNotes(pod: Pod, endpoint: Endpoint, mesh: boolean): stri
         `${declaring.length} containers declare port ${endpoint.port}: VictoriaMetrics' chart makes a target for each; ` +
           'declare it only in the container that serves it.',
       ];
-}
-
-function slowNotes(pod: Pod, { annotationKeys }: Rules): string[] {
-  return readScrapeAnnotations(annotationKeys, pod.annotations).slow === 'true'
-    ? ["Only Prometheus' community chart reads scrape-slow."]
-    : [];
 }
 
 /**

@@ -2,7 +2,7 @@ import { allowsAsking, ASK_LABEL, askLabelProblem } from './ask-label.ts';
 import { readScrapeAnnotations, stepsOfReading } from './annotations/scrape-keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
 import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
-import { annotate } from './annotate.ts';
+import { annotate, annotateInDialects } from './annotate.ts';
 import type { Subject } from './annotate.ts';
 import { skip, skipFound } from './decision.ts';
 import type { Decision } from './decision.ts';
@@ -58,6 +58,8 @@ export interface Surroundings {
  * | 7a | scrape is "true", port is Istio's merged port  | skip istio_merged                       |
  * | 7b | scrape is "true", port is set                  | skip already_annotated; warn where that |
  * |    |                                                | is suspect (suspect-annotations.ts)     |
+ * | 7c | as 7b, nothing is suspect, and the rules ask   | annotate: repeat it in these dialects   |
+ * |    | for dialects in which the pod says nothing     |                                         |
  * | 8  | scrape is "true", no port, one candidate       | annotate: add the missing annotations   |
  * | 9  | scrape is "true", no port, several or none     | skip already_annotated; warn            |
  * | 10 | no scrape, port is set but not usable          | skip bad_port_annotation; warn          |
@@ -186,9 +188,15 @@ function byAnnotation(subject: Subject): Decision | undefined {
     : annotateStated(subject, endpointAt(subject, usable, 'annotation'));
 }
 
-/** Rows 7b and 9. */
-function alreadyAnnotated({ pod, rules, stated }: Subject): Decision {
+/** Rows 7b, 7c and 9. */
+function alreadyAnnotated(subject: Subject): Decision {
+  const { pod, rules, stated } = subject;
   const suspects = suspectAnnotations(pod, rules, stated);
+  if (rules.dialects.length > 0 && suspects.length === 0 && stated.port !== undefined) {
+    const port = usablePort(pod, stated.port);
+    const repeated = port === undefined ? undefined : annotateInDialects(subject, statedEndpoint(subject, port));
+    if (repeated !== undefined) return repeated;
+  }
   const decision = skip('already_annotated', ...suspects.map((suspect) => suspect.warning));
   return suspects.length === 0 ? decision : { ...decision, suspects: suspects.map(({ kind }) => kind) };
 }
@@ -278,6 +286,12 @@ function askWarnings(pod: Pod): string[] {
 function endpointAt({ pod, rules }: Subject, port: number, namedBy: 'annotation' | 'label'): Endpoint {
   const known = evaluateRules(pod, rules, port);
   return known.kind === 'found' ? known.endpoints[0] : unknownEndpoint(pod, rules, port, namedBy);
+}
+
+/** Returns the endpoint that the author has written, as scrapers read it. */
+function statedEndpoint({ pod, rules, stated }: Subject, port: number): Endpoint {
+  const scheme = stated.scheme === 'https' ? 'https' : 'http';
+  return { ...unknownEndpoint(pod, rules, port, 'annotation'), path: stated.path ?? '/metrics', scheme };
 }
 
 /** Returns the endpoint at a port that no rule finds. */

@@ -110,6 +110,11 @@ export function tooLarge(): string {
   return "autoscrape: not annotated, because the annotations would come too close to 256 KiB, the API server's limit";
 }
 
+/** Returns the warning for annotations near the API server's limit that have no room for other dialects. */
+export function dialectsTooLarge(): string {
+  return "autoscrape: annotated in prometheus.io/* alone, because more would come too close to 256 KiB, the API server's limit";
+}
+
 /** Returns the text, cut to the length that the API server lets through. */
 export function fit(text: string): string {
   return text.length <= 256 ? text : `${text.slice(0, 255)}…`;

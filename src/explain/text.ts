@@ -39,7 +39,9 @@ export function renderExplanation(examined: ExaminedInFull, rules: Rules, style:
   lines.push(...renderWarnings(warnings, columns, '  '));
   if (decision.outcome === 'annotate') {
     for (const [key, value] of Object.entries(decision.annotations)) {
-      lines.push(paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: "${value}"`));
+      lines.push(
+        paint('green', key === MARKER_KEY ? `  + ${key}, which records these` : `  + ${key}: ${asYaml(value)}`),
+      );
     }
     if (decision.confirm) {
       const [{ port, path }] = decision.endpoints;
@@ -58,6 +60,11 @@ export function renderExplanation(examined: ExaminedInFull, rules: Rules, style:
   for (const note of notes) lines.push(...wrap(note, columns));
   if (verbose) lines.push(...renderPorts(candidates, decision, rules, columns));
   return `${lines.join('\n')}\n`;
+}
+
+/** Returns the value as it can be written into YAML. */
+function asYaml(value: string): string {
+  return value.includes('"') ? `'${value.replaceAll("'", "''")}'` : `"${value}"`;
 }
 
 /** Returns the warnings, each with a mark. That they are autoscrape's is known here. */

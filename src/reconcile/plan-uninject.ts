@@ -1,4 +1,4 @@
-import { writtenKeys } from '../core/annotations/written-keys.ts';
+import { isWrittenKey, writtenKeys } from '../core/annotations/written-keys.ts';
 import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { escapePointer } from '../core/patch.ts';
@@ -15,7 +15,7 @@ import type { LivePodSkipReason, Planner, PodPlan } from './plan.ts';
  * are uninjected too.
  */
 export function uninjectPlanner(rules: Rules): Planner {
-  const ours = new Set(writtenKeys(rules.annotationKeys).filter((key) => key !== MARKER_KEY));
+  const written = writtenKeys(rules.annotationKeys);
   return (object) => {
     const ref = readRef(object);
     const pod = readPod(object);
@@ -30,7 +30,7 @@ export function uninjectPlanner(rules: Rules): Planner {
     if (marker === undefined) return skip('bad_marker');
     const added = Object.entries(marker.added);
     // Anyone who creates a pod can write a marker: it must not make us remove what others wrote.
-    if (added.some(([key]) => !ours.has(key))) return skip('foreign_keys');
+    if (added.some(([key]) => key === MARKER_KEY || !isWrittenKey(written, key))) return skip('foreign_keys');
     if (!statesTarget(pod, rules)) return skip('changed_since');
     const unchanged = isMerged(pod, rules) ? [] : added.filter(([key, text]) => pod.annotations.get(key) === text);
     const keys = [...unchanged.map(([key]) => key), MARKER_KEY];

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import * as fc from 'fast-check';
+import { DIALECT_NAMES, DIALECTS } from '../../src/core/annotations/dialects/dialects.ts';
+import type { DialectName } from '../../src/core/annotations/dialects/dialects.ts';
 import { decide } from '../../src/core/decide.ts';
 import { parseRules } from '../../src/core/rules/parse.ts';
 import { readShipped } from '../../src/rules/shipped.ts';
@@ -22,8 +24,9 @@ const LEAST_PODS_OF_A_ROW = runs({ usually: 10, all: 100 });
 const CONCURRENCY = 8;
 /** Another one each run, and printed, so that a run can be repeated: AUTOSCRAPE_TEST_SEED=… */
 const SEED = Number(process.env['AUTOSCRAPE_TEST_SEED'] ?? Date.now() % 2 ** 31);
-/** All endpoints are written, so that nothing that autoscrape writes is left out. */
-const RULES_TEXT = 'endpoints: all';
+/** All endpoints are written, in every dialect, so that nothing that autoscrape writes is left out. */
+const RULES_FILE = { endpoints: 'all', dialects: DIALECT_NAMES };
+const RULES_TEXT = JSON.stringify(RULES_FILE);
 const parsed = parseRules(RULES_TEXT, readShipped());
 assert.ok(parsed.ok);
 const RULES = parsed.value.rules;
@@ -42,7 +45,7 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
     ] as const) {
       await cluster.request('POST', '/api/v1/namespaces', { metadata: { name, labels } });
     }
-    await registerAsTheChart(cluster, 'autoscrape', webhook);
+    await registerAsTheChart(cluster, 'autoscrape', webhook, { rules: RULES_FILE });
     await takesEffect(cluster, 'opted-in', 'prometheus.io/scrape');
   });
   after(async () => {
@@ -55,6 +58,7 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
     const started = performance.now();
     let accepted = 0;
     let refusedBothWays = 0;
+    const inDialects = new Map<string, number>();
     const pods = generate();
     // Workers that take pods from one generator until it has no more, each over connections that are kept.
     const worker = async (): Promise<void> => {
@@ -75,6 +79,8 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
         const added = decision.outcome === 'annotate' ? decision.annotations : {};
         assert.deepEqual(annotationsOf(created.with), { ...annotationsOf(created.without), ...added }, context);
         rows.set(row, (rows.get(row) ?? 0) + 1);
+        for (const name of DIALECT_NAMES.filter((each) => isSaid(each, added)))
+          inDialects.set(name, (inDialects.get(name) ?? 0) + 1);
         accepted += 1;
         if (accepted % 1000 === 0) process.stderr.write(`… ${accepted} pods in ${seconds(started)} s\n`);
       }
@@ -88,7 +94,9 @@ suite(`${PODS} generated pods through a real API server`, { timeout: 1_200_000 }
     for (const [row, count] of [...rows].toSorted(([, a], [, b]) => b - a)) {
       t.diagnostic(`${((100 * count) / accepted).toFixed(1).padStart(5)} %  ${row}`);
     }
+    t.diagnostic(`in dialects: ${[...inDialects].map(([name, count]) => `${name} ${count}`).join(', ')}`);
     assert.equal(accepted + refusedBothWays, PODS);
+    for (const name of DIALECT_NAMES) assert.ok((inDialects.get(name) ?? 0) > PODS / 20, name);
     assert.ok(accepted > 0.99 * PODS, `only ${accepted} of ${PODS} were valid: the generator is wrong`);
     for (const row of ROWS)
       assert.ok((rows.get(row) ?? 0) >= LEAST_PODS_OF_A_ROW, `only ${rows.get(row)} pods are ${row}`);
@@ -106,6 +114,11 @@ function* generate() {
     const pods = fc.sample(validPods, { numRuns: batch, seed: SEED + i });
     for (const [j, pod] of pods.entries()) yield { pod, mesh: j % 3 === 0 };
   }
+}
+
+/** Returns whether one of the annotations is of the dialect. */
+function isSaid(name: DialectName, added: Readonly<Record<string, string>>): boolean {
+  return Object.keys(added).some((key) => DIALECTS[name].prefixes.some((prefix) => key.startsWith(prefix)));
 }
 
 function seconds(since: number): number {

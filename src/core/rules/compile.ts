@@ -42,6 +42,7 @@ export function compile(effective: RulesFile): Rules {
     catalogue: createCatalogue(effective.images, compileImage),
     askNever: effective.ask.never,
     annotationKeys: effective.annotations,
+    dialects: effective.dialects,
     effective,
   };
 }

@@ -1,3 +1,5 @@
+import { DIALECTS } from '../annotations/dialects/dialects.ts';
+import { sanitised } from '../annotations/scrape-keys.ts';
 import { MAX_INSTRUCTIONS, MAX_RULES_FILE } from '../limits.ts';
 import { compile } from './compile.ts';
 import { member } from '../json.ts';
@@ -59,7 +61,9 @@ export function parseRules(text: string, shipped: Shipped): Result<ParsedRules, 
   const parsed = RulesFile.safeParse(document.content ?? {});
   const warnings = inOrder(replacements(document, shipped.defaults));
   const errors = [
-    ...(parsed.success ? tooLongToNumber(parsed.data, document) : schemaProblems(parsed.error.issues, document.at)),
+    ...(parsed.success
+      ? [...tooLongToNumber(parsed.data, document), ...keysOfDialects(parsed.data, document)]
+      : schemaProblems(parsed.error.issues, document.at)),
     ...namesTwice(document),
     ...unknownNames(document, shipped.defaults),
   ];
@@ -136,6 +140,17 @@ function tooLongToNumber({ endpoints, annotations }: RulesFile, { at }: RulesDoc
   return (['port', 'path', 'scheme'] as const).flatMap((field) => {
     const name = annotations[field].slice(annotations[field].lastIndexOf('/') + 1);
     return name.length + '-2'.length > LONGEST_NAME ? [at(['annotations', field], message)] : [];
+  });
+}
+
+/** Returns a problem for each key of the annotations that a dialect of the file reads as its own. */
+function keysOfDialects({ dialects, annotations }: RulesFile, { at }: RulesDocument): Problem[] {
+  return Object.entries(annotations).flatMap(([field, key]) => {
+    const name = dialects.find((each) =>
+      DIALECTS[each].prefixes.some((prefix) => sanitised(key).startsWith(sanitised(prefix))),
+    );
+    const message = `"${key}" is one of the keys of ${name}, which dialects writes: choose another, or remove ${name} from dialects`;
+    return name === undefined ? [] : [at(['annotations', field], message)];
   });
 }
 

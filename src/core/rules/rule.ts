@@ -1,3 +1,4 @@
+import type { DialectName } from '../annotations/dialects/dialects.ts';
 import type { AnnotationKeys } from '../annotations/scrape-keys.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Framework } from '../pod/framework-settings.ts';
@@ -78,6 +79,8 @@ export interface Rules {
   /** TCP ports that must never be asked. */
   readonly askNever: readonly number[];
   readonly annotationKeys: AnnotationKeys;
+  /** In which annotations of other consumers the endpoints are said, too. */
+  readonly dialects: readonly DialectName[];
   /** The effective file, for `autoscrape check --print`. */
   readonly effective: RulesFile;
 }

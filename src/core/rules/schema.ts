@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DIALECT_NAMES } from '../annotations/dialects/dialects.ts';
 import { DEFAULT_KEYS, sanitised, slowKey } from '../annotations/scrape-keys.ts';
 import { ISTIO_TARGETS_KEY } from '../annotations/istio-targets.ts';
 import { numberedKeys } from '../annotations/numbered-keys.ts';
@@ -398,6 +399,11 @@ export const RulesFile = strict({
   images: list(Image).default([]).describe('a catalogue of images, used before the shipped one'),
   ask: Ask.prefault({}).describe('what the reconciler must not ask, where asking is on'),
   annotations: Annotations.prefault({}).describe('the annotation keys to read and to write'),
+  dialects: list(z.enum(DIALECT_NAMES, { error: `must be one of ${DIALECT_NAMES.join(', ')}` }))
+    .default([])
+    .describe(
+      'annotations of other consumers to write beside these, as the documentation of each has them: what a consumer reads then counts twice where it reads prometheus.io/* as well',
+    ),
 });
 
 /** A rules file after validation, with all defaults. */

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { DIALECT_NAMES } from '../../../src/core/annotations/dialects/dialects.ts';
 import { MARKER_KEY, renderMarker } from '../../../src/core/annotations/marker.ts';
 import { MAIN, runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import type { KubernetesObject } from '../../harness/control-plane/api-client.ts';
@@ -33,7 +34,11 @@ const podSelector = {
     { key: 'legacy', operator: 'DoesNotExist' },
   ],
 };
-const values = { 'webhook.excludedNamespaces': ['vault'], 'webhook.objectSelector': podSelector };
+const values = {
+  'webhook.excludedNamespaces': ['vault'],
+  'webhook.objectSelector': podSelector,
+  'rules.dialects': DIALECT_NAMES,
+};
 /** Values of the chart, as Helm takes them. */
 const flags = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
 
@@ -66,6 +71,27 @@ const FURTHER = {
   'prometheus.io/scheme-2': 'https',
   'prometheus.io/port-8': '9122',
   'prometheus.io/path-8': '/metrics',
+};
+const instance = (url: string): string => `{"openmetrics_endpoint":"${url}","namespace":"","metrics":[".*"]}`;
+const checksOf = (...urls: readonly string[]): string =>
+  `{"openmetrics":{"init_config":{},"instances":[${urls.map(instance).join(',')}]}}`;
+/** The endpoint, and another one, in other dialects. */
+const DIALECTS = {
+  'k8s.grafana.com/scrape': 'true',
+  'k8s.grafana.com/metrics.portNumber': '9464',
+  'k8s.grafana.com/metrics.path': '/a%20b~c/d.e_f-g',
+  'k8s.grafana.com/metrics.scheme': 'https',
+  'k8s.grafana.com/metrics.container': 'main',
+  'ad.datadoghq.com/main.checks': checksOf('http://%%host%%:9464/metrics', 'https://%%host%%:9121/a%20b'),
+  [`ad.datadoghq.com/${'n'.repeat(56)}.checks`]: checksOf('http://%%host%%:1/'),
+  'metrics.dynatrace.com/scrape': 'true',
+  'metrics.dynatrace.com/port': '9464',
+  'metrics.dynatrace.com/path': '/metrics',
+  'metrics.dynatrace.com/secure': 'true',
+  'io.opentelemetry.discovery.metrics.9464/enabled': 'true',
+  'io.opentelemetry.discovery.metrics.9464/scraper': 'prometheus_simple',
+  'io.opentelemetry.discovery.metrics.9464/config': '{"metrics_path":"/metrics"}',
+  'io.opentelemetry.discovery.metrics.65535/config': '{"metrics_path":"/a","tls":{"insecure":false}}',
 };
 const ISTIO_TARGETS = { 'prometheus.istio.io/scrape-targets': '9464:/metrics,9121:/worker' };
 const REMOVED = Object.fromEntries(Object.keys(ANNOTATED).map((key) => [key, null]));
@@ -150,6 +176,7 @@ for (const version of kubernetesVersions()) {
           { ...OURS, 'prometheus.io/scheme': 'https' },
           { ...OURS, [PATH]: '/a"b\\c/é' },
           { ...OURS, ...FURTHER },
+          { ...OURS, ...FURTHER, ...DIALECTS },
         ]) {
           const pod = await createPod('shop');
           assert.equal((await patch(pod, { annotations: added(annotations) })).status, 200);
@@ -173,11 +200,19 @@ for (const version of kubernetesVersions()) {
       });
 
       test('everything that the marker claims removed, also what only the webhook writes', async () => {
-        const annotations = added({ ...OURS, ...FURTHER, ...ISTIO_TARGETS });
+        const annotations = added({ ...OURS, ...FURTHER, ...ISTIO_TARGETS, ...DIALECTS });
         const pod = await createPod('shop', { annotations });
         const removed = Object.fromEntries(Object.keys(annotations).map((key) => [key, null]));
         assert.equal((await patch(pod, { annotations: removed })).status, 200);
         assert.deepEqual(await annotationsOf(pod), { theirs: 'kept' });
+      });
+
+      test("an author's annotations repeated in other dialects, and only these removed again", async () => {
+        const pod = await createPod('shop', { annotations: OURS });
+        assert.equal((await patch(pod, { annotations: added(DIALECTS) })).status, 200);
+        const removed = Object.fromEntries(Object.keys(added(DIALECTS)).map((key) => [key, null]));
+        assert.equal((await patch(pod, { annotations: removed })).status, 200);
+        assert.deepEqual(await annotationsOf(pod), { theirs: 'kept', ...OURS });
       });
 
       test('removing them in a namespace that is no longer opted in, or excluded, and from a pod that opts out', async () => {
@@ -194,10 +229,17 @@ for (const version of kubernetesVersions()) {
       });
 
       test('annotations for a pod with thousands of others', async () => {
-        const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, 'x'.repeat(10)]));
-        const pod = await createPod('shop', { annotations: many });
-        assert.equal((await patch(pod, { annotations: ANNOTATED })).status, 200);
-        assert.equal((await patch(pod, { annotations: REMOVED })).status, 200);
+        for (const { length, text } of [
+          { length: 10_000, text: 'x'.repeat(10) },
+          { length: 38_000, text: '' },
+        ]) {
+          const many = Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, text]));
+          const pod = await createPod('shop', { annotations: many });
+          const annotations = added({ ...OURS, ...FURTHER, ...DIALECTS });
+          assert.equal((await patch(pod, { annotations })).status, 200);
+          const removed = Object.fromEntries(Object.keys(annotations).map((key) => [key, null]));
+          assert.equal((await patch(pod, { annotations: removed })).status, 200);
+        }
       });
 
       test('whatever the program writes: each kind of pod is annotated, and given back byte for byte', async () => {
@@ -207,12 +249,14 @@ for (const version of kubernetesVersions()) {
           when: { podLabels: { matchLabels: { odd: 'yes' } } },
           scrape: { port: 1, path: '/"\\' },
         };
-        await writeFile(rules, JSON.stringify({ extends: 'default', rules: [rule] }));
+        const asked = { endpoints: 'all', dialects: DIALECT_NAMES };
+        await writeFile(rules, JSON.stringify({ extends: 'default', ...asked, rules: [rule] }));
         const kinds = await Promise.all([
           createPod('program'),
           createPod('program', { annotations: { [PORT]: '9464' } }),
           createPod('program', { annotations: { [SCRAPE]: 'true' } }),
           createPod('program', { labels: { odd: 'yes' } }),
+          createPod('program', { annotations: { [SCRAPE]: 'true', [PORT]: '9464' } }),
         ]);
         const marked = await createPod('program', { annotations: { [MARKER_KEY]: 'not one of ours' } });
         const before = await Promise.all(kinds.map(annotationsOf));
@@ -222,11 +266,16 @@ for (const version of kubernetesVersions()) {
           assert.equal(done.code, 0, `${done.stdout}${done.stderr}`);
           return done.stdout;
         };
-        assert.match(await run('reconcile', '--once'), /5 annotated/);
+        assert.match(await run('reconcile', '--once'), /6 annotated/);
         for (const pod of [...kinds, marked]) assert.equal((await annotationsOf(pod))?.[SCRAPE], 'true');
         assert.equal((await annotationsOf(kinds[3] ?? ''))?.[PATH], '/"\\');
+        for (const pod of [kinds[0] ?? '', kinds[4] ?? ''])
+          assert.equal(
+            (await annotationsOf(pod))?.['ad.datadoghq.com/main.checks'],
+            checksOf('http://%%host%%:9464/metrics'),
+          );
         await cluster.kubectl(['label', 'namespace', 'program', 'autoscrape.io/inject-']);
-        assert.match(await run('uninject'), /4 uninjected/);
+        assert.match(await run('uninject'), /5 uninjected/);
         assert.deepEqual(await Promise.all(kinds.map(annotationsOf)), before);
       });
 
@@ -312,6 +361,54 @@ for (const version of kubernetesVersions()) {
           /values other than/,
           false,
         ],
+        ...Object.fromEntries(
+          [
+            ["another path than a URL's", 'k8s.grafana.com/metrics.path', '/a`b`'],
+            ['another container than a name', 'k8s.grafana.com/metrics.container', 'a|b'],
+            [
+              "another check of Datadog's",
+              'ad.datadoghq.com/main.checks',
+              '{"http_check":{"instances":[{"url":"http://x"}]}}',
+            ],
+            [
+              "another host for Datadog's agent",
+              'ad.datadoghq.com/main.checks',
+              checksOf('http://example.com:9464/metrics'),
+            ],
+            [
+              'a variable for it in the path',
+              'ad.datadoghq.com/main.checks',
+              checksOf('http://%%host%%:80/%%env_TOKEN%%'),
+            ],
+            ['a second check for it', 'ad.datadoghq.com/main.checks', `${checksOf('http://%%host%%:80/')} {}`],
+            ['a port of Dynatrace that is no number', 'metrics.dynatrace.com/port', 'http'],
+            ["another receiver of OpenTelemetry's", 'io.opentelemetry.discovery.metrics.80/scraper', 'filelog'],
+            [
+              'an endpoint for it',
+              'io.opentelemetry.discovery.metrics.80/config',
+              '{"metrics_path":"/","endpoint":"http://example.com"}',
+            ],
+          ].map(([what = '', key = '', value = '']) => [
+            `${what} in another dialect`,
+            [{ metadata: { annotations: added({ ...OURS, [key]: value }) } }, /values other than/, false] as const,
+          ]),
+        ),
+        ...Object.fromEntries(
+          [
+            'ad.datadoghq.com/main.logs',
+            'k8s.grafana.com/job',
+            'metrics.dynatrace.com/filter',
+            'io.opentelemetry.discovery.metrics/enabled',
+            'io.opentelemetry.discovery.logs.80/enabled',
+          ].map((key) => [
+            `${key}, which autoscrape never writes`,
+            [
+              { metadata: { annotations: added({ ...OURS, [key]: 'true' }) } },
+              /annotations that aren't autoscrape's/,
+              true,
+            ] as const,
+          ]),
+        ),
         'a marker that claims what is not added': [
           { metadata: { annotations: { [SCRAPE]: 'true', [MARKER_KEY]: ANNOTATED[MARKER_KEY] } } },
           /must not claim/,
@@ -347,6 +444,10 @@ for (const version of kubernetesVersions()) {
           [{ ...ANNOTATED, [PORT]: '1' }, REMOVED],
           [{ ...OURS, ...added({ [SCRAPE]: 'true' }) }, REMOVED],
           [{ ...OURS, [MARKER_KEY]: 'no marker' }, REMOVED],
+          [
+            { ...ANNOTATED, 'ad.datadoghq.com/main.checks': '{}' },
+            { ...REMOVED, 'ad.datadoghq.com/main.checks': null },
+          ],
         ] as const) {
           const pod = await createPod('shop', { annotations });
           assert.match(await refused(pod, { metadata: { annotations: removed } }), /does not claim/);
@@ -356,6 +457,11 @@ for (const version of kubernetesVersions()) {
       test('a marker that claims what the user has written', async () => {
         const pod = await createPod('shop', { annotations: { [PORT]: '9464' } });
         assert.match(await refused(pod, { metadata: { annotations: ANNOTATED } }), /must not claim/);
+        for (const [key, value] of Object.entries(DIALECTS)) {
+          const theirs = await createPod('shop', { annotations: { [key]: value } });
+          const body = { metadata: { annotations: added({ ...OURS, [key]: value }) } };
+          assert.match(await refused(theirs, body), /must not claim/, key);
+        }
       });
 
       test('adding while removing', async () => {

@@ -76,6 +76,12 @@ const cases: readonly (readonly [what: string, args: readonly string[], says: Re
     rules({ images: [{ images: ['x'], port: 0, otherPorts: [65_536] }] }),
     /images.*0/s,
   ],
+  ['a dialect that there is not', rules({ dialects: ['prometheus'] }), /dialects.*grafana/s],
+  [
+    'a key of a dialect that is written as well',
+    rules({ dialects: ['dynatrace'], annotations: { port: 'metrics.dynatrace.com/port' } }),
+    /rules\.annotations\.port: "metrics\.dynatrace\.com\/port" is one of the keys of dynatrace.*remove dynatrace/s,
+  ],
   ['a name that others sort before', ['--set', 'fullnameOverride=webhook'], /fullnameOverride/],
   ['an invalid port', ['--set', 'webhook.port=70000'], /webhook.*port/s],
   ['a caBundle that is no PEM', ['--set', 'certificates.caBundle=abc'], /caBundle/],

@@ -5,6 +5,7 @@ import { suite, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { heapFlag } from '../../../tools/node-flags.ts';
+import { DIALECT_NAMES, DIALECTS } from '../../../src/core/annotations/dialects/dialects.ts';
 import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
 import { renderConfig } from '../../../src/scrape-config/render-config.ts';
 import { ISTIO_TARGETS_KEY } from '../../../src/core/annotations/istio-targets.ts';
@@ -560,12 +561,35 @@ suite('rules', () => {
   });
 });
 
+const dialectKeys: ReadonlySet<string> = new Set(DIALECT_NAMES.flatMap((name) => DIALECTS[name].keys));
+
 /** The value of one of the reconciler's flags; undefined where it is not given. */
 const flag = async (from: readonly string[], name: string) =>
   args(one(await render(from), 'Deployment', 'autoscrape-reconciler'))
     .map(String)
     .find((arg) => arg.startsWith(`--${name}=`))
     ?.slice(name.length + 3);
+
+/** The condition that leaves away calls for pods on which nothing is left to decide. */
+const notFinal = async (values: readonly string[]) =>
+  String(
+    at(
+      list(one(await render(values), configuration), 'webhooks', 0, 'matchConditions').find(
+        (each) => at(each, 'name') === 'not-final',
+      ),
+      'expression',
+    ),
+  );
+
+suite("the webhook's match conditions", () => {
+  test('let a pod through that its author has annotated where the rules ask for dialects, once', async () => {
+    const marked = ` && '${MARKER_KEY}' in object.metadata.annotations`;
+    const without = await notFinal([]);
+    assert.ok(!without.includes(marked));
+    const withDialects = await notFinal(['--set-json', 'rules.dialects=["grafana"]']);
+    assert.equal(withDialects.replace(/\s+/g, ' ').replace(marked, ''), without.replace(/\s+/g, ' '));
+  });
+});
 
 suite('the reconciler', () => {
   test('patches nothing without the guard, whose name it gets', async () => {
@@ -585,11 +609,25 @@ suite('the reconciler', () => {
       const rules: unknown = parse(file);
       const parsed = parseRules(JSON.stringify(at(rules, 'rules') ?? { extends: 'default' }), readShipped());
       assert.ok(parsed.ok);
-      const written = writtenKeys(parsed.value.rules.annotationKeys).toSorted();
+      const { fixed, patterns } = writtenKeys(parsed.value.rules.annotationKeys);
+      const written = [...fixed].toSorted();
       const policy = one(await render([...values]), 'ValidatingAdmissionPolicy');
       const ours = list(policy, 'spec', 'variables').find((variable) => at(variable, 'name') === 'ours');
       assert.deepEqual(Object.keys(JSON.parse(String(at(ours, 'expression')))).toSorted(), written);
-      // Each key has values that may be written under it, but the marker, and Istio's, which only the webhook writes.
+      const validations = list(policy, 'spec', 'validations').map((each) => String(at(each, 'expression')));
+      const inGuard = validations.flatMap((each) => /key\.matches\(r'\^\((.*)\)\$'\)/.exec(each)?.[1] ?? []);
+      const inProgram = patterns
+        .map(({ source }) =>
+          source
+            .slice(1, -1)
+            .replaceAll(String.raw`\/`, '/')
+            .replaceAll('(?:', '('),
+        )
+        .join('|');
+      assert.deepEqual(inGuard, [inProgram, inProgram]);
+      assert.ok(validations.some((each) => each.includes(`findAll(r'"(${inProgram})":')`)));
+      // Each key has values that may be written under it, but the marker, Istio's, which only the webhook writes, and those of dialects
+      // that the rules do not ask for.
       const rule =
         list(policy, 'spec', 'validations')
           .map((each) => String(at(each, 'expression')))
@@ -600,8 +638,21 @@ suite('the reconciler', () => {
       );
       assert.deepEqual(
         checked.toSorted(),
-        written.filter((key) => key !== MARKER_KEY && key !== ISTIO_TARGETS_KEY),
+        written.filter((key) => key !== MARKER_KEY && key !== ISTIO_TARGETS_KEY && !dialectKeys.has(key)),
       );
+    }
+  });
+
+  test('is held by the guard to the values that the program writes in the dialects of the rules', async () => {
+    for (const name of DIALECT_NAMES) {
+      const policy = one(await render(['--set-json', `rules.dialects=["${name}"]`]), 'ValidatingAdmissionPolicy');
+      const values = String(at(list(policy, 'spec', 'validations').at(-1), 'expression'));
+      const others = DIALECT_NAMES.filter((other) => other !== name);
+      const isNamed = (of: (typeof DIALECT_NAMES)[number]) =>
+        DIALECTS[of].keys.some((key) => values.includes(`'${key}'`)) ||
+        DIALECTS[of].prefixes.some((prefix) => values.includes(`key.startsWith('${prefix}')`));
+      assert.deepEqual([name, ...others].filter(isNamed), [name]);
+      for (const key of DIALECTS[name].keys) assert.ok(values.includes(`'${key}'`), key);
     }
   });
 

@@ -81,7 +81,8 @@ const others = fc
     fc.record({
       name: fc.oneof(
         dnsLabel.filter((name) => name !== 'app' && name !== 'helper'),
-        fc.integer({ min: 50, max: 63 }).map((length) => 'n'.repeat(length)),
+        fc.integer({ min: 1, max: 63 }).map((length) => 'n'.repeat(length)),
+        fc.integer({ min: 55, max: 59 }).map((length) => 'm'.repeat(length)),
       ),
       port: fc.oneof(metricsPort, fc.constant({ name: 'https-metrics', containerPort: 8443 })),
       args: fc.constantFrom([], ['--metrics-path=/a'], ['--metrics-path=/a,b'], [`--metrics-path=/${'p'.repeat(400)}`]),
@@ -103,6 +104,31 @@ const numbered = fc.dictionary(
   fc.constantFrom('9100', '/metrics', 'x'),
   { maxKeys: 2 },
 );
+
+/** What somebody has written in other dialects. */
+const otherDialects = fc.dictionary(
+  fc.constantFrom(
+    'k8s.grafana.com/scrape',
+    'k8s.grafana.com/metrics.container',
+    'k8s-grafana-com/metrics.portName',
+    'ad.datadoghq.com/app.checks',
+    'ad.datadoghq.com/app.logs',
+    'ad.datadoghq.com/exclude',
+    'service-discovery.datadoghq.com/app.check_names',
+    'metrics.dynatrace.com/port',
+    'metrics.dynatrace.com/filter',
+    'io.opentelemetry.discovery.metrics/enabled',
+    'io.opentelemetry.discovery.metrics.9464/scraper',
+    'prometheus.io/param_format',
+  ),
+  fc.constantFrom('true', 'false', 'app', '[]', '{"mode":"include","names":[]}'),
+  { minKeys: 1, maxKeys: 3 },
+);
+/** A pod whose author has written where its metrics are, and is right. */
+const annotatedWell = metricsPort.map((port) => ({
+  annotations: { [S]: 'true', [P]: String(port.containerPort), [A]: '/metrics' },
+  ports: [port],
+}));
 
 /** One shape a row of the table, weighted alike, so that each row gets its share of the pods. */
 const shapes: readonly fc.Arbitrary<Words>[] = [
@@ -179,6 +205,8 @@ const shapes: readonly fc.Arbitrary<Words>[] = [
   }),
   fc.record({ ports: fc.tuple(plainPort, metricsPort) }),
   fc.record({ ports: fc.tuple(metricsPort), others }),
+  fc.record({ ports: fc.tuple(metricsPort), others, annotations: otherDialects }),
+  annotatedWell,
   fc.record({ ports: fc.tuple(metricsPort), others, annotations: numbered, sidecar: fc.tuple(metricsPort) }),
   fc.record({
     ports: fc.tuple(metricsPort),

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { applyPatch } from '../../harness/autoscrape/verify-answer.ts';
+import { isWrittenKey, writtenKeys } from '../../../src/core/annotations/written-keys.ts';
+import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';
 import { REASONS } from '../../../src/core/skip-reason.ts';
@@ -26,7 +28,14 @@ assert.ok(withHttps.ok && allHints.ok);
 const HINTS = allHints.value.rules;
 const ALL = parseRules('{ endpoints: all, https: true }', readShipped());
 assert.ok(ALL.ok);
-const RULE_SETS = [RULES, withHttps.value.rules, HINTS, ALL.value.rules] as const;
+const EVERYTHING = parseRules(
+  '{ endpoints: all, https: true, dialects: [grafana, datadog, dynatrace, opentelemetry] }',
+  readShipped(),
+);
+assert.ok(EVERYTHING.ok);
+const WRITTEN = writtenKeys(RULES.annotationKeys);
+const DIALECTS = EVERYTHING.value.rules;
+const RULE_SETS = [RULES, withHttps.value.rules, HINTS, ALL.value.rules, DIALECTS] as const;
 
 const pods = fc.oneof(validPods, hostilePods);
 const surroundings = fc.record({ mesh: fc.boolean(), ask: fc.boolean() });
@@ -108,7 +117,34 @@ test('decide skips a pod that it has annotated', () => {
   );
 });
 
-test('decide writes only values that scrapers can read, and keeps the annotations 4 KiB below 256 KiB', () => {
+test('dialects change nothing of what is written without them, but for pods that their authors have annotated', () => {
+  fc.assert(
+    fc.property(pods, surroundings, (pod, around) => {
+      const without = decide(pod, ALL.value.rules, around);
+      const decision = decide(pod, DIALECTS, around);
+      if (without.outcome === 'skip') {
+        if (decision.outcome === 'annotate') assert.equal(without.reason, 'already_annotated');
+        else assert.deepEqual(decision, without);
+        return;
+      }
+      assert.ok(decision.outcome === 'annotate');
+      const plain = Object.fromEntries(
+        Object.entries(decision.annotations).filter(([key]) => Object.hasOwn(without.annotations, key)),
+      );
+      const { [MARKER_KEY]: marker, ...others } = plain;
+      const { [MARKER_KEY]: markerBefore, ...othersBefore } = without.annotations;
+      assert.deepEqual(others, othersBefore);
+      assert.equal(marker === undefined, markerBefore === undefined);
+      if (marker !== undefined) {
+        const { [MARKER_KEY]: _, ...added } = decision.annotations;
+        assert.deepEqual(readMarker(marker), { rule: decision.rule, added });
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test('decide writes only keys that are valid and values that scrapers can read, and keeps the annotations 4 KiB below 256 KiB', () => {
   fc.assert(
     fc.property(pods, surroundings, rules, (pod, around, set) => {
       const decision = decide(pod, set, around);
@@ -122,6 +158,9 @@ test('decide writes only values that scrapers can read, and keeps the annotation
       if (scheme !== undefined) assert.ok(scheme === 'https' && set.https && !around.mesh);
       if (path !== undefined) assert.match(path, /^\//);
       for (const [key, text] of Object.entries(decision.annotations)) {
+        // Some keys are made from words of the pod.
+        assert.match(key, /^[a-z0-9][-a-z0-9.]{0,251}[a-z0-9]\/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/);
+        assert.ok(isWrittenKey(WRITTEN, key), `${key} could not be removed again`);
         const field = /^prometheus\.io\/(?<field>port|path|scheme)-[2-8]$/.exec(key)?.groups?.['field'];
         if (field === undefined) continue;
         assert.ok(set.endpoints === 'all' && !around.mesh);

@@ -335,3 +335,43 @@ suite('the plans for several endpoints', () => {
     assert.deepEqual(Object.keys(plan.annotations), [...Object.keys(ADDED), MARKER_KEY]);
   });
 });
+
+suite('the plans for other dialects', () => {
+  const parsed = parseRules('dialects: [grafana, datadog, dynatrace, opentelemetry]', readShipped());
+  assert.ok(parsed.ok);
+  const annotateInAll = annotatePlanner(parsed.value.rules, false);
+
+  test('they are written to a live pod, also to one that its author has annotated, and removed whatever the rules ask for then', () => {
+    const stated = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464' };
+    for (const own of [{}, stated]) {
+      const object = pod(annotations(own));
+      const plan = annotateInAll(object);
+      assert.ok(plan?.action === 'annotate');
+      const keys = Object.keys(plan.annotations);
+      for (const prefix of ['k8s.grafana.com/', 'ad.datadoghq.com/', 'metrics.dynatrace.com/', 'io.opentelemetry.'])
+        assert.ok(
+          keys.some((key) => key.startsWith(prefix)),
+          prefix,
+        );
+      const annotated = applied(object, plan);
+      assert.equal(verdict(annotateInAll(annotated)), 'already_injected');
+      const removal = uninject(annotated);
+      assert.deepEqual(annotationsOf(applied(annotated, removal)), own);
+    }
+  });
+
+  test('a pod that was annotated before keeps what it has', () => {
+    assert.equal(verdict(annotateInAll(pod(annotations(INJECTED)))), 'already_injected');
+  });
+
+  test('a marker that claims a key of a consumer that autoscrape never writes removes nothing', () => {
+    for (const key of [
+      'ad.datadoghq.com/cart.logs',
+      'k8s.grafana.com/job',
+      'io.opentelemetry.discovery.logs/enabled',
+    ]) {
+      const marker = JSON.stringify({ rule: 'r', added: { ...ADDED, [key]: 'x' } });
+      assert.equal(verdict(uninject(pod(annotations({ ...ADDED, [key]: 'x', [MARKER_KEY]: marker })))), 'foreign_keys');
+    }
+  });
+});

@@ -169,6 +169,16 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
     `{ endpoints: all, annotations: { port: ${'a'.repeat(62)} } }`,
     /annotations\.port: must have at most 61 characters after the "\/" with endpoints: all/,
   ],
+  [
+    'a dialect that there is not, which is probably misspelt',
+    'dialects: [dynatrace, datadogs]',
+    /dialects\[1\]: must be one of grafana, datadog, dynatrace, opentelemetry/,
+  ],
+  [
+    'a key of a dialect that is written as well, in any spelling',
+    '{ dialects: [datadog, grafana], annotations: { port: k8s-grafana-com/port } }',
+    /annotations\.port: "k8s-grafana-com\/port" is one of the keys of grafana, which dialects writes: choose another, or remove grafana/,
+  ],
   ['endpoints that are neither first nor all', 'endpoints: every', /endpoints: must be "first" or "all"/],
   [
     'one key for two',
@@ -267,6 +277,7 @@ test("describes every wrong value in our own words, not the validator's", () => 
     images: [{ ...image, container: 'a', portName: 'a', otherPorts: [81], source: 'https://example.com' }],
     ask: { never: [9999] },
     annotations: { scrape: 'a/b', port: 'a/c', path: 'a/d', scheme: 'a/e' },
+    dialects: ['grafana'],
   };
   assert.deepEqual(problemsOf(JSON.stringify(right)), []);
   const told = new Set<string>();
