@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
 import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
 import { MAX_FURTHER_PATH, MAX_TEXT } from '../../../src/core/limits.ts';
+import { renderPatch } from '../../../src/core/patch.ts';
+import { readFixtures } from '../../harness/pods/fixtures.ts';
+import { validPods } from '../../harness/pods/generated-pods.ts';
 import { rulesOf } from './rules/rules-of.ts';
 
 const FIRST = rulesOf('');
@@ -47,11 +51,21 @@ const PLAIN = { scrape: 'true', port: '9090', path: '/metrics' };
 const SECOND = { 'port-2': '9121', 'path-2': '/worker' };
 const ISTIO = 'prometheus.istio.io/scrape-targets';
 
-test('one endpoint is written the same whether all are or not', () => {
-  for (const containers of [['9090'], ['9090 /a'], ['9090 undeclared']]) {
-    for (const mesh of [false, true])
-      assert.deepEqual(decide(podOf(containers), ALL, { mesh }), decide(podOf(containers), FIRST, { mesh }));
-  }
+test('the patch of a pod with one endpoint is the same, byte for byte, whether all are annotated or not', () => {
+  let annotated = 0;
+  const compare = (pod: object, mesh: boolean): void => {
+    const first = decide(pod, FIRST, { mesh });
+    if (first.outcome === 'annotate' && first.endpoints.length > 1) return;
+    const all = decide(pod, ALL, { mesh });
+    assert.deepEqual(all, first);
+    assert.equal(JSON.stringify(renderPatch(pod, all)), JSON.stringify(renderPatch(pod, first)));
+    if (first.outcome === 'annotate') annotated++;
+  };
+  for (const containers of [['9090'], ['9090 /a'], ['9090 undeclared']])
+    for (const mesh of [false, true]) compare(podOf(containers), mesh);
+  for (const { pod, mesh } of readFixtures()) compare(pod, mesh);
+  assert.ok(annotated > 20, `${annotated} of these pods are annotated`);
+  fc.assert(fc.property(validPods, fc.boolean(), compare), { numRuns: 300 });
 });
 
 test('further endpoints get numbered keys beside those of the first, which stay as they are', () => {
