@@ -1,4 +1,3 @@
-// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,11 +6,12 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { decide } from '../../src/core/decide.ts';
 import { runAutoscrape } from '../harness/autoscrape/run-autoscrape.ts';
-import { startServe, temporaryFolder } from '../harness/autoscrape/serving.ts';
+import { temporaryFolder } from '../harness/autoscrape/serving.ts';
 import { publicPart, readFixtures } from '../harness/pods/fixtures.ts';
 import type { Fixture, Want } from '../harness/pods/fixtures.ts';
 import { reviewOf } from '../harness/autoscrape/admission-review.ts';
 import { post } from '../harness/autoscrape/client.ts';
+import { startWebhook } from './webhook/running-webhook.ts';
 import { applyPatch, verifyAnswer } from '../harness/autoscrape/verify-answer.ts';
 
 // Three ways to ask for one decision, with one answer: a reader of `explain` relies on the webhook to do the same.
@@ -47,7 +47,8 @@ for (const [rulesText, cases] of Map.groupBy(fixtures, ({ rulesText }) => rulesT
     }
 
     test(`POST /mutate answers all ${cases.length} over TLS as want.json says`, async (t) => {
-      const serving = await startServe(t, { args: await rulesFlags(t, rulesText) });
+      const [{ rules } = assert.fail()] = cases;
+      const serving = await startWebhook(t, { rules });
       for (const fixture of cases) {
         await t.test(fixture.name, async () => {
           const review = reviewOf(fixture.pod);

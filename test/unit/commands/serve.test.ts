@@ -4,14 +4,12 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MAX_RULES_FILE } from '../../../src/core/limits.ts';
-import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { post } from '../../harness/autoscrape/client.ts';
 import { verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';
+import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import { run, startServe, temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
-import { waitFor } from '../../harness/process/wait-for.ts';
 
 const ANY_PORT = ['--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
 
@@ -164,8 +162,8 @@ test('serve starts with a rule whose name is also shipped, and logs a warning', 
     await serving.line(/"level":"warn"/),
     /rules\.yaml:1:11: rules\[0\]\.name: a shipped rule has this name/,
   );
-  assert.equal((await run(['check', rules])).code, 1);
-  const explained = await run(['explain', '-f', 'examples', '--rules', rules]);
+  assert.equal((await runAutoscrape(['check', rules])).code, 1);
+  const explained = await runAutoscrape(['explain', '-f', 'examples', '--rules', rules]);
   assert.equal(explained.code, 0);
   assert.match(explained.stderr, /^\S+rules\.yaml:1:11: rules\[0\]\.name: a shipped rule has this name/m);
 });
@@ -240,58 +238,6 @@ test('a changed rules file acts on the next review; an invalid one leaves the la
   await serving.line(/"rules reloaded".*/);
   for (let tries = 0; tries < 100 && (await audit())['rule'] !== 'yours'; tries++);
   assert.deepEqual(await audit(), { rule: 'yours' });
-});
-
-/** Returns a rules file of at most so many characters, full of rules of two patterns; the first is named `name`. */
-function rulesFile(characters: number, name: string): string {
-  let text = 'rules:\n';
-  for (let index = 0; ; index++) {
-    const ruleName = index === 0 ? name : `rule-${index}`;
-    const rule = `  - name: ${ruleName}
-    when: { portName: '(http-)?metrics-${index}', argument: '--web-${index}[.]listen-address=.*:(?P<port>[0-9]+)' }
-`;
-    if (text.length + rule.length > characters) return text.padEnd(characters, '#');
-    text += rule;
-  }
-}
-
-test('the longest rules file is loaded and reloaded under the shipped flags; a longer one, or larger patterns, are refused', async (t) => {
-  const folder = await temporaryFolder(t);
-  const rules = join(folder, 'rules.yaml');
-  await writeFile(rules, rulesFile(MAX_RULES_FILE, 'first-0'));
-  const serving = await startServe(t, { args: ['--rules', rules], nodeFlags: [...NODE_FLAGS, heapFlag()] });
-  const loads = async (name: string) => {
-    const series = `rule="${name}"} 0`;
-    await waitFor(name, async () => (await serving.health('/metrics')).body.includes(series));
-  };
-  await loads('first-0');
-  for (const name of ['first-1', 'first-2', 'first-3']) {
-    await writeFile(rules, rulesFile(MAX_RULES_FILE, name));
-    await loads(name);
-  }
-  const review = reviewOf(podWithMetrics());
-  assert.equal(verifyAnswer(await post(serving, JSON.stringify(review)), review.request.uid).patch.length, 1);
-
-  await writeFile(rules, rulesFile(2 * MAX_RULES_FILE, 'first-4'));
-  const sentence = /the file has 128 KiB, and more than 64 KiB may need more memory/;
-  assert.match(await serving.line(sentence), /rules not reloaded: the last valid ones stay in use/);
-  assert.doesNotMatch((await serving.health('/metrics')).body, /rule="first-4"/);
-  const checked = await run(['check', rules]);
-  assert.equal(checked.code, 1);
-  assert.match(checked.stdout + checked.stderr, sentence);
-  await writePair(createAuthority(), folder);
-  const start = () => run(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
-  const started = await start();
-  assert.equal(started.code, 1);
-  assert.match(started.stderr, sentence);
-
-  const large = rulesFile(MAX_RULES_FILE / 2, 'first-5').replaceAll('[0-9]+', '[0-9]{1,1000}');
-  await writeFile(rules, large);
-  const instructions = /rules\[\d+\]\.when\.argument: the file's patterns compile to about \d+ instructions/;
-  assert.match(await serving.line(instructions), /rules not reloaded: the last valid ones stay in use/);
-  const again = await start();
-  assert.equal(again.code, 1);
-  assert.match(again.stderr, instructions);
 });
 
 test('the log never contains content of a pod', async (t) => {

@@ -1,6 +1,5 @@
 // A process of its own: it measures CPU time.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import {
   MAX_CONTAINERS,
@@ -20,7 +19,6 @@ import { didYouMean } from '../../../src/core/did-you-mean.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
-import { heapFlag, NODE_FLAGS } from '../../../tools/node-flags.ts';
 
 const rules = defaultRules();
 
@@ -325,16 +323,6 @@ for (const [title, pattern] of Object.entries(LARGE)) {
     );
   });
 }
-
-test('the patterns that need the most memory, when loaded and when matched, fit into the image’s heap', () => {
-  const script = new URL('../../harness/stress/large-patterns.ts', import.meta.url).pathname;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_FLAGS, heapFlag(), script], {
-    encoding: 'utf8',
-  });
-  assert.equal(status, 0, stderr);
-  assert.match(stdout, /^skipped 6 pods/m);
-  assert.match(stdout, /^loaded 8 files/m);
-});
 
 test('didYouMean compares only words that are no longer than a label', () => {
   const known = 'x'.repeat(63);
