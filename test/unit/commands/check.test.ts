@@ -27,6 +27,11 @@ test('a valid file is reported as valid, with exit code 0', async () => {
   );
 });
 
+test('a valid file says in which other dialects it writes', async () => {
+  const { stdout } = await runAutoscrape(['check', '-'], 'dialects: [datadog, grafana]');
+  assert.match(stdout, / https endpoints are skipped\. Written for datadog, grafana too\.\n$/);
+});
+
 test('all errors are listed at once, with line and advice, exit code 1', async () => {
   const wrong =
     'rulse: []\nrules:\n  - name: a\n    when: { portName: "(" }\n  - name: b\n    when: { portName: x, portNmae: x }\n';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
-import { decide } from '../../../src/core/decide.ts';
+import { decide, decideByAnswer } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import { explain } from '../../../src/core/explain.ts';
 import { MAX_FURTHER_PATH, MAX_MARKER } from '../../../src/core/limits.ts';
@@ -135,6 +135,9 @@ suite('an endpoint is written in the dialects of the rules', () => {
 
   test('alike on a pod that exists already, and after an answer', () => {
     assert.deepEqual(others(ONE, ALL, { live: true }), others(ONE, ALL));
+    const decision = decide(ONE, ALL);
+    assert.ok(decision.outcome === 'annotate');
+    assert.deepEqual(decideByAnswer(ONE, ALL, { live: true }, decision.endpoints[0]), decision);
   });
 });
 
@@ -340,6 +343,15 @@ suite('what an author has written for Prometheus is repeated in the dialects', (
 function longestKey(letter: string): string {
   return `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}/${letter.repeat(61)}`;
 }
+
+test('dialects of a copied marker that claims what the author has written are not completed', () => {
+  const marker = JSON.stringify({ rule: 'x', added: { [`${G}scrape`]: 'true', [`${D}port`]: '1' } });
+  const pod = podOf([container('shop', metrics(9464))], {
+    annotations: { [`${G}scrape`]: 'true', [MARKER_KEY]: marker },
+  });
+  const decision = decide(pod, ALL);
+  assert.ok(decision.outcome === 'skip' && decision.reason === 'changed_since');
+});
 
 test('the longest marker of eight endpoints in all dialects is read again', () => {
   const rules = rulesOf(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import test from 'node:test';
+import { parse } from 'yaml';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { examineInFull } from '../../../src/explain/examine.ts';
@@ -172,4 +173,16 @@ test('no line of rules is wider than 100 columns', () => {
     const text = render(made({ kind: 'Pod', namespace: '', name: 'a', pod }), rules);
     for (const line of stripVTControlCharacters(text).split('\n')) assert.ok(line.length <= 100, line);
   }
+});
+
+test('a value with quotes is shown as it can be written into YAML', () => {
+  const rules = readRules('dialects: [datadog]');
+  const pod = { metadata: {}, spec: { containers: [{ name: 'app', ports: [metrics] }] } };
+  const text = render(made({ kind: 'Deployment', namespace: 'shop', name: 'app', pod }), rules);
+  const [line = ''] = stripVTControlCharacters(text)
+    .split('\n')
+    .filter((each) => each.includes('.checks'));
+  const read: Readonly<Record<string, string>> = parse(line.replace('  + ', ''));
+  assert.deepEqual(Object.keys(read), ['ad.datadoghq.com/app.checks']);
+  assert.deepEqual(Object.keys(JSON.parse(read['ad.datadoghq.com/app.checks'] ?? '')), ['openmetrics']);
 });

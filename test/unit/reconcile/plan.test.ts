@@ -16,6 +16,10 @@ const all = parseRules('endpoints: all', readShipped());
 assert.ok(all.ok);
 const annotateAll = annotatePlanner(all.value.rules, false);
 const annotateAllInMesh = annotatePlanner(all.value.rules, true);
+const inDialects = parseRules('dialects: [grafana, datadog, dynatrace, opentelemetry]', readShipped());
+assert.ok(inDialects.ok);
+const dialectRules = inDialects.value.rules;
+const annotateInDialects = annotatePlanner(dialectRules, false);
 const annotate = annotatePlanner(rules, false);
 const annotateInMesh = annotatePlanner(rules, true);
 const uninject = uninjectPlanner(rules);
@@ -208,6 +212,13 @@ suite('the plan to uninject a pod', () => {
 suite('properties of plans, for pods with any annotations', () => {
   const key = fc.oneof(
     fc.constantFrom(...Object.keys(INJECTED), 'prometheus.io/scheme', 'a~b/c', '__proto__', 'constructor'),
+    fc.constantFrom(
+      'k8s.grafana.com/scrape',
+      'k8s.grafana.com/metrics.container',
+      'ad.datadoghq.com/cart.checks',
+      'metrics.dynatrace.com/port',
+      'io.opentelemetry.discovery.metrics.9464/enabled',
+    ),
     fc.string({ maxLength: 8 }),
   );
   const value = fc.oneof(fc.constantFrom('true', 'false', '9464', '/metrics', '15020'), fc.string({ maxLength: 8 }));
@@ -218,8 +229,8 @@ suite('properties of plans, for pods with any annotations', () => {
 
   test('the patch applies, adds only our keys, and changes or removes none', () => {
     fc.assert(
-      fc.property(pods, fc.boolean(), (object, mesh) => {
-        const plan = (mesh ? annotateInMesh : annotate)(object);
+      fc.property(pods, fc.constantFrom(annotate, annotateInMesh, annotateInDialects), (object, planner) => {
+        const plan = planner(object);
         if (plan?.action !== 'annotate') return;
         const [before, after] = [annotationsOf(object), annotationsOf(applied(object, plan))];
         assert.deepEqual(after, { ...plan.annotations, ...before });
@@ -230,9 +241,9 @@ suite('properties of plans, for pods with any annotations', () => {
 
   test('an annotated pod is skipped', () => {
     fc.assert(
-      fc.property(pods, (object) => {
-        const plan = annotate(object);
-        if (plan?.action === 'annotate') assert.equal(annotate(applied(object, plan))?.action, 'skip');
+      fc.property(pods, fc.constantFrom(annotate, annotateInDialects), (object, planner) => {
+        const plan = planner(object);
+        if (plan?.action === 'annotate') assert.equal(planner(applied(object, plan))?.action, 'skip');
       }),
     );
   });
@@ -256,8 +267,8 @@ suite('properties of plans, for pods with any annotations', () => {
       ...Object.fromEntries(part),
     }));
     fc.assert(
-      fc.property(copied, (found) => {
-        const decision = decide(pod(annotations(found)), rules);
+      fc.property(copied, fc.constantFrom(rules, dialectRules), (found, set) => {
+        const decision = decide(pod(annotations(found)), set);
         if (decision.outcome === 'skip') return;
         const back = uninject(pod(annotations({ ...found, ...decision.annotations })));
         if (back?.action !== 'uninject') return;
@@ -270,8 +281,8 @@ suite('properties of plans, for pods with any annotations', () => {
 
   test('annotating and uninjecting restores the annotations', () => {
     fc.assert(
-      fc.property(pods, (object) => {
-        const there = annotate(object);
+      fc.property(pods, fc.constantFrom(annotate, annotateInDialects), (object, planner) => {
+        const there = planner(object);
         // A marker that was there before is the user's, and nothing is removed because of it.
         if (there?.action !== 'annotate' || !Object.hasOwn(there.annotations, MARKER_KEY)) return;
         const annotated = applied(object, there);
@@ -337,15 +348,11 @@ suite('the plans for several endpoints', () => {
 });
 
 suite('the plans for other dialects', () => {
-  const parsed = parseRules('dialects: [grafana, datadog, dynatrace, opentelemetry]', readShipped());
-  assert.ok(parsed.ok);
-  const annotateInAll = annotatePlanner(parsed.value.rules, false);
-
   test('they are written to a live pod, also to one that its author has annotated, and removed whatever the rules ask for then', () => {
     const stated = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464' };
     for (const own of [{}, stated]) {
       const object = pod(annotations(own));
-      const plan = annotateInAll(object);
+      const plan = annotateInDialects(object);
       assert.ok(plan?.action === 'annotate');
       const keys = Object.keys(plan.annotations);
       for (const prefix of ['k8s.grafana.com/', 'ad.datadoghq.com/', 'metrics.dynatrace.com/', 'io.opentelemetry.'])
@@ -354,14 +361,14 @@ suite('the plans for other dialects', () => {
           prefix,
         );
       const annotated = applied(object, plan);
-      assert.equal(verdict(annotateInAll(annotated)), 'already_injected');
+      assert.equal(verdict(annotateInDialects(annotated)), 'already_injected');
       const removal = uninject(annotated);
       assert.deepEqual(annotationsOf(applied(annotated, removal)), own);
     }
   });
 
   test('a pod that was annotated before keeps what it has', () => {
-    assert.equal(verdict(annotateInAll(pod(annotations(INJECTED)))), 'already_injected');
+    assert.equal(verdict(annotateInDialects(pod(annotations(INJECTED)))), 'already_injected');
   });
 
   test('a marker that claims a key of a consumer that autoscrape never writes removes nothing', () => {
