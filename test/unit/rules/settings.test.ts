@@ -99,6 +99,74 @@ cases('TLS by a flag or variable of the program', [
   ['a variable beside an address', { env: ['METRICS_TLS=true', 'METRICS_PORT=9100'] }, 'https_endpoint'],
 ]);
 
+const PROMETHEUS = {
+  image: 'quay.io/prometheus/prometheus:v3.4.0',
+  ports: [{ name: 'http-web', containerPort: 9090 }],
+};
+
+cases('a file for TLS and passwords', [
+  ['of Prometheus', { ...PROMETHEUS, args: ['--web.config.file=/etc/web.yaml'] }, 'guarded'],
+  [
+    'that the Prometheus Operator always writes',
+    { ...PROMETHEUS, args: ['--web.config.file=/etc/prometheus/web_config/web-config.yaml'] },
+    ':9090/metrics',
+  ],
+  [
+    'that the Prometheus Operator writes, with TLS',
+    {
+      ...PROMETHEUS,
+      args: ['--web.config.file=/etc/prometheus/web_config/web-config.yaml'],
+      probe: { path: '/-/ready', port: 'http-web', scheme: 'HTTPS' },
+    },
+    'https_endpoint',
+  ],
+  [
+    'of an exporter, by its other name',
+    { name: 'x-exporter', args: ['--web.config=/w'], ports: [{ containerPort: 9100 }] },
+    'guarded',
+  ],
+  [
+    'of Thanos',
+    {
+      image: 'thanosio/thanos:v0.38.0',
+      args: ['query', '--http.config=/w'],
+      ports: [{ name: 'http', containerPort: 10902 }],
+    },
+    'guarded',
+  ],
+]);
+
+const LOKI = { name: 'http-metrics', containerPort: 3100 };
+const TLS_FLAG = '-server.http-tls-cert-path=/tls/tls.crt';
+
+cases('a program with one port, and TLS for all of it', [
+  ['Loki', { image: 'grafana/loki:3.5.0', args: [TLS_FLAG], ports: [LOKI] }, 'https_endpoint'],
+  ['Loki without', { image: 'grafana/loki:3.5.0', ports: [LOKI] }, ':3100/metrics'],
+  [
+    'Loki at a port called http',
+    { image: 'grafana/loki:3.5.0', args: [TLS_FLAG], ports: [{ ...LOKI, name: 'http' }] },
+    'https_endpoint',
+  ],
+  ['a mirror of it', { image: 'registry.example/logs:1', args: [TLS_FLAG], ports: [LOKI] }, 'https_endpoint'],
+  [
+    'TLS of its gRPC port',
+    { image: 'grafana/loki:3.5.0', args: ['-server.grpc-tls-cert-path=/c'], ports: [LOKI] },
+    ':3100/metrics',
+  ],
+]);
+
+const ETCD = { image: 'registry.k8s.io/etcd:3.5.21-0', ports: [{ name: 'metrics', containerPort: 2381 }] };
+
+cases('the URL of the metrics of etcd', [
+  ['plain', { ...ETCD, args: ['etcd', '--listen-metrics-urls=http://0.0.0.0:2381'] }, ':2381/metrics'],
+  ['with TLS', { ...ETCD, args: ['etcd', '--listen-metrics-urls=https://0.0.0.0:2381'] }, 'https_endpoint'],
+  [
+    'on loopback',
+    { ...ETCD, ports: [HTTP], args: ['etcd', '--listen-metrics-urls=http://127.0.0.1:2381'] },
+    'unreachable',
+  ],
+]);
+
 cases('credentials that the program asks for', [
   ['a flag', { args: ['--metrics-auth-enabled'], ports: [METRICS] }, 'guarded'],
   ['the same, off', { args: ['--metrics-auth-enabled=false'], ports: [METRICS] }, ':9100/metrics'],
