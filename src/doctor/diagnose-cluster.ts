@@ -74,7 +74,7 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
       ? { ok: true as const, value: await findScrapers(cluster, proxy) }
       : await givenScraper(place, options.prometheusToken, { cluster, proxy });
   if (!found.ok) return found;
-  const { scrapers, states } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
+  const { scrapers, states, strangers } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
   const reports = await survey(pods, { ...options, cluster, rules, selectors, named, scrapers, now: options.now() });
   // What is not about one pod: all of it where no target is named, and else the installation where it may be the cause.
   const isCause = reports.some(isInstallations);
@@ -82,7 +82,7 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
     ...(named !== 'pod' || isCause
       ? [await options.installation({ kube, cluster, rules: inForce, namespace, now: options.now() })]
       : []),
-    ...(named === 'pod' ? [] : [scrapersSection(found.value, states)]),
+    ...(named === 'pod' ? [] : [scrapersSection(found.value, { states, strangers })]),
   ];
   const versions = [
     `autoscrape ${VERSION}`,

@@ -9,9 +9,9 @@ import type { Stated } from './pod/check-pod.ts';
 import { checkTargets, isAt } from './scraper/check-targets.ts';
 import type { KnownPod, PodInScraper } from './scraper/check-targets.ts';
 import type { ClusterReader } from './cluster.ts';
-import { asNote, finding, quoted, quotedAddress } from './finding.ts';
+import { asNote, finding, quoted, quotedAddress, withKeys } from './finding.ts';
 import type { FindingId, Line, Named, PodReport } from './finding.ts';
-import { isMeshed } from './scraper/mesh.ts';
+import { isMeshed } from './scraper/mesh-proxy.ts';
 import type { Unread } from './scraper/read-scraper.ts';
 import { noScraper } from './scraper/scrapers-section.ts';
 import type { SeriesOf } from './scraper/series.ts';
@@ -49,7 +49,8 @@ export interface Diagnosing {
 /** Returns what was found on the way from the pod to its target. Judging stops at the first cross. */
 export async function diagnose(pod: unknown, options: Diagnosing): Promise<PodReport> {
   const report = await lookAt(pod, options);
-  const lines = foldSuspicion(report.lines).map((line) => asNote(line, options.named));
+  const keys = options.rules.annotationKeys;
+  const lines = foldSuspicion(report.lines).map((line) => withKeys(asNote(line, options.named), keys));
   const isBroken = lines.some(({ state }) => state === 'cross' || state === 'warning');
   return { ...report, lines: isBroken ? lines : lines.filter(({ state }) => state !== 'unreached') };
 }

@@ -1,3 +1,5 @@
+import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
+
 // What a check says. The ids are public: scripts rely on them, and docs/troubleshooting.md has a heading for each.
 
 /** Those about the installation; the others are about a pod. */
@@ -156,6 +158,16 @@ export function quoted(text: string): string {
 /** Returns the same of text with addresses in it, without what is behind their `?`: a job's params may have a token there. */
 export function quotedAddress(text: string): string {
   return quoted(text.replaceAll(/\?[^\s"]+/g, '?...'));
+}
+
+/** The usual keys, as remedies have them. */
+const USUAL_KEY = /prometheus\.io\/(scrape|port|path|scheme)(?![\w/-]|\.\w)/g;
+
+/** Returns the line with the annotation keys of the rules in force in its remedy, in place of the usual ones. */
+export function withKeys(line: Line, keys: AnnotationKeys): Line {
+  if (!('todo' in line)) return line;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the pattern has these names alone
+  return { ...line, todo: line.todo.replaceAll(USUAL_KEY, (_, name) => keys[name as keyof AnnotationKeys]) };
 }
 
 /** What is so of many pods of a namespace, and is no fault where nobody named the pod. */

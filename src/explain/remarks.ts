@@ -1,4 +1,4 @@
-import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
+import { DEFAULT_KEYS, readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
@@ -44,7 +44,7 @@ export function remarksOn(
       ...doubleTargets(pod, decision, services, keys),
     ],
     notes: [
-      ...onlyTheService(pod, decision, services, keys),
+      ...onlyTheService(pod, decision, services),
       ...monitorNotes(pod, decision, related, services, namespace, keys),
       ...jobNotes(workload, decision),
     ],
@@ -97,6 +97,8 @@ export function isAboutDoubles(warning: string): boolean {
 
 const MAKE_TWO = 'so the charts of Prometheus and VictoriaMetrics make 2 targets';
 
+// Services' annotations are read by the charts' own jobs, whatever keys the rules write on pods.
+
 /** A Service with scrape annotations, beside a pod that has them or gets them. */
 function doubleTargets(
   pod: AskedPod,
@@ -108,23 +110,18 @@ function doubleTargets(
   return service === undefined
     ? []
     : [
-        `Service ${service} has ${keys.scrape}: "true" too, ${MAKE_TWO} ` +
+        `Service ${service} has ${DEFAULT_KEYS.scrape}: "true" too, ${MAKE_TWO} ` +
           "of each pod; Azure's, Grafana's and autoscrape's ScrapeConfig make 1. Remove the annotations from the Service.",
       ];
 }
 
 /** A Service with scrape annotations, beside a pod that has none and gets none. */
-function onlyTheService(
-  pod: AskedPod,
-  decision: Outcome,
-  services: readonly JsonObject[],
-  keys: AnnotationKeys,
-): string[] {
+function onlyTheService(pod: AskedPod, decision: Outcome, services: readonly JsonObject[]): string[] {
   if (decision.outcome === 'annotate' || decision.reason !== 'no_candidate') return [];
   const name = annotatedService(services, pod);
   const service = services.find((one) => nameOf(one) === name);
   if (name === undefined || service === undefined) return [];
-  const stated = member(member(member(service, 'metadata'), 'annotations'), keys.port);
+  const stated = member(member(member(service, 'metadata'), 'annotations'), DEFAULT_KEYS.port);
   const port = typeof stated === 'string' ? stated : servicePorts([service], pod)[0]?.number;
   const label = port === undefined ? '' : ` For that, label the pod autoscrape.io/port: "${port}".`;
   return [

@@ -1,8 +1,10 @@
 import { MARKER_KEY } from '../../core/annotations/marker.ts';
+import { DEFAULT_KEYS } from '../../core/annotations/scrape-keys.ts';
 import { objectIn } from '../../core/json.ts';
 import type { KnownPod } from './check-targets.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Finding } from '../finding.ts';
+import { annotationLabel } from './loaded-configuration.ts';
 import type { Target } from './scraper.ts';
 
 /** Returns which kind of double the targets with one address are, and what ends it. */
@@ -22,15 +24,16 @@ function kindOf(
   { pod, namespace, key }: KnownPod,
 ): { readonly kind: string; readonly todo: string } {
   const services = [...new Set(twins.flatMap(({ discovered }) => discovered['__meta_kubernetes_service_name'] ?? []))];
-  const annotated = twins.find(
-    ({ discovered }) => discovered['__meta_kubernetes_service_annotation_prometheus_io_scrape'] === 'true',
-  );
-  const service = annotated?.discovered['__meta_kubernetes_service_name'];
-  if (service !== undefined)
-    return {
-      kind: `Service ${quoted(service)} is annotated as well as the pod.`,
-      todo: `take it off the Service: kubectl annotate service ${quoted(service)} -n ${namespace} prometheus.io/scrape-`,
-    };
+  // The rules' keys are those of pods; a job of Services may read the usual one all the same.
+  for (const on of new Set([key, DEFAULT_KEYS.scrape])) {
+    const annotated = twins.find(({ discovered }) => discovered[annotationLabel(on, 'service')] === 'true');
+    const service = annotated?.discovered['__meta_kubernetes_service_name'];
+    if (service !== undefined)
+      return {
+        kind: `Service ${quoted(service)} is annotated as well as the pod.`,
+        todo: `take it off the Service: kubectl annotate service ${quoted(service)} -n ${namespace} ${on}-`,
+      };
+  }
   const monitors = [
     ...new Set(twins.flatMap(({ pool }) => /^(?:service|pod)Monitor\/[^/]+\/[^/]+/.exec(pool)?.[0] ?? [])),
   ];

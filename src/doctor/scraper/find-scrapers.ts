@@ -14,6 +14,8 @@ export interface Scraper {
   readonly name: string;
   readonly kind: 'Prometheus' | 'vmagent';
   readonly api: ScraperApi;
+  /** Whether only its labels say that it is one: charts give some of them to what stands beside a Prometheus, too. */
+  readonly isGuess: boolean;
   /** The pods in which it runs, as far as they can be read. */
   readonly pods: readonly JsonObject[];
 }
@@ -79,7 +81,7 @@ export async function findScrapers(cluster: ClusterReader, proxy: PodProxy): Pro
     const key = `${namespaceOf(service)} ${selector === '' ? nameOf(service) : selector}`;
     if (webPort(service) !== undefined && !groups.has(key)) groups.set(key, service);
   }
-  const found = await Promise.all([...groups.values()].map((service) => ofService(service, cluster, proxy)));
+  const found = await Promise.all([...groups.values()].map((service) => ofService(service, true, { cluster, proxy })));
   return {
     scrapers: withoutTwins(found.flat()).slice(0, MAX_SCRAPERS),
     others: others.ok ? namedOthers(others.value) : [],
@@ -88,7 +90,11 @@ export async function findScrapers(cluster: ClusterReader, proxy: PodProxy): Pro
 }
 
 /** Returns the scraper of a Service: where several pods are behind it, each, because they may be shards. */
-async function ofService(service: JsonObject, cluster: ClusterReader, proxy: PodProxy): Promise<readonly Scraper[]> {
+async function ofService(
+  service: JsonObject,
+  isGuess: boolean,
+  { cluster, proxy }: { readonly cluster: ClusterReader; readonly proxy: PodProxy },
+): Promise<readonly Scraper[]> {
   const [namespace, name] = [namespaceOf(service), nameOf(service)];
   const port = webPort(service);
   if (port === undefined) return [];
@@ -106,6 +112,7 @@ async function ofService(service: JsonObject, cluster: ClusterReader, proxy: Pod
         name: `${kind} ${namespace}/${name}`,
         kind,
         api: throughService({ namespace, service: name, port: String(port['port']), scheme }, proxy),
+        isGuess,
         pods,
       },
     ];
@@ -114,7 +121,7 @@ async function ofService(service: JsonObject, cluster: ClusterReader, proxy: Pod
     const api = number && throughPod({ namespace, pod: nameOf(pod), port: number, scheme }, proxy);
     return api === undefined || api === 0
       ? []
-      : [{ name: `${kind} ${namespace}/${nameOf(pod)}`, kind, api, pods: [pod] } as const];
+      : [{ name: `${kind} ${namespace}/${nameOf(pod)}`, kind, api, isGuess, pods: [pod] } as const];
   });
 }
 
@@ -179,6 +186,7 @@ export async function givenScraper(
       name: `Prometheus ${place.host}`,
       kind: 'Prometheus',
       api: atUrl(place, token),
+      isGuess: false,
       pods: [],
     } as const;
     return { ok: true, value: { scrapers: [scraper], others: [], needs: undefined } };
@@ -195,5 +203,8 @@ export async function givenScraper(
     metadata: { ...objectIn(found, 'metadata'), namespace, name: service },
     spec: { ...objectIn(found, 'spec'), ports: [named] },
   };
-  return { ok: true, value: { scrapers: await ofService(only, cluster, proxy), others: [], needs: undefined } };
+  return {
+    ok: true,
+    value: { scrapers: await ofService(only, false, { cluster, proxy }), others: [], needs: undefined },
+  };
 }

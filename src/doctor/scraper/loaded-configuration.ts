@@ -32,9 +32,9 @@ function unquoted(value: string): string {
   return value.replace(/^(['"])(.*)\1$/, '$2');
 }
 
-/** Returns the label that service discovery makes of a pod's annotation. */
-export function annotationLabel(key: string): string {
-  return `__meta_kubernetes_pod_annotation_${key.replaceAll(/[^A-Za-z0-9]/g, '_')}`;
+/** Returns the label that service discovery makes of an annotation of a pod, or of its Service. */
+export function annotationLabel(key: string, of: 'pod' | 'service' = 'pod'): string {
+  return `__meta_kubernetes_${of}_annotation_${key.replaceAll(/[^A-Za-z0-9]/g, '_')}`;
 }
 
 /** Returns whether the job reads an annotation of pods. */

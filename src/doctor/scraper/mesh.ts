@@ -1,20 +1,12 @@
-import { objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
+import { objectIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
 import { requirementsOf } from '../../core/rules/selector-json.ts';
 import { COLLECTIONS } from '../cluster.ts';
 import type { ClusterReader } from '../cluster.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
-
-/** Returns whether a mesh's proxy is in front of the pod: Istio's and Linkerd's sidecars, or Istio's ambient mode. */
-export function isMeshed(pod: unknown): boolean {
-  const spec = objectIn(pod, 'spec');
-  const names = [...objectsIn(spec, 'containers'), ...objectsIn(spec, 'initContainers')].map(({ name }) => name);
-  const labels = objectIn(objectIn(pod, 'metadata'), 'labels');
-  return (
-    names.includes('istio-proxy') || names.includes('linkerd-proxy') || labels['istio.io/dataplane-mode'] === 'ambient'
-  );
-}
+import { refusedBy } from './authorization-policies.ts';
+import type { Refusal, Scrape } from './authorization-policies.ts';
 
 /** Istio's namespace for policies of the whole mesh, unless it was installed elsewhere. */
 const ROOT = 'istio-system';
@@ -22,11 +14,12 @@ const ROOT = 'istio-system';
 /** Linkerd's policies that let in no client without its proxy: https://linkerd.io/2/reference/authorization-policy/#default-policies */
 const LINKERD_CLOSED = ['deny', 'all-authenticated', 'cluster-authenticated'];
 
-/** Returns the policy of a mesh that refuses clients outside of it, with what to do; undefined where none is known. */
+/** Returns the policy of a mesh that refuses a scrape, with what to do, or what is needed to know; undefined where none does. */
 export async function meshRefusal(
-  pod: JsonObject,
+  scrape: Scrape,
   cluster: ClusterReader,
-): Promise<{ readonly because: string; readonly todo: string } | undefined> {
+): Promise<Refusal | { readonly needs: string } | undefined> {
+  const { to: pod } = scrape;
   const namespace = namespaceOf(pod);
   const linkerd = await linkerdPolicy(pod, namespace, cluster);
   if (linkerd !== undefined)
@@ -34,10 +27,11 @@ export async function meshRefusal(
       because: `Linkerd's policy ${linkerd} lets in no client without its proxy.`,
       todo: "Let Prometheus in by an AuthorizationPolicy of Linkerd, or give Prometheus' pods the proxy.",
     };
-  const [own, root, authorization] = await Promise.all([
+  const [own, root, authorization, ofRoot] = await Promise.all([
     cluster.list(COLLECTIONS.peerAuthentications, { namespace }),
     cluster.list(COLLECTIONS.peerAuthentications, { namespace: ROOT }),
     cluster.list(COLLECTIONS.authorizationPolicies, { namespace }),
+    cluster.list(COLLECTIONS.authorizationPolicies, { namespace: ROOT }),
   ]);
   const ofNamespace = own.ok ? own.value : [];
   // The narrower one wins: of the workload, of the namespace, of the mesh.
@@ -50,14 +44,12 @@ export async function meshRefusal(
       because: `PeerAuthentication ${namespaceOf(policy)}/${nameOf(policy)} is STRICT: the app's port takes only clients of the mesh.`,
       todo: 'write into the pod template: prometheus.io/port: "15020", prometheus.io/path: /stats/prometheus, where Istio serves the merged metrics',
     };
-  const denying = (authorization.ok ? authorization.value : []).find(
-    (each) => !hasSelector(each) || selects(each, pod),
+  const policies = [authorization, ...(namespace === ROOT ? [] : [ofRoot])].flatMap((read) =>
+    read.ok ? read.value : [],
   );
-  if (denying === undefined) return undefined;
-  return {
-    because: `AuthorizationPolicy ${namespace}/${nameOf(denying)} decides who may ask it.`,
-    todo: `kubectl edit authorizationpolicy ${nameOf(denying)} -n ${namespace}: allow Prometheus' service account`,
-  };
+  const refusal = refusedBy(policies, ROOT, scrape);
+  const unread = [own, root, authorization, ofRoot].find((read) => !read.ok);
+  return refusal ?? (unread?.ok === false ? { needs: unread.error } : undefined);
 }
 
 async function linkerdPolicy(pod: JsonObject, namespace: string, cluster: ClusterReader): Promise<string | undefined> {

@@ -3,6 +3,7 @@ import type { PodInScraper } from './check-targets.ts';
 import type { FoundScrapers, Scraper } from './find-scrapers.ts';
 import { hasOtherFiles, readJobs, readsAnnotation } from './loaded-configuration.ts';
 import type { ScrapeJob } from './loaded-configuration.ts';
+import { OTHER_FORM } from './scraper-api.ts';
 import { podKeyOf, readDroppedTarget, readTarget } from './scraper.ts';
 import type { DroppedTarget, Target } from './scraper.ts';
 import { countTimeouts } from './timeouts.ts';
@@ -43,17 +44,23 @@ export interface Unread {
 /** What the scrapers say of a pod. */
 export type Scrapers = (pod: unknown) => PodInScraper | Unread;
 
+/** What was read of all scrapers. */
+export interface ScrapersRead {
+  readonly scrapers: Scrapers;
+  readonly states: readonly ScraperState[];
+  /** What has the labels of a scraper and is none, by its own answer. */
+  readonly strangers: readonly Scraper[];
+}
+
 /**
  * Returns what the scrapers say of the pods: of several the one that has a target of a pod, as shards share them.
  * `key` is the scrape annotation.
  */
-export async function readScrapers(
-  found: FoundScrapers,
-  pods: readonly unknown[],
-  key: string,
-): Promise<{ readonly scrapers: Scrapers; readonly states: readonly ScraperState[] }> {
-  const read = await Promise.all(found.scrapers.map((scraper) => readScraper(scraper, pods, key, found.others)));
+export async function readScrapers(found: FoundScrapers, pods: readonly unknown[], key: string): Promise<ScrapersRead> {
+  const all = await Promise.all(found.scrapers.map((scraper) => readScraper(scraper, pods, key, found.others)));
+  const read = all.flatMap((one) => ('stranger' in one ? [] : [one]));
   const states = read.flatMap((one) => ('state' in one ? [one.state] : []));
+  const strangers = all.flatMap((one) => ('stranger' in one ? [one.stranger] : []));
   const scrapers = (pod: unknown): PodInScraper | Unread => {
     const says = read.map((one) => ('state' in one ? one.of(pod) : one));
     const withTargets = says.filter((one): one is PodInScraper => 'active' in one && one.active.length > 0);
@@ -64,17 +71,41 @@ export async function readScrapers(
     const reading = says.find((one) => 'active' in one && one.state.reading.length > 0);
     return up ?? withTargets[0] ?? unread ?? reading ?? says[0] ?? noScraper(found);
   };
-  return { scrapers, states };
+  return { scrapers, states, strangers };
 }
 
 function noScraper({ others, needs }: FoundScrapers): Unread {
   const [other] = others;
   if (other !== undefined) return { title: other.name, needs: `a look at ${other.page}` };
   if (needs !== undefined) return { title: 'Prometheus', needs: `${needs}, or --prometheus` };
-  return { title: 'Prometheus', needs: '--prometheus: no Service has its well-known labels', isNone: true };
+  return {
+    title: 'Prometheus',
+    needs: '--prometheus: none is behind a Service with its well-known labels',
+    isNone: true,
+  };
 }
 
-type Read = { readonly state: ScraperState; readonly of: (pod: unknown) => PodInScraper } | Unread;
+type Read =
+  | { readonly state: ScraperState; readonly of: (pod: unknown) => PodInScraper }
+  | Unread
+  | { readonly stranger: Scraper };
+
+/** Statuses that say that the path is not served. */
+const NOT_SERVED: readonly unknown[] = [404, 405, 410, 501];
+
+/**
+ * Returns whether what has the labels of a scraper is none by its own answer: JSON of another form, no HTTP at all, or no
+ * such path. A Prometheus with a route prefix (--web.route-prefix) has no such path either, but sends who asks for `/` there.
+ */
+async function isStranger({ api, isGuess }: Scraper, error: string): Promise<boolean> {
+  if (!isGuess) return false;
+  if (error === OTHER_FORM) return true;
+  const status = await api.status('/api/v1/targets?state=active');
+  if (status === 'none') return true;
+  if (!NOT_SERVED.includes(status)) return false;
+  const root = await api.status('/');
+  return typeof root === 'number' && (root < 300 || root >= 400);
+}
 
 async function readScraper(
   scraper: Scraper,
@@ -97,8 +128,9 @@ async function readScraper(
     if (known !== undefined) known.push(readTarget(item));
     else if (pod !== undefined) targets.set(pod, [readTarget(item)]);
   });
-  if (!answer.ok) return { title, needs: answer.error };
-  if (!Array.isArray(answer.value['activeTargets'])) return { title, needs: "an answer of Prometheus' form" };
+  const problem = answer.ok ? OTHER_FORM : answer.error;
+  if (!answer.ok || !Array.isArray(answer.value['activeTargets']))
+    return (await isStranger(scraper, problem)) ? { stranger: scraper } : { title, needs: problem };
   const isMissing = pods.some((pod) => !targets.has(pod));
   const [config, runtime, build, dropped] = await Promise.all([
     api.data('/api/v1/status/config'),

@@ -146,8 +146,11 @@ export async function explainDown(
     if (found !== undefined) lines.push({ state: 'unchecked', title: 'NetworkPolicies', needs: found.needs });
   }
   if (pod.isMeshed && canBeMesh(id, error)) {
-    const refusal = await meshRefusal(pod.pod, cluster);
-    if (refusal !== undefined) return [down('target-mesh', refusal.because, refusal.todo)];
+    const [from] = says.state.scraper.pods;
+    const path = URL.parse(url)?.pathname ?? '/metrics';
+    const refusal = await meshRefusal({ from, to: pod.pod, port: portOf(url), path }, cluster);
+    if (refusal !== undefined && 'because' in refusal) return [down('target-mesh', refusal.because, refusal.todo)];
+    if (refusal !== undefined) lines.push({ state: 'unchecked', title: "the mesh's policies", needs: refusal.needs });
   }
   if (id === 'target-status' && /\b400\b/.test(statusIn(error)) && pod.verdict === 'host_refused')
     return [
@@ -185,6 +188,11 @@ function slowness({ answered }: KnownPod): string {
     : `Asked through the API server the page takes ${(answered.ms / 1000).toFixed(1)} s.`;
 }
 
+function portOf(address: string): number {
+  const url = URL.parse(address);
+  return Number(url?.port) || (url?.protocol === 'https:' ? 443 : 80);
+}
+
 /** Returns the NetworkPolicy that keeps the scraper out, or what is needed to know; undefined where none does. */
 async function byPolicy(
   target: Target,
@@ -194,8 +202,7 @@ async function byPolicy(
 ): Promise<{ readonly policy: string; readonly todo: string } | { readonly needs: string } | undefined> {
   const [from] = state.scraper.pods;
   if (from === undefined) return { needs: `list on pods where ${prometheus} runs` };
-  const url = URL.parse(target.url);
-  const port = Number(url?.port) || (url?.protocol === 'https:' ? 443 : 80);
+  const port = portOf(target.url);
   const places = [...new Set([namespaceOf(pod), namespaceOf(from)])];
   const read = await Promise.all(places.map((namespace) => cluster.list(COLLECTIONS.networkPolicies, { namespace })));
   const failed = read.find((each) => !each.ok);

@@ -15,6 +15,11 @@ export interface ScraperApi {
   items(path: string, onItem: (item: unknown) => void): Promise<Result<JsonObject, string>>;
   /** Returns a page as it is. */
   text(path: string): Promise<Result<string, string>>;
+  /**
+   * Returns the HTTP status of a path, or `none` where what listens there speaks neither HTTP nor HTTPS; undefined where
+   * that can't be known, such as without a connection.
+   */
+  status(path: string): Promise<number | 'none' | undefined>;
 }
 
 /** Opens a GET of a path, not sent yet. It follows no redirect: a Service could lead anywhere. */
@@ -59,14 +64,16 @@ function api(open: Open, first: 'http' | 'https' = 'http'): ScraperApi {
   // Who was silent once is not waited for again: with thousands of pods it would be hours.
   let silent: Sent | undefined;
 
-  async function read(path: string, onBytes: (chunk: Buffer) => void, limit: number): Promise<Result<void, string>> {
+  async function read(path: string, onBytes: (chunk: Buffer) => void, limit: number): Promise<Sent> {
     if (silent !== undefined) return silent;
     const answered = await send(() => open(path, scheme), onBytes, limit);
     if (!answered.ok && answered.isLate) silent = answered;
     // What a TLS server says to plain http: Go's a 400, others a Status of the API server with what came.
     if (scheme === 'https' || answered.ok || !answered.isPerhapsTls) return answered;
     const again = await send(() => open(path, 'https'), onBytes, limit);
-    if (!again.ok) return answered;
+    // What Go's client says of a server that answers neither: the words of net/http and of crypto/tls.
+    const isNoHttp = !again.ok && answered.body.includes('malformed HTTP') && again.body.includes('TLS handshake');
+    if (!again.ok) return { ...answered, isNoHttp };
     scheme = 'https';
     return again;
   }
@@ -104,15 +111,23 @@ function api(open: Open, first: 'http' | 'https' = 'http'): ScraperApi {
       const answered = await read(path, (chunk) => chunks.push(chunk), MAX_WHOLE);
       return answered.ok ? { ok: true, value: Buffer.concat(chunks).toString() } : answered;
     },
+    async status(path) {
+      const answered = await read(path, () => undefined, MAX_WHOLE);
+      if (answered.ok) return 200;
+      return answered.isNoHttp === true ? 'none' : answered.status;
+    },
   };
 }
+
+/** What is needed where the answer is JSON, and another one's. */
+export const OTHER_FORM = "an answer of Prometheus' form";
 
 function parse(read: () => unknown): Result<JsonObject, string> {
   try {
     const answer = read();
     const data = objectIn(answer, 'data');
     if (objectIn({ answer }, 'answer')['status'] === 'success') return { ok: true, value: data };
-    return { ok: false, error: "an answer of Prometheus' form" };
+    return { ok: false, error: OTHER_FORM };
   } catch (error) {
     if (error instanceof SyntaxError) return { ok: false, error: 'an answer in JSON: it is cut, or another page' };
     throw error;
@@ -123,7 +138,13 @@ type Sent = { readonly ok: true; readonly value: undefined } | (Failed & { reado
 
 interface Failed {
   readonly error: string;
+  /** The HTTP status; undefined without an answer. */
+  readonly status?: number;
+  /** The beginning of an answer with another status than 200. */
+  readonly body: string;
   readonly isPerhapsTls: boolean;
+  /** Whether what listens there speaks neither HTTP nor HTTPS. */
+  readonly isNoHttp?: boolean;
   /** Whether it took too long. */
   readonly isLate: boolean;
 }
@@ -167,12 +188,14 @@ async function send(
     return {
       ok: false,
       error: explainStatus(status, refusal),
+      status,
+      body: refusal,
       isPerhapsTls: /HTTPS server|malformed HTTP|EOF|reset/.test(refusal),
       isLate: false,
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: `an answer: ${message}`, isPerhapsTls: false, isLate };
+    return { ok: false, error: `an answer: ${message}`, body: '', isPerhapsTls: false, isLate };
   } finally {
     clearTimeout(total);
     clearTimeout(silence);

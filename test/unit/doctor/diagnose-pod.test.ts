@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import type { Rules } from '../../../src/core/rules/rule.ts';
+import { rulesOf } from '../core/rules/rules-of.ts';
 import { VERDICTS } from '../../../src/core/ask/verdict.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
 import { quoted } from '../../../src/doctor/finding.ts';
@@ -177,6 +179,44 @@ suite('doctor', () => {
     assert.equal(
       await todoWith({ ...WRITTEN, 'autoscrape.io/injected': marker }),
       `label the pod template autoscrape.io/inject: disabled${rest}`,
+    );
+  });
+
+  test("an annotated Service is a double by the rules' keys, and by the usual one, which remedies take off", async () => {
+    const ours = rulesOf('annotations: { scrape: example.com/scrape, port: example.com/port }');
+    const annotations = { 'example.com/scrape': 'true', 'example.com/port': '8080' };
+    const todoOf = async (label: string, rules?: Rules) => {
+      const discovered = { __meta_kubernetes_service_name: 'orders', [label]: 'true' };
+      const active = [target(), target({ pool: 'services', discovered })];
+      const { lines } = await look({ active, ...(rules && { rules, pod: { annotations } }) });
+      return lines.flatMap((line) => ('id' in line ? [line.todo] : [])).join();
+    };
+    const usual = '__meta_kubernetes_service_annotation_prometheus_io_scrape';
+    const off = 'take it off the Service: kubectl annotate service orders -n shop';
+    assert.equal(await todoOf(usual), `${off} prometheus.io/scrape-`);
+    assert.equal(await todoOf(usual, ours), `${off} prometheus.io/scrape-`);
+    assert.equal(
+      await todoOf('__meta_kubernetes_service_annotation_example_com_scrape', ours),
+      `${off} example.com/scrape-`,
+    );
+    assert.equal(
+      await todoOf('__meta_kubernetes_service_annotation_example_com_scrape'),
+      'Keep one of the scrape jobs.',
+    );
+  });
+
+  test("remedies name the annotations by the rules' keys", async () => {
+    const rules = rulesOf(
+      'annotations: { scrape: example.com/scrape, port: prometheus.io/port-ours, path: example.com/path }',
+    );
+    const annotations = { 'example.com/scrape': 'true', 'prometheus.io/port-ours': '8080' };
+    const report = await look({ rules, pod: { annotations }, active: [], verdict: { key: 'html' } });
+    assert.match(print(report), /have the metrics into prometheus\.io\/port-ours and example\.com\/path\.\n/);
+    const found = { port: 9000, path: '/internal', series: 3 };
+    const unsaid = await look({ rules, pod: { annotations: {}, ports: [] }, active: [], found });
+    assert.match(
+      print(unsaid),
+      /example\.com\/scrape: "true", prometheus\.io\/port-ours: "9000", example\.com\/path: \/internal/,
     );
   });
 

@@ -12,6 +12,7 @@ import { seriesReader } from '../../../src/doctor/scraper/series.ts';
 import { readJobs, readsAnnotation } from '../../../src/doctor/scraper/loaded-configuration.ts';
 import type { ScraperApi } from '../../../src/doctor/scraper/scraper-api.ts';
 import type { ClusterReader } from '../../../src/doctor/cluster.ts';
+import type { Rules } from '../../../src/core/rules/parse.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Dropped, Target } from '../../../src/doctor/scraper/scraper.ts';
 import { relate } from '../../../src/explain/related-objects.ts';
@@ -100,6 +101,7 @@ export interface Situation {
   readonly objects?: Readonly<Record<string, readonly JsonObject[]>>;
   /** Collections that can't be read. */
   readonly forbidden?: readonly string[];
+  readonly rules?: Rules;
   readonly sameAddress?: string;
   /** Objects of releases of the chart; without any the labels alone decide. */
   readonly installed?: readonly { readonly kind: string; readonly object: unknown }[];
@@ -191,10 +193,11 @@ function stateOf({ jobs = JOB, state, stored = {} }: Situation): ScraperState {
       return Promise.resolve({ ok: true, value: { result } });
     },
     items: () => Promise.resolve(nothing),
+    status: () => Promise.resolve(undefined),
     text: () => Promise.resolve(stored.page === undefined ? nothing : { ok: true, value: stored.page }),
   };
   return {
-    scraper: { name: 'Prometheus monitoring/p', kind: 'Prometheus', api, pods: [SCRAPER_POD] },
+    scraper: { name: 'Prometheus monitoring/p', kind: 'Prometheus', api, isGuess: true, pods: [SCRAPER_POD] },
     version: '3.14.0',
     jobs: read,
     reading: read.filter((job) => readsAnnotation(job, 'prometheus.io/scrape')),
@@ -232,7 +235,7 @@ export async function look(situation: Situation): Promise<PodReport> {
   return diagnose(pod(situation.pod), {
     namespace: situation.name ?? 'shop',
     related: relatedOf('namespace' in situation ? situation.namespace : OPTED_IN, situation),
-    rules,
+    rules: situation.rules ?? rules,
     selectorsNeed: situation.selectorsNeed,
     named: situation.named ?? 'pod',
     scraper: situation.scraper ?? {

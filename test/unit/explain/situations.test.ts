@@ -8,12 +8,12 @@ import { renderExplanation } from '../../../src/explain/text.ts';
 import { parseManifest } from '../../../src/manifest/parse.ts';
 import { readWorkloads } from '../../../src/manifest/workload.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
+import { rulesOf } from '../core/rules/rules-of.ts';
 
 // Situations that people ask about: what they wrote, and what `explain` says, with the words of a line in one line.
 
 /** Returns the explanations of the manifest's workloads, each with all its words in one line. */
-function explained(manifest: string, mesh = false): string {
-  const rules = defaultRules();
+function explained(manifest: string, mesh = false, rules = defaultRules()): string {
   const { workloads, others } = readWorkloads(parseManifest(manifest).documents);
   assert.ok(workloads.length > 0);
   const surroundings = { rules, related: relate(others, ''), mesh, defaultNamespace: '' };
@@ -364,6 +364,12 @@ for (const [what, manifest, says, not] of SITUATIONS) {
     if (not !== undefined) assert.doesNotMatch(text, not);
   });
 }
+
+test("explain: a Service's annotation has the usual key, whatever key the rules write on pods", () => {
+  const rules = rulesOf('annotations: { scrape: example.com/scrape }');
+  const text = explained(workload({}) + service("annotations: { prometheus.io/scrape: 'true' }"), false, rules);
+  assert.match(text, /Service \S+ has prometheus\.io\/scrape: "true" too/);
+});
 
 test("explain: Istio's merged port is noted in a mesh, and not where merging is switched off", () => {
   assert.match(explained(workload({}), true), /port 15020/);
