@@ -34,7 +34,13 @@ function belowContext({ words, environment }: AskedContainer, port: number): rea
     environment.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
   );
   const command = [...environmentOptions(variables, MAX_ARGUMENTS, work), ...words];
-  return suggestedPaths(readProperties(readCommandLine(command, variables, MAX_ARGUMENTS, work), variables), port);
+  return suggestedPaths(
+    readProperties(
+      readCommandLine(command, () => variables, MAX_ARGUMENTS, work),
+      variables,
+    ),
+    port,
+  );
 }
 
 /**

@@ -16,14 +16,14 @@ const REFERENCE = /\$\$|\$\(([^$()]*)\)/g;
  */
 export function readCommandLine(
   command: readonly string[],
-  environment: ReadonlyMap<string, string>,
+  variables: () => ReadonlyMap<string, string>,
   limit: number,
   work: Work,
 ): readonly string[] {
   const args: string[] = [];
   for (const argument of command) {
     if (args.length >= limit || !spend(work, ARGUMENT + (Math.min(argument.length, MAX_SPLIT) >> 2))) break;
-    for (const piece of split(argument, environment, limit)) args.push(piece);
+    for (const piece of split(argument, variables, limit)) args.push(piece);
   }
   args.length = Math.min(args.length, limit);
   const forms = new Set<string>();
@@ -56,23 +56,21 @@ const MAX_SPLIT = 16 * MAX_TEXT;
  * Returns the argument and, where it has spaces, its pieces; of a long argument, only the pieces of
  * its first 64 KiB.
  */
-function split(argument: string, environment: ReadonlyMap<string, string>, limit: number): string[] {
+function split(argument: string, variables: () => ReadonlyMap<string, string>, limit: number): string[] {
   if (argument.length > MAX_TEXT) {
     const pieces = argument.slice(0, MAX_SPLIT).split(/\s+/, limit);
-    return pieces
-      .filter((piece) => piece !== '' && piece.length <= MAX_TEXT)
-      .map((piece) => expand(piece, environment));
+    return pieces.filter((piece) => piece !== '' && piece.length <= MAX_TEXT).map((piece) => expand(piece, variables));
   }
-  const expanded = expand(argument, environment);
+  const expanded = expand(argument, variables);
   return /\s/.test(expanded) ? [expanded, ...expanded.split(/\s+/).filter(Boolean)] : [expanded];
 }
 
-function expand(argument: string, environment: ReadonlyMap<string, string>): string {
+function expand(argument: string, variables: () => ReadonlyMap<string, string>): string {
   if (!argument.includes('$')) return argument;
   let room = MAX_EXPANSION;
   return argument.replace(REFERENCE, (reference, name: string | undefined) => {
     if (reference === '$$' || name === undefined) return '$';
-    const value = environment.get(name) ?? reference;
+    const value = variables().get(name) ?? reference;
     room -= value.length;
     return room < 0 ? reference : value;
   });

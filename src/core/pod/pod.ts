@@ -7,7 +7,9 @@ import { isScrapable } from './port.ts';
 import { spend, startWork } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 import { readCommandLine } from './command-line.ts';
-import { APPLICATION_JSON, environmentOptions, MAX_APPLICATION_JSON } from './jvm-options.ts';
+import { initialOf, readEnvironment } from './environment.ts';
+import type { Environment } from './environment.ts';
+import { environmentOptions } from './jvm-options.ts';
 import { readProperties } from './properties.ts';
 import type { Properties } from './properties.ts';
 import { searchIn } from './text-search.ts';
@@ -156,24 +158,22 @@ const ENTRY = 5;
 
 function readContainer(container: JsonObject, budget: { arguments: number }, work: Work): Container {
   let commandLine: readonly string[] | undefined;
-  let environment: Environment | undefined;
-  let assignments: readonly string[] | undefined;
+  let read: Environment | undefined;
   let properties: Properties | undefined;
   let mayName: boolean | undefined;
   let portNumbers: ReadonlyMap<string, number> | undefined;
   let declared: ReadonlySet<number> | undefined;
   // Command, arguments and environment are most of a pod, and most rules never read them: read on
   // first use.
-  const readAll = (): Environment => (environment ??= literalEnvironment(container, work));
-  const readEnvironment = (): ReadonlyMap<string, string> => readAll().variables;
+  const environment = (): Environment => (read ??= readEnvironment(container.env, work));
   const readArguments = (): readonly string[] => {
     if (commandLine === undefined) {
       const command = [
-        ...(readAll().hasOptions ? environmentOptions(readEnvironment(), budget.arguments, work) : []),
+        ...(environment().hasOptions ? environmentOptions(environment().variables(), budget.arguments, work) : []),
         ...strings(container.command),
         ...strings(container.args),
       ];
-      commandLine = readCommandLine(command, readEnvironment(), budget.arguments, work);
+      commandLine = readCommandLine(command, environment().variables, budget.arguments, work);
       budget.arguments = Math.max(budget.arguments - commandLine.length, 0);
     }
     return commandLine;
@@ -191,32 +191,22 @@ function readContainer(container: JsonObject, budget: { arguments: number }, wor
     probes: PROBES.flatMap((key) => readProbe(container[key])),
     isProbed: () => PROBES.some((key) => isObject(container[key])),
     commandLine: readArguments,
-    environment: readEnvironment,
+    environment: () => environment().variables(),
     env: container.env,
-    assignments: () => (assignments ??= assignmentsOf(readEnvironment(), work)),
+    assignments: () => environment().assignments(),
     mayNameFramework: () =>
       (mayName ??=
-        (readAll().initials & FRAMEWORK_INITIALS) !== 0 || hasArgumentWith('met') || hasArgumentWith('management')),
+        (environment().initials & FRAMEWORK_INITIALS) !== 0 || hasArgumentWith('met') || hasArgumentWith('management')),
     saying: new Map(),
-    properties: () => (properties ??= readProperties(readArguments(), readEnvironment())),
-    hasInitial: (initials) => (readAll().initials & initials) !== 0,
-    hasNameWith: searchIn(() => readEnvironment().keys(), work),
+    properties: () => (properties ??= readProperties(readArguments(), environment().variables())),
+    hasInitial: (initials) => (environment().initials & initials) !== 0,
+    hasNameWith: searchIn(() => environment().names, work),
     hasArgumentWith,
     portNumbers: () => (portNumbers ??= portNumbersOf(ports)),
     declared: () => (declared ??= new Set(ports.map(({ number }) => number))),
     work,
   };
 }
-
-/** Options begin with a dash, or behind a space or a reference to others: `$(JAVA_OPTS) -Dname=value`. */
-function beginsLikeOptions(first: number): boolean {
-  return first === DASH || first === DOLLAR || first === SPACE || first === NEW_LINE;
-}
-
-const DASH = 45;
-const DOLLAR = 36;
-const SPACE = 32;
-const NEW_LINE = 10;
 
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 
@@ -261,57 +251,8 @@ function readProbe(probe: unknown): Probe[] {
     : [];
 }
 
-/** Returns a bit for the first letter of the name, in either case. */
-export function initialOf(name: string): number {
-  return 1 << (name.charCodeAt(0) & 31);
-}
-
 /** MANAGEMENT_, MICRONAUT_, OTEL_ and QUARKUS_. */
 const FRAMEWORK_INITIALS = initialOf('M') | initialOf('O') | initialOf('Q');
-
-/** The variables with a literal value, and what is seen while they are read. */
-interface Environment {
-  readonly variables: ReadonlyMap<string, string>;
-  /** A bit for each first letter of a name, in either case: bit 13 for M and m. */
-  readonly initials: number;
-  /** Whether a value can contain an option of a JVM, by its beginning. */
-  readonly hasOptions: boolean;
-}
-
-function literalEnvironment(container: JsonObject, work: Work): Environment {
-  const variables = new Map<string, string>();
-  let initials = 0;
-  let hasOptions = false;
-  const env = container.env;
-  // Once for the variable, and once for the search through all names.
-  if (!Array.isArray(env) || !spend(work, 2 * ENTRY * env.length)) return { variables, initials, hasOptions };
-  for (const variable of env) {
-    if (!isObject(variable)) continue;
-    const name = variable.name;
-    const value = variable.value;
-    if (typeof value !== 'string') continue;
-    if (value.length > MAX_TEXT && !(isApplicationJson(name) && value.length <= MAX_APPLICATION_JSON)) continue;
-    if (typeof name !== 'string' || name.length > MAX_TEXT) continue;
-    variables.set(name, value);
-    initials |= initialOf(name);
-    hasOptions ||= beginsLikeOptions(value.charCodeAt(0)) || isApplicationJson(name);
-  }
-  return { variables, initials, hasOptions };
-}
-
-/** The length comes first: to compare strings, V8 looks each one up in its table of known strings, 0.2 µs for a new one. */
-function isApplicationJson(name: unknown): boolean {
-  return typeof name === 'string' && name.length === APPLICATION_JSON.length && name === APPLICATION_JSON;
-}
-
-function assignmentsOf(environment: ReadonlyMap<string, string>, work: Work): readonly string[] {
-  const assignments: string[] = [];
-  for (const [name, value] of environment) {
-    if (!spend(work, ENTRY + ((name.length + value.length) >> 3))) break;
-    assignments.push(`${name}=${value}`);
-  }
-  return assignments;
-}
 
 function isStringOrAbsent(value: unknown): boolean {
   return isAbsent(value) || typeof value === 'string';

@@ -1,7 +1,7 @@
 import { isObject } from '../json.ts';
 import { literalsOf } from './literal-prefilter.ts';
 import type { Pattern } from './re2-pattern.ts';
-import { initialOf } from '../pod/pod.ts';
+import { initialOf } from '../pod/environment.ts';
 import type { Container } from '../pod/pod.ts';
 import { spend } from '../step-budget.ts';
 
