@@ -24,8 +24,7 @@ export interface Setting {
   readonly nameParts: readonly string[] | undefined;
   /**
    * Short strings of which every such name contains one, which are searched for first: `MET` for
-   * METRICS_PORT and PROMETHEUS_PORT. Most pods have no such name. Undefined where there are none,
-   * or where looking up the names is as cheap.
+   * METRICS_PORT and PROMETHEUS_PORT. Most pods have no such name. Undefined where there are none.
    */
   readonly fragments: readonly string[] | undefined;
   /** The same for arguments. */
@@ -47,7 +46,7 @@ export function settingOf(pattern: Pattern): Setting {
       names,
       initials: names.reduce((bits, name) => bits | initialOf(name), 0),
       nameParts: undefined,
-      fragments: names.length < MIN_NAMES ? undefined : fragmentsOf(names),
+      fragments: fragmentsOf(names),
       argumentFragments,
     };
   }
@@ -63,8 +62,6 @@ export function settingOf(pattern: Pattern): Setting {
   };
 }
 
-/** With fewer names, looking them up is as fast. */
-const MIN_NAMES = 30;
 /** Nearly all of the shipped rules' names and flags have one, so one search serves them all. */
 const SHARED = ['MET', 'met'];
 
