@@ -20,6 +20,7 @@ export function effectiveRules({ effective }: Rules, { defaults, images }: Shipp
       https: effective.https,
       endpoints: effective.endpoints,
       annotations: effective.annotations,
+      ...(effective.dialects.length > 0 && { dialects: effective.dialects }),
       ignoreContainers: [...new Set(effective.ignoreContainers)],
       pathFrom: [...new Set(effective.pathFrom)],
       ...(effective.ask.never.length > 0 && { ask: effective.ask }),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { isObject } from '../../../src/core/json.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
+import { RulesFile } from '../../../src/core/rules/schema.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { temporaryFolder } from '../../harness/autoscrape/serving.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
@@ -30,6 +31,40 @@ test('a valid file is reported as valid, with exit code 0', async () => {
 test('a valid file says in which other dialects it writes', async () => {
   const { stdout } = await runAutoscrape(['check', '-'], 'dialects: [datadog, grafana]');
   assert.match(stdout, / https endpoints are skipped\. Written for datadog, grafana too\.\n$/);
+});
+
+test('what is printed decides as the file does: every field that it sets is there', async () => {
+  const set = {
+    https: true,
+    endpoints: 'all',
+    ignoreContainers: ['mine'],
+    pathFrom: ['--p=(?P<path>.*)'],
+    rules: [{ name: 'ours', when: { portName: 'acme' } }],
+    images: [{ images: ['acme/app'], port: 9000 }],
+    ask: { never: [9999] },
+    annotations: { scrape: 'a/b', port: 'a/c', path: 'a/d', scheme: 'a/e' },
+    dialects: ['grafana'],
+  };
+  // `disabled` leaves shipped rules out of what is printed.
+  assert.deepEqual(
+    Object.keys(RulesFile.shape).filter((field) => field !== 'extends' && field !== 'disabled'),
+    Object.keys(set),
+  );
+  const { stdout } = await runAutoscrape(['check', '-', '--print'], JSON.stringify(set));
+  const [before, after] = [JSON.stringify(set), stdout].map((text) => parseRules(text, readShipped()));
+  assert.ok(before?.ok === true && after?.ok === true);
+  const { effective: wanted } = before.value.rules;
+  const { effective: found } = after.value.rules;
+  assert.deepEqual(
+    { ...found, extends: wanted.extends, rules: found.rules.length },
+    {
+      ...wanted,
+      ignoreContainers: found.ignoreContainers,
+      pathFrom: found.pathFrom,
+      rules: wanted.rules.length,
+    },
+  );
+  assert.ok(found.ignoreContainers.includes('mine') && found.pathFrom.includes('--p=(?P<path>.*)'));
 });
 
 test('all errors are listed at once, with line and advice, exit code 1', async () => {
