@@ -137,16 +137,21 @@ function logReview(
   milliseconds: number,
 ): void {
   const { uid, namespace, name, generateName, dryRun } = request;
+  const { outcome, reason, rule } = labels;
+  // One object of one shape: pino leaves out what is undefined.
   log.info(
     {
       namespace: shorten(namespace),
-      ...(name === '' ? { generateName: shorten(generateName) } : { name: shorten(name) }),
+      name: name === '' ? undefined : shorten(name),
+      generateName: name === '' ? shorten(generateName) : undefined,
       uid,
-      ...labels,
+      outcome,
+      reason,
+      rule,
       milliseconds,
       dryRun,
-      ...(mesh && { mesh }),
-      ...(observe && { observe }),
+      mesh: mesh || undefined,
+      observe: observe || undefined,
     },
     'review',
   );
