@@ -58,7 +58,7 @@ test('Datadog, Dynatrace and OpenTelemetry scrape the endpoints that are written
       if (tooLong.length > 0) counts.long += 1;
       if (once.length < carried.length) counts.notDeclaredOnce += 1;
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
-  for (const [what, count] of Object.entries(counts)) assert.ok(count > 20, `${what}: ${count}`);
+  for (const [what, count] of Object.entries(counts)) assert.ok(count > 10, `${what}: ${count}`);
 });
