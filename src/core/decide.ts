@@ -7,13 +7,21 @@ import type { Subject } from './annotate.ts';
 import { skip, skipFound } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Endpoint } from './rules/endpoint.ts';
-import { endpointsAt, renderPath, probedScheme, configuredPath } from './rules/evaluate-rule.ts';
+import { endpointsAt, renderPath } from './rules/evaluate-rule.ts';
 import { MARKER_KEY, readMarker } from './annotations/marker.ts';
-import { isOtherProtocol, readPod } from './pod/pod.ts';
+import { readPod } from './pod/pod.ts';
 import type { Pod } from './pod/pod.ts';
-import { ISTIO_MERGED_PORT, isScrapable, readPortNumber } from './pod/port.ts';
+import { ISTIO_MERGED_PORT } from './pod/port.ts';
 import type { Rules } from './rules/rule.ts';
 import { podCandidates, evaluateRules, findPorts } from './rules/evaluate-rules.ts';
+import {
+  endpointAt,
+  endpointsBeside,
+  labelledPort,
+  statedEndpoint,
+  unknownEndpoint,
+  usablePort,
+} from './named-endpoint.ts';
 import { suspectAnnotations } from './suspect-annotations.ts';
 import * as warning from './warning.ts';
 import { isExhausted, spend, startWork } from './step-budget.ts';
@@ -282,54 +290,10 @@ function askWarnings(pod: Pod): string[] {
   return problem === undefined ? [] : [warning.unknownAsk(problem)];
 }
 
-/** Returns the endpoint at the port that the user names, with the path and scheme of the first rule that finds it. */
-function endpointAt({ pod, rules }: Subject, port: number, namedBy: 'annotation' | 'label'): Endpoint {
-  const known = evaluateRules(pod, rules, port);
-  return known.kind === 'found' ? known.endpoints[0] : unknownEndpoint(pod, rules, port, namedBy);
-}
-
-/** Returns the endpoint that the author has written, as scrapers read it. */
-function statedEndpoint({ pod, rules, stated }: Subject, port: number): Endpoint {
-  const scheme = stated.scheme === 'https' ? 'https' : 'http';
-  return { ...unknownEndpoint(pod, rules, port, 'annotation'), path: stated.path ?? '/metrics', scheme };
-}
-
-/** Returns the endpoint at a port that no rule finds. */
-function unknownEndpoint(pod: Pod, rules: Rules, port: number, rule: string): Endpoint {
-  const declaring = podCandidates(pod, rules).find(({ number }) => number === port);
-  const container = declaring?.container;
-  return {
-    rule,
-    container: container?.name ?? '',
-    port,
-    path: (container && configuredPath(container, rules)) ?? '/metrics',
-    scheme: (container && probedScheme(container, port)) ?? 'http',
-    declared: declaring !== undefined,
-  };
-}
-
 /**
  * Annotates the endpoint that the user names. It says where the metrics of its own container are; those of other
  * containers come after it.
  */
 function annotateStated(subject: Subject, endpoint: Endpoint): Decision {
   return annotate(subject, [endpoint, ...endpointsBeside(endpoint, subject)], 'stated');
-}
-
-function endpointsBeside({ container: own, port: ownPort }: Endpoint, { pod, rules }: Subject): readonly Endpoint[] {
-  const isAlone = [...pod.containers, ...pod.sidecars].every(({ name }) => name === own);
-  if (own === '' || isAlone) return [];
-  const found = evaluateRules(pod, rules);
-  if (found.kind !== 'found' || found.rule.confirm) return [];
-  return found.endpoints.filter(({ container, port }) => container !== own && port !== ownPort);
-}
-
-function usablePort(pod: Pod, text: string): number | undefined {
-  const port = readPortNumber(text);
-  return port !== undefined && isScrapable(port) && !isOtherProtocol(pod, port) ? port : undefined;
-}
-
-function labelledPort(pod: Pod, rules: Rules, label: string): number | undefined {
-  if (label === '') return undefined; // ports without a name have this name
-  return usablePort(pod, label) ?? podCandidates(pod, rules).find(({ name }) => name === label)?.number;
 }
