@@ -3,7 +3,7 @@ import { isOtherProtocol } from './pod/pod.ts';
 import type { Pod } from './pod/pod.ts';
 import { isScrapable, readPortNumber } from './pod/port.ts';
 import type { Endpoint } from './rules/endpoint.ts';
-import { configuredPath, probedScheme } from './rules/evaluate-rule.ts';
+import { configuredPath, saidScheme } from './rules/evaluate-rule.ts';
 import { evaluateRules, podCandidates } from './rules/evaluate-rules.ts';
 import type { Rules } from './rules/rule.ts';
 
@@ -30,7 +30,7 @@ export function unknownEndpoint(pod: Pod, rules: Rules, port: number, rule: stri
     container: container?.name ?? '',
     port,
     path: (container && configuredPath(container, rules)) ?? '/metrics',
-    scheme: (container && probedScheme(container, port)) ?? 'http',
+    scheme: (container && saidScheme(container, port)) ?? 'http',
     declared: declaring !== undefined,
   };
 }

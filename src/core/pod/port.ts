@@ -29,10 +29,12 @@ export type Address =
   | { readonly kind: 'loopback' }
   | { readonly kind: 'unknown' };
 
-const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\]]*)?(?::(?<port>[0-9]{1,6}))?\/?$/i;
+/** Traefik writes the protocol behind the port, Caddy before the host (doc.traefik.io, "EntryPoints"; caddyserver.com, "Conventions"). */
+const ADDRESS =
+  /^(?:[a-z][a-z0-9+.-]*:\/\/|tcp\/)?(?<host>\[[0-9A-Fa-f:.]*\]|[^:/\s[\]]*)?(?::(?<port>[0-9]{1,6}))?(?:\/|\/tcp)?$/i;
 
 /**
- * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080` or `http://*:8080` listens: a port
+ * Returns where `8080`, `:8080`, `0.0.0.0:8080`, `[::]:8080`, `:8080/tcp` or `http://*:8080` listens: a port
  * that can be scraped; `loopback` for an address that only the pod itself reaches; `off` for port 0
  * and for the empty string (controller-runtime and others switch metrics off this way); otherwise
  * `unknown`.

@@ -131,7 +131,7 @@ export function endpointsAt(
       container: container.name,
       port: found.port,
       path: path ?? known?.path ?? '/metrics',
-      scheme: rule.scheme ?? probedScheme(container, found.port) ?? known?.scheme ?? 'http',
+      scheme: rule.scheme ?? saidScheme(container, found.port) ?? known?.scheme ?? 'http',
       declared: container.declared().has(found.port),
     };
   });
@@ -147,10 +147,23 @@ function catalogueAt(
   return known?.kind === 'found' ? known : undefined;
 }
 
-/** Returns https where the kubelet probes the port with TLS: scrapers must use TLS, too. */
-export function probedScheme(container: Container, port: number): 'https' | undefined {
-  return container.probes.some((probe) => probe.tls && probedPort(probe, container) === port) ? 'https' : undefined;
+/**
+ * Returns https where the kubelet probes the port with TLS, or where it does not probe the port whose
+ * name says so: scrapers must use TLS, too.
+ */
+export function saidScheme(container: Container, port: number): 'https' | undefined {
+  const { probes, candidates, work } = container;
+  if (!spend(work, candidates.length)) return undefined;
+  const probe = probes.filter((each) => probedPort(each, container) === port);
+  const isTls =
+    probe.length > 0
+      ? probe.some(({ tls }) => tls)
+      : candidates.some(({ number, name }) => number === port && TLS_NAME.test(name));
+  return isTls ? 'https' : undefined;
 }
+
+/** Names such as https, https-minio and admin-tls. */
+const TLS_NAME = /^(?:https|tls|ssl)(?:-|$)|^[a-z]+-(?:https|tls|ssl)$/;
 
 /**
  * Returns the path of the metrics that the container sets, or undefined where it sets no valid one.
