@@ -12,8 +12,8 @@ import { outcomeOf, predict } from '../harness/consumers/verdict.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 
-// Every pod of the fixtures, after autoscrape, goes to a real API server, and a real Prometheus computes from it what each
-// consumer's rules would scrape. `node test/cluster/consumers.test.ts --update` writes the table into docs/consumers.md.
+// Every pod of the fixtures, after autoscrape, goes to a real API server, and Prometheus, or vmagent for VictoriaMetrics,
+// computes from it what each consumer's rules would scrape. `node test/cluster/consumers.test.ts --update` writes the table into docs/consumers.md.
 
 const PAGE = new URL('../../docs/consumers.md', import.meta.url);
 const NAMESPACE = 'consumers';
@@ -37,6 +37,7 @@ suite('what each consumer scrapes', () => {
     }
     targets = await discover(cluster.kubeconfig, {
       pods: cases.map(({ subject }) => subject.name),
+      finished: cases.filter(({ subject }) => subject.status.phase !== 'Running').map(({ subject }) => subject.name),
       services: cases.filter(({ subject }) => subject.service !== undefined).map(({ subject }) => subject.name),
     });
     rows = cases.map(({ subject, ip }) => toRow(subject, ip));

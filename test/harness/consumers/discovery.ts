@@ -1,12 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { component } from '../build/components.ts';
-import { ready, startDaemon } from '../process/daemon.ts';
-import { freePort } from '../process/free-port.ts';
 import { waitFor } from '../process/wait-for.ts';
+import { startPrometheus } from '../programs/prometheus.ts';
+import type { Targets } from '../programs/prometheus.ts';
+import { startVmagent } from '../programs/vmagent.ts';
+import { VMAGENT_FLAG } from '../../../src/scrape-config/render-config.ts';
 import { CONSUMERS } from './consumer.ts';
-import type { ConsumerName, Job } from './consumer.ts';
+import type { Consumer, ConsumerName, Job } from './consumer.ts';
 
 /** What a consumer would scrape. */
 export interface Target {
@@ -19,64 +17,61 @@ export interface Target {
 /** What must have been looked at before the targets are complete. */
 export interface Expected {
   readonly pods: readonly string[];
+  /** Those of the pods that have ended: vmagent's discovery leaves them out. */
+  readonly finished: readonly string[];
   readonly services: readonly string[];
 }
 
+/** Nothing listens there, so that what is sent to it goes nowhere. */
+const NOWHERE = 'http://127.0.0.1:9';
+
 /**
- * Returns the targets that a real Prometheus computes for each consumer from what the API server holds, equal ones taken
- * together as Prometheus does. Nothing is scraped: the interval is a year, and every request would go to a proxy on
- * loopback that isn't there.
+ * Returns the targets that the consumers' own engines compute from what the API server holds, equal ones taken together as
+ * they do: vmagent for VictoriaMetrics, and Prometheus for the others. Nothing is scraped: the interval is a year, and every
+ * request would go to a proxy on loopback that isn't there.
  */
 export async function discover(kubeconfig: string, expected: Expected): Promise<Target[]> {
-  const prometheus = await component('prometheus');
-  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-consumers-'));
+  const [vmagents, others] = [CONSUMERS.filter(isVictoriaMetrics), CONSUMERS.filter((one) => !isVictoriaMetrics(one))];
+  const running = expected.pods.filter((name) => !expected.finished.includes(name));
+  return [
+    ...(await targetsOf(others, kubeconfig, expected, (config) => startPrometheus(config))),
+    ...(await targetsOf(vmagents, kubeconfig, { ...expected, pods: running }, (config) =>
+      startVmagent(config, NOWHERE, [VMAGENT_FLAG]),
+    )),
+  ];
+}
+
+function isVictoriaMetrics({ name }: Consumer): boolean {
+  return name === 'VictoriaMetrics';
+}
+
+interface Engine {
+  targets(): Promise<Targets>;
+  stop(): Promise<void>;
+}
+
+async function targetsOf(
+  consumers: readonly Consumer[],
+  kubeconfig: string,
+  expected: Expected,
+  start: (configuration: object) => Promise<Engine>,
+): Promise<Target[]> {
+  const named = await Promise.all(
+    consumers.map(async ({ name, jobs }): Promise<NamedJobs> => ({ name, jobs: await jobs() })),
+  );
+  const engine = await start({ scrape_configs: scrapeConfigs(named, kubeconfig) });
   try {
-    const consumers = await Promise.all(
-      CONSUMERS.map(async ({ name, jobs }): Promise<NamedJobs> => ({ name, jobs: await jobs() })),
+    return await waitFor(
+      'every pod and Service to have been seen in every job',
+      async () => {
+        const targets = await engine.targets();
+        return isComplete(targets, named, expected) ? targets.activeTargets.map(readTarget) : undefined;
+      },
+      { seconds: 120, everyMs: 500 },
     );
-    const config = join(directory, 'prometheus.json');
-    await writeFile(config, JSON.stringify({ scrape_configs: scrapeConfigs(consumers, kubeconfig) }));
-    const address = `127.0.0.1:${await freePort()}`;
-    const daemon = await startDaemon({
-      name: 'prometheus',
-      directory,
-      command: prometheus,
-      args: [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${join(directory, 'data')}`,
-        `--web.listen-address=${address}`,
-        '--log.level=warn',
-      ],
-    });
-    try {
-      await ready(daemon, async () => (await fetch(`http://${address}/-/ready`)).ok);
-      return await waitFor(
-        'Prometheus to have seen every pod and Service in every job',
-        async () => {
-          const { data }: TargetsAnswer = JSON.parse(await (await fetch(`http://${address}/api/v1/targets`)).text());
-          return isComplete(data, consumers, expected) ? data.activeTargets.map(readTarget) : undefined;
-        },
-        { seconds: 120, everyMs: 500 },
-      );
-    } finally {
-      await daemon.kill();
-    }
   } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+    await engine.stop();
   }
-}
-
-interface Discovered {
-  readonly discoveredLabels: Readonly<Record<string, string>>;
-}
-
-interface Active extends Discovered {
-  readonly scrapeUrl: string;
-}
-
-/** As much of /api/v1/targets as is used: dropped targets are those that relabelling refused. */
-interface TargetsAnswer {
-  readonly data: { readonly activeTargets: readonly Active[]; readonly droppedTargets: readonly Discovered[] };
 }
 
 interface NamedJobs {
@@ -92,7 +87,7 @@ function scrapeConfigs(consumers: readonly NamedJobs[], kubeconfig: string): unk
       ...job,
       job_name: `${name}${SEPARATOR}${job.job_name}`,
       scrape_interval: '1y',
-      proxy_url: 'http://127.0.0.1:9',
+      proxy_url: NOWHERE,
       kubernetes_sd_configs: job.kubernetes_sd_configs.map((config) => ({ ...config, kubeconfig_file: kubeconfig })),
     })),
   );
@@ -100,7 +95,7 @@ function scrapeConfigs(consumers: readonly NamedJobs[], kubeconfig: string): unk
 
 /** Whether each job has seen every pod, or every Service: whatever it kept of them. */
 function isComplete(
-  { activeTargets, droppedTargets }: TargetsAnswer['data'],
+  { activeTargets, droppedTargets }: Targets,
   consumers: readonly NamedJobs[],
   { pods, services }: Expected,
 ): boolean {
@@ -118,7 +113,7 @@ function isComplete(
   );
 }
 
-function readTarget({ discoveredLabels, scrapeUrl }: Active): Target {
+function readTarget({ discoveredLabels, scrapeUrl }: Targets['activeTargets'][number]): Target {
   const [consumer = '', job = ''] = (discoveredLabels['job'] ?? '').split(SEPARATOR);
   const known = CONSUMERS.find(({ name }) => name === consumer);
   if (known === undefined) throw new Error(`a target of an unknown job: ${consumer}`);

@@ -63,7 +63,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     name: 'finished',
-    consumers: ['VictoriaMetrics', 'Azure'],
+    consumers: ['Azure'],
     outcome: 'stale',
     applies: ({ status }) => status.phase === 'Succeeded' || status.phase === 'Failed',
   },
