@@ -1,18 +1,24 @@
+import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { command } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
-import { kubernetesVersions } from '../../harness/length.ts';
+import { kubernetesVersions, runs } from '../../harness/length.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
 import { certManagerCrds, prometheusOperatorCrds } from '../../harness/build/crds.ts';
 import { CHART, ciFiles } from '../../harness/chart/render.ts';
 
-// The chart's objects and real API servers: every branch is accepted.
+// The chart's objects and real API servers: every branch is accepted, and stored as it is rendered.
 
 const template = async (args: readonly string[]): Promise<string> =>
   command(await component('helm'), ['template', 'autoscrape', CHART, '-n', 'autoscrape', ...args]);
 
 const files = await ciFiles();
+
+const IS_LONG = runs({ usually: 0, all: 1 }) === 1;
+
+/** Those with the most objects and fields. */
+const SOME = new Set(['default', 'knobs', 'bridge', 'monitoring-fitted', 'egress']);
 
 for (const version of kubernetesVersions()) {
   suite(`kube-apiserver ${version}`, () => {
@@ -52,6 +58,24 @@ for (const version of kubernetesVersions()) {
         ];
         await cluster.kubectl(['apply', ...flags, '-f', '-'], await template(['-f', file]));
       });
+    }
+
+    for (const [name, file] of version === '1.37' ? files : []) {
+      const skip = !(IS_LONG || SOME.has(name)) && 'only with --all';
+      test(
+        `keeps every object of ${name} as it is rendered, so that a second manager sees no difference`,
+        { skip },
+        async () => {
+          const manifests = await template(['--no-hooks', '-f', file]);
+          // A Service's IP family can't be changed.
+          await cluster.kubectl(['delete', 'services', '--all', '-n', 'autoscrape']);
+          const apply = ['apply', '--server-side', '-f', '-', '--force-conflicts', '--field-manager=helm'];
+          await cluster.kubectl(apply, manifests);
+          // Without --force-conflicts, and it ends with 1 where there is a difference.
+          const diff = await cluster.kubectl(['diff', '--server-side', '--field-manager=gitops', '-f', '-'], manifests);
+          assert.equal(diff, '');
+        },
+      );
     }
   });
 }

@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { TestContext } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
-import { parseDocument } from 'yaml';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { runCommand } from '../../../tools/command.ts';
+import { command, runCommand } from '../../../tools/command.ts';
 import type { CommandResult } from '../../../tools/command.ts';
 import { component } from '../../harness/build/components.ts';
 import { startControlPlane } from '../../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../../harness/control-plane/control-plane.ts';
+import { chartFor, olderChart } from '../../harness/chart/changed-chart.ts';
 import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/render.ts';
 import type { Helm } from '../../harness/chart/render.ts';
 import { runs } from '../../harness/length.ts';
+import { enforceAsAks } from '../../harness/programs/aks-enforcer.ts';
 import { runJobs } from '../../harness/programs/job-runner.ts';
 import type { JobRunner } from '../../harness/programs/job-runner.ts';
 
@@ -221,7 +217,7 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
 
   test("an upgrade is not in conflict with AKS's enforcer, which adds to the selectors what it misses there", async () => {
     await succeed('install', 'autoscrape', CHART, ...secret);
-    await enforce(cluster());
+    await enforceAsAks(cluster());
     await succeed('upgrade', 'autoscrape', CHART, ...secret, '--set', 'webhook.timeoutSeconds=4');
   });
 
@@ -256,6 +252,19 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
     await cluster().kubectl(['get', 'deployment', 'autoscrape-reconciler', '-n', helm]);
   });
 
+  test('what GitOps renders is no difference from what Helm installed, and can be applied beside it', async () => {
+    await succeed('upgrade', 'autoscrape', CHART, ...secret);
+    const manifests = await command(await component(helm), [
+      ...['template', 'autoscrape', CHART, '-n', helm, '--no-hooks', ...secret],
+    ]);
+    const flags = ['--server-side', '--field-manager=gitops', '-f', '-'];
+    // `kubectl diff` ends with 1 where there is a difference.
+    assert.equal(await cluster().kubectl(['diff', ...flags], manifests), '');
+    await cluster().kubectl(['apply', ...flags], manifests);
+    await succeed('upgrade', 'autoscrape', CHART, ...secret);
+    assert.equal(await cluster().kubectl(['diff', ...flags], manifests), '');
+  });
+
   test('nothing is left after uninstalling', async () => {
     await succeed('uninstall', 'autoscrape', '--wait');
     assert.deepEqual(await ours(), []);
@@ -272,57 +281,9 @@ async function rightsIn(namespace: string): Promise<string> {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: rights.map(({ object }) => object) });
 }
 
-/**
- * Stands in for the admissions enforcer of AKS: under its own field manager it adds two expressions to each webhook's
- * `namespaceSelector`, where they are missing (https://learn.microsoft.com/azure/aks/faq).
- */
-async function enforce(cluster: ControlPlane): Promise<void> {
-  const read = await cluster.kubectl(['get', 'mutatingwebhookconfiguration', 'autoscrape', '-o', 'json']);
-  const webhooks = list(JSON.parse(read), 'webhooks').map((webhook) => {
-    const has = list(webhook, 'namespaceSelector', 'matchExpressions');
-    const added = ENFORCED.filter((wanted) => !has.some((requirement) => isDeepStrictEqual(requirement, wanted)));
-    return { name: at(webhook, 'name'), namespaceSelector: { matchExpressions: [...has, ...added] } };
-  });
-  const patch = JSON.stringify({ webhooks });
-  const flags = ['--type=strategic', '--field-manager=admissionsenforcer', `--patch=${patch}`];
-  await cluster.kubectl(['patch', 'mutatingwebhookconfiguration', 'autoscrape', ...flags]);
-}
-
-const ENFORCED = [
-  { key: 'control-plane', operator: 'NotIn', values: ['true'] },
-  { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
-];
-
 /** What takes a field back that somebody else has set: Helm 3 knows no owners. */
 function force(helm: Helm): readonly string[] {
   return helm === 'helm' ? ['--force-conflicts'] : [];
-}
-
-/** A copy of the chart, which is removed after the test. */
-async function copyOfChart(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'autoscrape-chart-'));
-  t.after(() => rm(folder, { recursive: true }));
-  await cp(CHART, folder, { recursive: true });
-  return folder;
-}
-
-/** The chart, if `oldest` were the oldest Kubernetes that it supports. */
-async function chartFor(t: TestContext, oldest: string): Promise<string> {
-  const folder = await copyOfChart(t);
-  const file = parseDocument(await readFile(join(folder, 'Chart.yaml'), 'utf8'));
-  file.setIn(['annotations', 'autoscrape.io/oldest-kubernetes'], oldest);
-  await writeFile(join(folder, 'Chart.yaml'), file.toString());
-  return folder;
-}
-
-/** The chart as it was before it took `webhook.extraEnv`. */
-async function olderChart(t: TestContext): Promise<string> {
-  const folder = await copyOfChart(t);
-  await rm(join(folder, 'values.schema.json'));
-  const values = parseDocument(await readFile(join(folder, 'values.yaml'), 'utf8'));
-  assert.ok(values.deleteIn(['webhook', 'extraEnv']));
-  await writeFile(join(folder, 'values.yaml'), values.toString());
-  return folder;
 }
 
 /** Runs Helm on the cluster, in a namespace that is called as the Helm is. */
