@@ -8,7 +8,6 @@ import { doctor } from '../harness/installation/doctor.ts';
 import { explainPiped } from '../harness/installation/explain-piped.ts';
 import { lifecycle } from '../harness/installation/lifecycle.ts';
 import { networkPolicies } from '../harness/installation/network-policies.ts';
-import { oldestKubernetes } from '../harness/installation/oldest-kubernetes.ts';
 import { outage } from '../harness/installation/outage.ts';
 import { readme } from '../harness/installation/readme.ts';
 import { size } from '../harness/installation/size.ts';
@@ -42,7 +41,6 @@ const STEPS: Readonly<Record<string, () => void>> = {
   'network-policies': networkPolicies,
   readme,
   'bad-input': badInput,
-  'oldest-kubernetes': oldestKubernetes,
 };
 
 const chosen = values.step ?? Object.keys(STEPS);
