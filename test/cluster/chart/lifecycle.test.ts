@@ -254,9 +254,8 @@ function lifecycle(helm: Helm, cluster: () => ControlPlane): void {
 
   test('what GitOps renders is no difference from what Helm installed, and can be applied beside it', async () => {
     await succeed('upgrade', 'autoscrape', CHART, ...secret);
-    const manifests = await command(await component(helm), [
-      ...['template', 'autoscrape', CHART, '-n', helm, '--no-hooks', ...secret],
-    ]);
+    const template = ['template', 'autoscrape', CHART, '-n', helm, '--no-hooks', ...secret];
+    const manifests = await command(await component(helm), template);
     const flags = ['--server-side', '--field-manager=gitops', '-f', '-'];
     // `kubectl diff` ends with 1 where there is a difference.
     assert.equal(await cluster().kubectl(['diff', ...flags], manifests), '');

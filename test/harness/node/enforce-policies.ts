@@ -80,7 +80,7 @@ export async function enforcePolicies({ directory, request, run }: PolicyNode): 
   };
 }
 
-/** What became of an attempt to connect. */
+/** The result of an attempt to connect. */
 export type Reach = 'reached' | 'refused by a policy' | 'nothing listens';
 
 /** An address and port. */
@@ -90,7 +90,7 @@ export interface Destination {
 }
 
 /**
- * Returns what becomes of TCP connections from a pod, by its address, or from `node` itself, in the order of their destinations. They
+ * Returns the results of TCP connections from a pod, by its address, or from `node` itself, in the order of their destinations. They
  * are made in the pod's own network namespace, so that the pod needs no program for it.
  */
 export async function reach(

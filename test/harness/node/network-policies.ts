@@ -28,8 +28,8 @@ interface Pod {
 /**
  * Returns a script for `nft -f` that puts the policies into force, in place of those before. It is stricter than a policy has to be
  * in two things, so that a test sees more: a pod whose address is not known yet reaches nobody, and its own node reaches only the
- * ports that its probes name, because here the API server has the node's address. What is refused is told so, with "no route to
- * host", so that no test waits. Throws where a port has a name, which OVN-Kubernetes reads as every port.
+ * ports that its probes name, because here the API server has the node's address. A connection that is refused fails with "no route to
+ * host", so that no test waits long. Throws where a port has a name, which OVN-Kubernetes reads as every port.
  */
 export function policyRules(objects: PolicyObjects): string {
   const pods = objects.pods.flatMap(podOf);
