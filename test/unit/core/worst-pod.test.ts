@@ -10,7 +10,7 @@ import { describe, searchWorstPod } from '../../harness/pods/worst-pod.ts';
 // which the steps of a decision end by now, are held by test/unit/core/limits.test.ts.
 
 const SEED = Number(process.env['WORST_POD_SEED'] ?? 9);
-const HILLS = Number(process.env['WORST_POD_HILLS'] ?? 15);
+const HILLS = Number(process.env['WORST_POD_HILLS'] ?? 6);
 
 // Globs of several stars, which a rules file may hold and the shipped catalogue does not.
 const GLOBS = '{ images: [{ images: ["*-*-*-exporter", "*a*a*a*b"], port: 9100 }] }';
