@@ -7,7 +7,7 @@ import type { Selection } from '../live/selection.ts';
 import { selectorsInForce } from '../live/selectors-in-force.ts';
 import { VERSION } from '../process/version.ts';
 import { defaultRules } from '../rules/shipped.ts';
-import { createClusterReader } from './cluster.ts';
+import { createClusterReader } from './object-cache.ts';
 import type { Named, PodReport, Section } from './finding.ts';
 import { findScrapers, givenScraper } from './scraper/find-scrapers.ts';
 import type { ScraperPlace } from './scraper/find-scrapers.ts';
@@ -17,7 +17,7 @@ import { readScrapers } from './scraper/read-scraper.ts';
 import type { Diagnosis } from './render.ts';
 import { scrapersSection } from './scraper/scrapers-section.ts';
 import type { DoctorTarget } from './pod/select-pods.ts';
-import { survey } from './survey.ts';
+import { diagnosePods } from './diagnose-pods.ts';
 
 /** What a diagnosis needs. */
 export interface DiagnoseOptions extends Selection<DoctorTarget> {
@@ -75,7 +75,15 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
       : await givenScraper(place, options.prometheusToken, { cluster, proxy });
   if (!found.ok) return found;
   const { scrapers, states, strangers } = await readScrapers(found.value, pods, rules.annotationKeys.scrape);
-  const reports = await survey(pods, { ...options, cluster, rules, selectors, named, scrapers, now: options.now() });
+  const reports = await diagnosePods(pods, {
+    ...options,
+    cluster,
+    rules,
+    selectors,
+    named,
+    scrapers,
+    now: options.now(),
+  });
   // What is not about one pod: all of it where no target is named, and else the installation where it may be the cause.
   const isCause = reports.some(isInstallations);
   const sections: readonly Section[] = [

@@ -8,7 +8,7 @@ import { checkPod, isNew } from './pod/check-pod.ts';
 import type { Stated } from './pod/check-pod.ts';
 import { checkTargets, isAt } from './scraper/check-targets.ts';
 import type { KnownPod, PodInScraper } from './scraper/check-targets.ts';
-import type { ClusterReader } from './cluster.ts';
+import type { ClusterReader } from './object-cache.ts';
 import { asNote, finding, quoted, quotedAddress, withKeys } from './finding.ts';
 import type { FindingId, Line, Named, PodReport } from './finding.ts';
 import { isMeshed } from './scraper/mesh-proxy.ts';

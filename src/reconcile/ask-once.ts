@@ -15,7 +15,7 @@ import { retry } from '../kube/retry.ts';
 import { createAskMemory } from './ask-memory.ts';
 import type { Workload } from './ask-memory.ts';
 import type { AskSettings } from './ask-plan.ts';
-import { createAsker } from './asker.ts';
+import { createAskWorker } from './ask-worker.ts';
 import { createAsking } from './asking.ts';
 import type { NamespaceAsking } from './asking.ts';
 import type { Namespace } from './namespace.ts';
@@ -147,7 +147,7 @@ export async function createAskOnce(options: AskOnceOptions): Promise<Result<Ask
         const sent: PodRequest[] = [];
         let done = 0;
         const of = [...planned.keys()].filter(({ endpoint }) => endpoint === undefined).length;
-        const asker = createAsker({
+        const asker = createAskWorker({
           kube,
           memory,
           namespace(name) {

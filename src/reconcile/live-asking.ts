@@ -7,8 +7,8 @@ import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { AskMemory, Workload } from './ask-memory.ts';
 import type { AskSettings } from './ask-plan.ts';
-import { createAsker } from './asker.ts';
-import type { AskedPods, SentRequest } from './asker.ts';
+import { createAskWorker } from './ask-worker.ts';
+import type { AskedPods, SentRequest } from './ask-worker.ts';
 import { createAsking } from './asking.ts';
 import type { Asking } from './asking.ts';
 import { createChangedServices } from './changed-services.ts';
@@ -77,7 +77,7 @@ export function createLiveAsking(options: LiveAskingOptions, ask: AskOptions): L
   });
   const { memory } = ask;
   const asking = createAsking({ memory, settings: ask, services, now: clock.now, random, onSeed, onServiceAnnotated });
-  const asker = createAsker({
+  const asker = createAskWorker({
     ...options,
     ...ask,
     memory,

@@ -1,8 +1,8 @@
 import { pathSuggestedBy } from './ask-path.ts';
-import { readMediaType } from './media-type.ts';
-import type { MediaType } from './media-type.ts';
-import { judgePage } from './page-judge.ts';
-import type { Format, PageFinding } from './page-judge.ts';
+import { readMediaType } from '../exposition/media-type.ts';
+import type { MediaType } from '../exposition/media-type.ts';
+import { judgePage } from '../exposition/page-judge.ts';
+import type { Format, PageFinding } from '../exposition/page-judge.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What is known of an answer before its body. */

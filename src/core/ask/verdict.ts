@@ -1,4 +1,4 @@
-import type { Format } from './page-judge.ts';
+import type { Format } from '../exposition/page-judge.ts';
 
 /**
  * The result of asking a port. It contains only numbers and our own strings, nothing that a server

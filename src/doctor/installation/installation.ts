@@ -4,7 +4,7 @@ import type { Result } from '../../core/result.ts';
 import type { Rules } from '../../core/rules/rule.ts';
 import { VERSION } from '../../process/version.ts';
 import { flagOf } from '../../manifest/container-flag.ts';
-import { COLLECTIONS } from '../cluster.ts';
+import { COLLECTIONS } from '../object-cache.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import { releaseOf, upgradeOf } from './helm-release.ts';
 import type { Release } from './helm-release.ts';

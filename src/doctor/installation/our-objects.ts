@@ -3,7 +3,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
 import type { Rules } from '../../core/rules/rule.ts';
 import type { Kube } from '../../kube/client.ts';
-import type { ClusterReader, Read } from '../cluster.ts';
+import type { ClusterReader, Read } from '../object-cache.ts';
 import type { Line } from '../finding.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
 

@@ -5,7 +5,7 @@ import { judgeNamespace, labelChanges } from '../../core/pod-selectors.ts';
 import type { PodSelector } from '../../core/pod-selectors.ts';
 import { describeChoice } from '../../manifest/release-selectors.ts';
 import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../../live/dry-run-pod.ts';
-import { COLLECTIONS } from '../cluster.ts';
+import { COLLECTIONS } from '../object-cache.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import { nameOf, valueOf } from './our-objects.ts';

@@ -1,6 +1,6 @@
 import { objectIn, textEntries } from '../../core/json.ts';
-import { COLLECTIONS } from '../cluster.ts';
-import type { ClusterReader } from '../cluster.ts';
+import { COLLECTIONS } from '../object-cache.ts';
+import type { ClusterReader } from '../object-cache.ts';
 import type { Labels } from '../scraper/relabel.ts';
 
 /** Returns the labels of namespaces by their names; those that can't be read have only their name as a label. */

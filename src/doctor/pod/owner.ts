@@ -1,6 +1,6 @@
 import { ownerOf } from '../../core/pod/owner.ts';
 import type { Collection } from '../../kube/api-paths.ts';
-import type { ClusterReader } from '../cluster.ts';
+import type { ClusterReader } from '../object-cache.ts';
 import { namespaceOf } from './select-pods.ts';
 
 /** What creates pods, by the kind of their controller: a ReplicaSet's name has its Deployment's in it, a Job's its CronJob's. */

@@ -1,15 +1,15 @@
 import type { VerdictKey } from '../../core/ask/verdict.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Stated } from '../pod/check-pod.ts';
-import type { ClusterReader } from '../cluster.ts';
-import { explainDouble } from './doubles.ts';
+import type { ClusterReader } from '../object-cache.ts';
+import { explainDouble } from './duplicate-targets.ts';
 import { finding, quoted, quotedAddress } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import { explainMissing } from './missing-target.ts';
 import type { OtherScraper } from './find-scrapers.ts';
 import type { ScraperState } from './read-scraper.ts';
 import { explainDown } from './scrape-errors.ts';
-import type { Dropped, Target } from './scraper.ts';
+import type { Dropped, Target } from './prometheus-targets.ts';
 
 /** What one Prometheus says about one pod. */
 export interface PodInScraper {

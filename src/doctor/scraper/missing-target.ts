@@ -1,11 +1,11 @@
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
-import type { ClusterReader } from '../cluster.ts';
+import type { ClusterReader } from '../object-cache.ts';
 import { discoveredLabels } from './discovered-labels.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Finding, Line } from '../finding.ts';
-import { explainMonitors } from './operator.ts';
+import { explainMonitors } from './prometheus-operator.ts';
 import { droppingRule } from './relabel.ts';
 import type { DroppingRule, Labels } from './relabel.ts';
 import { annotationLabel, discoversPods, leavesOut, parseJob } from './loaded-configuration.ts';

@@ -5,7 +5,7 @@ import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import type { ScraperState } from './read-scraper.ts';
 import type { Labels } from './relabel.ts';
-import type { Target } from './scraper.ts';
+import type { Target } from './prometheus-targets.ts';
 import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /** What is stored of a target. */

@@ -1,4 +1,4 @@
-import type { Format } from '../../../src/core/ask/page-judge.ts';
+import type { Format } from '../../../src/core/exposition/page-judge.ts';
 
 /** A source of numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
 export type Random = () => number;

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { decide } from '../../../../src/core/decide.ts';
 import { objectIn } from '../../../../src/core/json.ts';
-import { createClusterReader } from '../../../../src/doctor/cluster.ts';
+import { createClusterReader } from '../../../../src/doctor/object-cache.ts';
 import { INSTALLATION_FINDINGS } from '../../../../src/doctor/finding.ts';
 import type { Line } from '../../../../src/doctor/finding.ts';
 import { checkInstallation } from '../../../../src/doctor/installation/installation.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { createServer as listen } from 'node:net';
 import { suite, test } from 'node:test';
-import { createClusterReader } from '../../../../src/doctor/cluster.ts';
+import { createClusterReader } from '../../../../src/doctor/object-cache.ts';
 import { readPage } from '../../../../src/doctor/installation/read-page.ts';
 import { findScrapers, readScraperPlace } from '../../../../src/doctor/scraper/find-scrapers.ts';
 import { atUrl, throughService } from '../../../../src/doctor/scraper/scraper-api.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { readTarget } from '../../../../src/doctor/scraper/scraper.ts';
+import { readTarget } from '../../../../src/doctor/scraper/prometheus-targets.ts';
 import { compareTimeouts, countTimeouts } from '../../../../src/doctor/scraper/timeouts.ts';
 import { down, look, pod, print } from '../situation.ts';
 

@@ -5,7 +5,7 @@ import type { KnownPod } from './check-targets.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Finding } from '../finding.ts';
 import { annotationLabel } from './loaded-configuration.ts';
-import type { Target } from './scraper.ts';
+import type { Target } from './prometheus-targets.ts';
 
 /** Returns which kind of double the targets with one address are, and what ends it. */
 export function explainDouble(twins: readonly Target[], prometheus: string, pod: KnownPod): Finding {

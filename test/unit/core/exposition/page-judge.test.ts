@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { MAX_LINE, judgePage } from '../../../../src/core/ask/page-judge.ts';
-import type { Format, PageFinding } from '../../../../src/core/ask/page-judge.ts';
+import { MAX_LINE, judgePage } from '../../../../src/core/exposition/page-judge.ts';
+import type { Format, PageFinding } from '../../../../src/core/exposition/page-judge.ts';
 import { generatePage, seeded } from '../../../harness/asking/generated-pages.ts';
 
 // What Prometheus 3 makes of each page, as its parsers do: test/cluster/asking.test.ts asks a real one about such pages.

@@ -12,8 +12,8 @@ import { readWorkloads } from '../manifest/workload.ts';
 import { askEndpoint, findEndpoint } from './endpoint/ask-endpoint.ts';
 import type { AskedOf, EndpointAsked } from './endpoint/ask-endpoint.ts';
 import type { Stated } from './pod/check-pod.ts';
-import { COLLECTIONS } from './cluster.ts';
-import type { ClusterReader } from './cluster.ts';
+import { COLLECTIONS } from './object-cache.ts';
+import type { ClusterReader } from './object-cache.ts';
 import { diagnose } from './diagnose-pod.ts';
 import type { Named, PodReport } from './finding.ts';
 import { readOwner } from './pod/owner.ts';
@@ -22,7 +22,7 @@ import { seriesReader } from './scraper/series.ts';
 import { nameOf, namespaceOf, workloadOf } from './pod/select-pods.ts';
 
 /** What looking at many pods needs. */
-export interface SurveyOptions {
+export interface DiagnosePodsOptions {
   readonly kube: Pick<Kube, 'request' | 'open'>;
   readonly cluster: ClusterReader;
   readonly rules: Rules;
@@ -43,7 +43,10 @@ export interface SurveyOptions {
 const AT_ONCE = 8;
 
 /** Returns a report of each pod, in their order. */
-export async function survey(pods: readonly unknown[], options: SurveyOptions): Promise<readonly PodReport[]> {
+export async function diagnosePods(
+  pods: readonly unknown[],
+  options: DiagnosePodsOptions,
+): Promise<readonly PodReport[]> {
   const { kube, named, onProgress } = options;
   const namespaces = new Map<string, Promise<Surroundings>>();
   const surroundingsOf = (name: string): Promise<Surroundings> => {
@@ -94,7 +97,11 @@ export async function survey(pods: readonly unknown[], options: SurveyOptions): 
 }
 
 /** The API server's answer for a pod that it does not have looks like one for a pod that it does not reach. */
-async function askUnlessGone(of: AskedOf, stated: Stated, { kube, signal }: SurveyOptions): Promise<EndpointAsked> {
+async function askUnlessGone(
+  of: AskedOf,
+  stated: Stated,
+  { kube, signal }: DiagnosePodsOptions,
+): Promise<EndpointAsked> {
   const answer = await askEndpoint(of, stated);
   if (!('verdict' in answer) || answer.verdict.key !== 'waiting') return answer;
   const read = await kube.request({ method: 'GET', path: podPath(of.namespace, nameOf(of.pod)), signal });
@@ -102,7 +109,7 @@ async function askUnlessGone(of: AskedOf, stated: Stated, { kube, signal }: Surv
 }
 
 /** Returns the pods to ask: those that no scraper has up come first, and one of each workload before the second one. */
-function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: SurveyOptions): ReadonlySet<unknown> {
+function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: DiagnosePodsOptions): ReadonlySet<unknown> {
   const counts = new Map<string, number>();
   const ranked = pods.map((pod) => {
     const key = `${namespaceOf(pod)}/${workloadOf(pod)}`;
@@ -136,7 +143,7 @@ interface Surroundings {
 
 async function readSurroundings(
   namespace: string,
-  { kube, cluster, named, selectors, signal }: SurveyOptions,
+  { kube, cluster, named, selectors, signal }: DiagnosePodsOptions,
 ): Promise<Surroundings> {
   const [object, services, refusal] = await Promise.all([
     readNamespace(namespace, cluster, named),

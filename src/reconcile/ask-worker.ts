@@ -32,7 +32,7 @@ export interface SentRequest extends Place {
   readonly isOld: boolean;
 }
 
-export interface AskerOptions {
+export interface AskWorkerOptions {
   readonly kube: Pick<Kube, 'request'>;
   readonly memory: AskMemory;
   /** Returns what is known of a namespace, or undefined where it is not tracked. */
@@ -100,7 +100,7 @@ interface FreshPod {
 type Workloads = ReadonlyMap<string, ReadonlyMap<string, Workload>>;
 
 /** Asks pods, one at a time in a namespace and on a node, until the signal aborts. */
-export interface Asker {
+export interface AskWorker {
   /** Asks until the signal aborts; resolves when the last request has ended then. */
   run(): Promise<void>;
   /**
@@ -110,7 +110,7 @@ export interface Asker {
 }
 
 /** Returns an asker, which asks nothing before `run`. */
-export function createAsker(options: AskerOptions): Asker {
+export function createAskWorker(options: AskWorkerOptions): AskWorker {
   const { kube, memory, clock, random, signal } = options;
   const perSecond = options.perSecond ?? PER_SECOND;
   const limiter = createRateLimiter(perSecond, clock.now, sleep);

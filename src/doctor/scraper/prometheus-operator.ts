@@ -1,8 +1,8 @@
 import { isObject, objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { KnownPod } from './check-targets.ts';
-import { COLLECTIONS } from '../cluster.ts';
-import type { ClusterReader } from '../cluster.ts';
+import { COLLECTIONS } from '../object-cache.ts';
+import type { ClusterReader } from '../object-cache.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
 import { kindOfPrometheus, monitorsOf, notReconciled } from './monitors.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readMediaType } from '../../../../src/core/ask/media-type.ts';
+import { readMediaType } from '../../../../src/core/exposition/media-type.ts';
 
 // The answers are those of Go's mime.ParseMediaType, which Prometheus uses.
 const ROWS: readonly (readonly [string | undefined, string])[] = [
