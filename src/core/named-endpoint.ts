@@ -47,7 +47,7 @@ export function endpointsBeside(
   return found.endpoints.filter(({ container, port }) => container !== own && port !== ownPort);
 }
 
-/** Returns the port of a text that names one which a scraper can use, or undefined. */
+/** Returns the port that the string names, or undefined where a scraper cannot use it. */
 export function usablePort(pod: Pod, text: string): number | undefined {
   const port = readPortNumber(text);
   return port !== undefined && isScrapable(port) && !isOtherProtocol(pod, port) ? port : undefined;
