@@ -77,19 +77,15 @@ export function judgeNamespace(
   name: string,
   labels: Labels | undefined,
 ): NamespaceJudged | undefined {
-  const all = withName(name, labels ?? new Map<string, string>());
-  const judged = selectors.map((selector) => ({
-    selector,
-    unmet: selector.namespace.filter(
-      (requirement) => (labels !== undefined || requirement.key === NAME_LABEL) && !satisfies(all, [requirement]),
-    ),
-  }));
+  const namespace = { name, labels };
+  const judged = selectors.map((selector) => ({ selector, unmet: unmetByNamespace(selector, namespace) }));
   const nearest = judged.toSorted((a, b) => distance(a.unmet) - distance(b.unmet))[0];
   if (nearest === undefined || (labels === undefined && nearest.unmet.length === 0)) return undefined;
-  return { ...nearest, optIn: optInOf(nearest.unmet, all) };
+  return { ...nearest, optIn: optInOf(nearest.unmet, withName(name, labels ?? new Map())) };
 }
 
-function optInOf(unmet: readonly LabelRequirement[], labels: Labels): NamespaceOptIn {
+/** Returns what it means that a namespace with these labels does not meet the requirements. */
+export function optInOf(unmet: readonly LabelRequirement[], labels: Labels): NamespaceOptIn {
   if (unmet.length === 0) return 'yes';
   if (unmet.some(isExclusion)) return 'never';
   const value = labels.get(OPT_IN_LABEL);
@@ -98,8 +94,11 @@ function optInOf(unmet: readonly LabelRequirement[], labels: Labels): NamespaceO
 
 /** An exclusion is further than anything that a label changes. */
 function distance(unmet: readonly LabelRequirement[]): number {
-  return unmet.length + (unmet.some(isExclusion) ? 1000 : 0);
+  return unmet.length + (unmet.some(isExclusion) ? FAR : 0);
 }
+
+/** More requirements than a selector has. */
+const FAR = 1_000_000;
 
 /** Whether the requirement leaves namespaces out by their names, or those of a managed cluster. */
 function isExclusion({ key, operator, values = [] }: LabelRequirement): boolean {
@@ -114,32 +113,44 @@ function isByLabel({ key, operator, values = [] }: LabelRequirement): boolean {
   );
 }
 
-/** What the selectors say of a pod's labels. */
-export interface PodJudged {
-  readonly selector: PodSelector;
-  /** What the nearest one demands of the pod and does not get: nothing where the pod is selected. */
-  readonly unmet: readonly LabelRequirement[];
+/** A namespace; its labels are undefined where they are not known. */
+interface KnownNamespace {
+  readonly name: string;
+  readonly labels: Labels | undefined;
 }
 
-/**
- * Returns what the selectors say of a pod's labels: those that select its namespace, or all of them where none does or its
- * labels are not known. Undefined where there are no selectors.
- */
-export function judgePod(
-  selectors: PodSelectors,
-  namespace: { readonly name: string; readonly labels: Labels } | undefined,
-  labels: Labels,
-): PodJudged | undefined {
-  const selecting =
-    namespace === undefined
-      ? []
-      : selectors.filter((one) => satisfies(withName(namespace.name, namespace.labels), one.namespace));
-  return (selecting.length > 0 ? selecting : selectors)
+/** Returns what the selector demands of the namespace and does not get; where its labels are not known only its name counts. */
+function unmetByNamespace(
+  { namespace: demanded }: PodSelector,
+  { name, labels }: KnownNamespace,
+): readonly LabelRequirement[] {
+  const all = withName(name, labels ?? new Map<string, string>());
+  return demanded.filter(
+    (requirement) => (labels !== undefined || requirement.key === NAME_LABEL) && !satisfies(all, [requirement]),
+  );
+}
+
+/** What the selectors say of a pod in a namespace. */
+export interface PodJudged {
+  /** The nearest one: of those that select the namespace, or else the one of which pod and namespace together meet the most. */
+  readonly selector: PodSelector;
+  /** What it demands of the pod and does not get: nothing where the pod is selected. */
+  readonly unmet: readonly LabelRequirement[];
+  /** The same of the namespace. */
+  readonly unmetByNamespace: readonly LabelRequirement[];
+}
+
+/** Returns what the selectors say of a pod; undefined where there are none. */
+export function judgePod(selectors: PodSelectors, namespace: KnownNamespace, labels: Labels): PodJudged | undefined {
+  const rank = ({ unmet, unmetByNamespace: ofNamespace }: PodJudged): number =>
+    unmet.length + (ofNamespace.length === 0 ? 0 : FAR + distance(ofNamespace));
+  return selectors
     .map((selector) => ({
       selector,
       unmet: selector.pod.filter((requirement) => !satisfies(labels, [requirement])),
+      unmetByNamespace: unmetByNamespace(selector, namespace),
     }))
-    .toSorted((a, b) => a.unmet.length - b.unmet.length)[0];
+    .toSorted((a, b) => rank(a) - rank(b))[0];
 }
 
 /** Labels by which the chart's webhooks share the namespaces among them: Istio injects its proxy there or not. */

@@ -13,8 +13,8 @@ import type { SkipReason } from '../core/skip-reason.ts';
 import type { Workload } from '../manifest/workload.ts';
 import type { Related } from './related-objects.ts';
 import { whyUnreadable } from './unreadable.ts';
-import { optInOf } from './unselected.ts';
-import type { Outcome, Unselected } from './unselected.ts';
+import { whyUnselected } from './unselected.ts';
+import type { Outcome, WhyUnselected } from './unselected.ts';
 
 /** What to do about a decision. */
 export interface Advice {
@@ -61,20 +61,21 @@ interface AdviceSurroundings {
   readonly rules: Rules;
   readonly related: Related;
   readonly namespace: string;
-  /** Why the pod is not selected; undefined where it is. */
-  readonly unselected: Unselected | undefined;
+  /** Why the pod or its namespace is not selected. */
+  readonly unselected: WhyUnselected;
 }
 
 /** Returns what to do about the decision on a workload's pod. */
 export function adviseOn(workload: Workload, decision: Outcome, surroundings: AdviceSurroundings): Advice {
   const { related, namespace } = surroundings;
-  if (decision.outcome === 'annotate') return { sentences: [onNamespace(related, namespace)], snippets: [] };
+  if (decision.outcome === 'annotate') return { sentences: [onNamespace(workload, surroundings)], snippets: [] };
   if (decision.reason === 'not_selected') {
-    const { because = '', todo = '' } = surroundings.unselected ?? {};
-    const facts = related.namespace(namespace);
-    if (facts?.optIn === 'never') return { sentences: [onNamespace(related, namespace)], snippets: [] };
-    const also = facts?.unselected === undefined ? [] : [`And for its namespace: ${facts.unselected.todo}`];
-    return { sentences: [todo, because, ...also], snippets: [] };
+    if (related.namespace(namespace)?.optIn === 'never')
+      return { sentences: [onNamespace(workload, surroundings)], snippets: [] };
+    const { pod: why, namespace: also } = surroundings.unselected;
+    const sentences = [why?.todo ?? '', why?.because ?? ''];
+    if (also !== undefined) sentences.push(`And for its namespace: ${also.todo}`);
+    return { sentences, snippets: [] };
   }
   if (decision.reason === 'unreadable') return { sentences: whyUnreadable(workload.pod), snippets: [] };
   const pod = readPod(workload.pod, undefined, namespace);
@@ -93,14 +94,12 @@ export function adviseOn(workload: Workload, decision: Outcome, surroundings: Ad
 const SCRAPED = 'Nothing: scrapers read its own annotations.';
 const CORRECT = 'Correct what the warnings name: autoscrape leaves it as it is.';
 
-function onNamespace(related: Related, namespace: string): string {
-  const facts = related.namespace(namespace);
-  if (facts?.optIn === 'yes') return `Nothing: namespace ${namespace} is opted in, so ${WHO[related.inForce.by]}.`;
-  if (facts?.optIn === 'never') {
-    const { because = '', todo = '' } = facts.unselected ?? {};
-    return `${todo} ${because}`;
-  }
-  return facts?.unselected?.todo ?? toOptIn(related, namespace);
+function onNamespace({ pod }: Workload, { related, namespace, unselected }: AdviceSurroundings): string {
+  const optIn = related.namespace(namespace)?.optIn;
+  if (optIn === 'yes') return `Nothing: namespace ${namespace} is opted in, so ${WHO[related.inForce.by]}.`;
+  const { namespace: why } = unselected;
+  if (optIn === 'never') return `${why?.todo ?? ''} ${why?.because ?? ''}`;
+  return why?.todo ?? toOptIn(related, namespace, pod);
 }
 
 /** Who annotates the pods of a namespace that is opted in. */
@@ -111,11 +110,11 @@ const WHO: Readonly<Record<Related['inForce']['by'], string>> = {
   nobody: 'its pods are annotated once autoscrape has a webhook or a reconciler in this cluster',
 };
 
-/** Returns what opts a namespace in of which nothing is known. */
-function toOptIn({ inForce }: Related, namespace: string): string {
-  const name = namespace || 'NAMESPACE';
-  const unlabelled = optInOf(inForce, name, new Map());
-  return unlabelled?.unselected?.todo ?? `Nothing: a namespace needs no label (${inForce.from}).`;
+/** Returns what opts a namespace in of which nothing is known, as if it had no labels. */
+function toOptIn({ inForce }: Related, name: string, pod: unknown): string {
+  const unlabelled = { name: name || 'NAMESPACE', labels: new Map<string, string>() };
+  const { namespace } = whyUnselected(inForce, unlabelled, readAskedPod(pod).labels);
+  return namespace?.todo ?? `Nothing: a namespace needs no label (${inForce.from}).`;
 }
 
 function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroundings): Advice {
@@ -123,7 +122,7 @@ function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroun
   const candidates = podCandidates(pod, rules);
   const port = likeliest(withoutOtherProtocols(candidates, workload));
   if (surroundings.related.namespace(surroundings.namespace)?.optIn === 'never')
-    return { sentences: [onNamespace(surroundings.related, surroundings.namespace)], snippets: [] };
+    return { sentences: [onNamespace(workload, surroundings)], snippets: [] };
   const asked = askedPorts(workload, pod, surroundings);
   const needed = neededSettings(pod, rules).map(
     ({ container, setting, port, path }) =>

@@ -10,7 +10,7 @@ import type { Advice } from './advice.ts';
 import type { Related } from './related-objects.ts';
 import { remarksOn } from './remarks.ts';
 import { leftOut } from './unselected.ts';
-import type { Outcome, Unselected } from './unselected.ts';
+import type { Outcome, WhyUnselected } from './unselected.ts';
 
 /** A workload, with the decision on its pod and what else is to be said about it. */
 export interface Examined {
@@ -50,7 +50,7 @@ export type Found = Pick<Examined, 'workload' | 'file'>;
 export function examine(found: Found, surroundings: ExamineSurroundings): Examined {
   const { place, ...of } = placeOf(found, surroundings);
   const decided = decide(found.workload.pod, surroundings.rules, of);
-  return combine(found, unselected(found, place) === undefined ? decided : leftOut(decided), surroundings, place);
+  return combine(found, unselected(found, place).pod === undefined ? decided : leftOut(decided), surroundings, place);
 }
 
 /** Returns the decision on a workload's pod, with everything that can be said about it. */
@@ -60,7 +60,7 @@ export function examineInFull(found: Found, surroundings: ExamineSurroundings): 
   const { decision: decided, candidates, notes } = explain(found.workload.pod, rules, of);
   const { namespace, related } = place;
   const why = unselected(found, place);
-  const decision = why === undefined ? decided : leftOut(decided);
+  const decision = why.pod === undefined ? decided : leftOut(decided);
   const remarks = remarksOn(found.workload, decision, related, rules, namespace);
   return {
     ...combine(found, decision, surroundings, place, remarks.warnings),
@@ -71,7 +71,7 @@ export function examineInFull(found: Found, surroundings: ExamineSurroundings): 
   };
 }
 
-function unselected({ workload }: Found, { related, namespace }: Place): Unselected | undefined {
+function unselected({ workload }: Found, { related, namespace }: Place): WhyUnselected {
   return related.unselected(namespace, new Map(textEntries(member(member(workload.pod, 'metadata'), 'labels'))));
 }
 

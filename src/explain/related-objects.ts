@@ -1,16 +1,18 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { judgeNamespace } from '../core/pod-selectors.ts';
+import { judgeNamespace, judgePod } from '../core/pod-selectors.ts';
+import type { NamespaceOptIn } from '../core/pod-selectors.ts';
 import { groupOf } from '../manifest/kinds.ts';
 import { LABELS_ALONE, reconcileFlags } from '../manifest/release-selectors.ts';
 import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 import type { OtherObject } from '../manifest/workload.ts';
-import { optInOf, whyPod } from './unselected.ts';
-import type { OptInFacts, Unselected } from './unselected.ts';
+import { whyUnselected } from './unselected.ts';
+import type { WhyUnselected } from './unselected.ts';
 
 /** What the input says of a namespace. */
-export interface NamespaceFacts extends OptInFacts {
+export interface NamespaceFacts {
+  readonly optIn: NamespaceOptIn;
   /** The value of its label autoscrape.io/ask. */
   readonly ask: string | undefined;
   /** Whether Istio injects its proxy there. */
@@ -34,10 +36,10 @@ export interface Related {
   readonly monitors: readonly Monitor[];
   /** Which pods are selected, and who says so. */
   readonly inForce: SelectorsInForce;
-  /** Why the selectors leave out a pod of the namespace with such labels; undefined where they don't. */
-  readonly unselected: (namespace: string, labels: ReadonlyMap<string, string>) => Unselected | undefined;
-  /** The flags with which `autoscrape reconcile` works on the pods of the namespace; none where the labels alone decide. */
-  readonly reconcileFlags: (namespace: string) => readonly string[];
+  /** Why the selectors leave out a pod of the namespace with such labels, or the namespace. */
+  readonly unselected: (namespace: string, labels: ReadonlyMap<string, string>) => WhyUnselected;
+  /** The flags with which `autoscrape reconcile` works on such a pod; none where the labels alone decide. */
+  readonly reconcileFlags: (namespace: string, labels: ReadonlyMap<string, string>) => readonly string[];
 }
 
 /** Returns what the objects say. Objects that name no namespace are in the given one. */
@@ -53,9 +55,9 @@ export function relate(
   const facts = new Map<string, NamespaceFacts | undefined>();
   const factsOf = (name: string): NamespaceFacts | undefined => {
     const labels = namespaces.get(name);
-    const optIn = optInOf(inForce, name, labels);
+    const judged = name === '' ? undefined : judgeNamespace(inForce.selectors, name, labels);
     const mesh = labels?.get('istio-injection') === 'enabled' || labels?.has('istio.io/rev') === true;
-    return optIn && { ...optIn, ask: labels?.get(ASK_LABEL), mesh };
+    return judged && { optIn: judged.optIn, ask: labels?.get(ASK_LABEL), mesh };
   };
   for (const { apiVersion, kind, namespace: named, name, object } of others) {
     if (!isObject(object)) continue;
@@ -88,12 +90,9 @@ export function relate(
         .toSorted((a, b) => (orders.get(a) ?? 0) - (orders.get(b) ?? 0)),
     monitors,
     inForce,
-    unselected(name, labels) {
-      const known = namespaces.get(name);
-      return whyPod(inForce, known && { name, labels: known }, labels);
-    },
-    reconcileFlags(name) {
-      const judged = judgeNamespace(inForce.selectors, name, namespaces.get(name));
+    unselected: (name, labels) => whyUnselected(inForce, { name, labels: namespaces.get(name) }, labels),
+    reconcileFlags(name, labels) {
+      const judged = judgePod(inForce.selectors, { name, labels: namespaces.get(name) }, labels);
       return judged === undefined ? [] : reconcileFlags(judged.selector);
     },
   };

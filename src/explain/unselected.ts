@@ -1,13 +1,6 @@
 import type { Decision, Skip } from '../core/decision.ts';
-import {
-  choiceOf,
-  judgeNamespace,
-  judgePod,
-  labelChanges,
-  NAME_LABEL,
-  SYSTEM_NAMESPACES,
-} from '../core/pod-selectors.ts';
-import type { NamespaceJudged, NamespaceOptIn } from '../core/pod-selectors.ts';
+import { choiceOf, judgePod, labelChanges, NAME_LABEL, optInOf, SYSTEM_NAMESPACES } from '../core/pod-selectors.ts';
+import type { NamespaceJudged, PodJudged } from '../core/pod-selectors.ts';
 import { selectorText } from '../core/rules/selector-text.ts';
 import type { LabelRequirement } from '../core/rules/selector.ts';
 import { REASONS } from '../core/skip-reason.ts';
@@ -55,27 +48,13 @@ export function leftOut(decision: Decision): Outcome {
     : { outcome: 'skip', reason: 'not_selected', warnings: [] };
 }
 
-/** What is known of a namespace's opt-in. */
-export interface OptInFacts {
-  readonly optIn: NamespaceOptIn;
-  /** Why its pods are not annotated; undefined where they are. */
-  readonly unselected: Unselected | undefined;
-}
-
-/** Returns whether the pods of a namespace are annotated, and why not; undefined where nothing tells. Labels are undefined where they are not known. */
-export function optInOf(inForce: SelectorsInForce, name: string, labels: Labels | undefined): OptInFacts | undefined {
-  const judged = name === '' ? undefined : judgeNamespace(inForce.selectors, name, labels);
-  if (judged === undefined) return undefined;
-  const unselected = judged.optIn === 'yes' ? undefined : whyNamespace(inForce, name, labels ?? new Map(), judged);
-  return { optIn: judged.optIn, unselected };
-}
-
 function whyNamespace(
   inForce: SelectorsInForce,
   name: string,
   labels: Labels,
-  { optIn, selector, unmet }: NamespaceJudged,
+  { selector, unmet }: Pick<NamespaceJudged, 'selector' | 'unmet'>,
 ): Unselected {
+  const optIn = optInOf(unmet, labels);
   if (optIn === 'never') return whyNever(inForce, name, unmet);
   const changes = labelChanges(selector.namespace, withName(name, labels));
   const todo =
@@ -112,22 +91,48 @@ function labelCommand(name: string, changes: ReadonlyMap<string, string | undefi
   return `kubectl label namespace ${name} ${words.join(' ')}${replaces ? ' --overwrite' : ''}`;
 }
 
-/** Returns why the selectors leave a pod out; undefined where they select it. */
-export function whyPod(
-  { selectors, from }: SelectorsInForce,
-  namespace: { readonly name: string; readonly labels: Labels } | undefined,
+/** Why a pod is not annotated by the selectors: for its namespace, for itself, or both. */
+export interface WhyUnselected {
+  readonly namespace: Unselected | undefined;
+  readonly pod: Unselected | undefined;
+}
+
+/**
+ * Returns why the selectors leave a pod out. Of several releases it is the one of which the least is missing, so that what
+ * is to be done about pod and namespace goes together. Of a namespace whose labels are not known only its name counts.
+ */
+export function whyUnselected(
+  inForce: SelectorsInForce,
+  namespace: { readonly name: string; readonly labels: Labels | undefined },
   labels: Labels,
-): Unselected | undefined {
-  const judged = judgePod(selectors, namespace, labels);
-  if (judged === undefined || judged.unmet.length === 0) return undefined;
-  const { wants, has } = compare(judged.unmet, labels);
-  const changes = labelChanges(judged.selector.pod, labels);
+): WhyUnselected {
+  const { name } = namespace;
+  const judged = judgePod(inForce.selectors, namespace, labels);
+  if (judged === undefined) return { namespace: undefined, pod: undefined };
+  const { selector, unmet, unmetByNamespace } = judged;
+  const known = namespace.labels ?? new Map<string, string>();
+  return {
+    namespace:
+      unmetByNamespace.length === 0 || name === ''
+        ? undefined
+        : whyNamespace(inForce, name, known, { selector, unmet: unmetByNamespace }),
+    pod: unmet.length === 0 ? undefined : whyPod(inForce, labels, { selector, unmet }),
+  };
+}
+
+function whyPod(
+  { from }: SelectorsInForce,
+  labels: Labels,
+  { selector, unmet }: Pick<PodJudged, 'selector' | 'unmet'>,
+): Unselected {
+  const { wants, has } = compare(unmet, labels);
+  const changes = labelChanges(selector.pod, labels);
   return {
     because: `Only pods with ${wants} are selected (${from}), and this one has ${has}.`,
     todo:
       changes === undefined
         ? "Change the chart's value webhook.objectSelector: no label of the pod does it."
-        : `In the pod template ${[...changes].map((change) => templateChange(change, judged.selector.pod)).join(' and ')}.`,
+        : `In the pod template ${[...changes].map((change) => templateChange(change, selector.pod)).join(' and ')}.`,
   };
 }
 

@@ -8,10 +8,12 @@ import type { Line } from '../../src/doctor/finding.ts';
 import { readTargets } from '../../src/doctor/pod/select-pods.ts';
 import { connect } from '../../src/kube/client.ts';
 import type { Kube } from '../../src/kube/client.ts';
+import { createAuthority } from '../../src/webhook/certificate-authority.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 import { freePort } from '../harness/process/free-port.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
+import { registerAsTheChart, unregister } from '../harness/programs/webhook-configuration.ts';
 import { startPrometheus } from '../harness/programs/prometheus.ts';
 import type { Prometheus } from '../harness/programs/prometheus.ts';
 
@@ -59,6 +61,7 @@ suite('doctor reads a real Prometheus', () => {
     await pod('html', '127.0.0.6', { page: '<html></html>', type: 'text/html' });
     await pod('large', '127.0.0.7', { page: Array.from({ length: 30 }, (_, i) => `many{i="${i}"} 1\n`).join('') });
     await pod('gone', '127.0.0.8', {});
+    await pod('bare', '127.0.0.9', { isAnnotated: false });
     prometheus = await startPrometheus(configuration());
     await scraped(6);
   });
@@ -73,6 +76,40 @@ suite('doctor reads a real Prometheus', () => {
     const { ids, answer } = await look('orders');
     assert.deepEqual(ids, []);
     assert.match(answer, /^is scraped: up, 2 samples, \d+ s ago$/);
+  });
+
+  test('a pod without annotations is judged by the selectors of the webhook, and each remedy leads on', async () => {
+    // Nothing listens there: the API server goes on without it.
+    const nobody = { port: 1, ca: createAuthority().certificate };
+    await registerAsTheChart(cluster, 'autoscrape', nobody, {
+      webhook: {
+        namespaceSelector: { matchLabels: { team: 'shop' } },
+        objectSelector: { matchExpressions: [{ key: 'tier', operator: 'In', values: ['web', 'api'] }] },
+      },
+    });
+    try {
+      const inForce = /\(MutatingWebhookConfiguration autoscrape\)/;
+      const first = await look('bare');
+      assert.deepEqual([first.ids, first.todo], [['namespace-not-opted-in'], 'kubectl label namespace shop team=shop']);
+      assert.match(first.because, inForce);
+      await cluster.kubectl(first.todo.split(' ').slice(1));
+      const second = await look('bare');
+      assert.deepEqual(
+        [second.ids, second.todo],
+        [['pod-not-selected'], 'In the pod template write the label tier: "web".'],
+      );
+      assert.match(second.because, inForce);
+      await cluster.kubectl(['label', 'pod', 'bare', '-n', 'shop', 'tier=web']);
+      const third = await look('bare');
+      assert.deepEqual(third.ids, ['pod-missed']);
+      assert.equal(
+        third.todo,
+        "autoscrape reconcile --once -n shop --namespace-selector='team=shop' --object-selector='tier in (web,api)'",
+      );
+    } finally {
+      await unregister(cluster, 'autoscrape');
+      await cluster.kubectl(['label', 'namespace', 'shop', 'team-']);
+    }
   });
 
   test('what Prometheus says of a target that is down has an id', async () => {
@@ -230,10 +267,15 @@ suite('doctor reads a real Prometheus', () => {
   async function pod(
     name: string,
     ip: string,
-    { page, type = 'text/plain; version=0.0.4', declared = port }: { page?: string; type?: string; declared?: number },
+    {
+      page,
+      type = 'text/plain; version=0.0.4',
+      declared = port,
+      isAnnotated = true,
+    }: { page?: string; type?: string; declared?: number; isAnnotated?: boolean },
   ) {
     const path = '/api/v1/namespaces/shop/pods';
-    const annotations = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': String(port) };
+    const annotations = isAnnotated ? { 'prometheus.io/scrape': 'true', 'prometheus.io/port': String(port) } : {};
     const containers = [{ name: 'app', image: 'app', ports: [{ name: 'metrics', containerPort: declared }] }];
     await create(path, { metadata: { name, annotations }, spec: { containers, nodeName: 'node' } });
     const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }] };

@@ -241,7 +241,9 @@ async function notAnnotated(
       : decision.reason === 'not_selected'
         ? EXPLAINED_REASONS.not_selected
         : `By the rules it is skipped (${decision.reason}): ${EXPLAINED_REASONS[decision.reason]}`;
-  const { because, todo } = related.namespace(namespace)?.unselected ?? { because: '', todo: '' };
+  const { labels } = readAskedPod(pod);
+  const why = related.unselected(namespace, labels);
+  const { because, todo } = why.namespace ?? { because: '', todo: '' };
   if (optIn === 'never') return finding('namespace-excluded', title, because, todo);
   if (decision.outcome === 'skip' && (decision.reason === 'opted_out' || decision.reason === 'declined'))
     return {
@@ -251,8 +253,7 @@ async function notAnnotated(
   if (optIn === 'no' || optIn === 'unknown')
     return finding('namespace-not-opted-in', title, `${because} ${found}`, todo);
   if (decision.outcome === 'skip' && decision.reason === 'not_selected') {
-    const why = related.unselected(namespace, readAskedPod(pod).labels);
-    return finding('pod-not-selected', title, why?.because ?? found, why?.todo ?? adviceOf());
+    return finding('pod-not-selected', title, why.pod?.because ?? found, why.pod?.todo ?? adviceOf());
   }
   if (decision.outcome === 'skip') {
     const endpoint = await findEndpoint();
@@ -276,7 +277,7 @@ async function notAnnotated(
     'pod-missed',
     title,
     `${found}${hint} Nobody has done it.${unknown}`,
-    ['autoscrape reconcile --once -n', namespace, ...related.reconcileFlags(namespace)].join(' '),
+    ['autoscrape reconcile --once -n', namespace, ...related.reconcileFlags(namespace, labels)].join(' '),
   );
 }
 

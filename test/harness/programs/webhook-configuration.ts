@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { isObject } from '../../../src/core/json.ts';
+import type { JsonObject } from '../../../src/core/json.ts';
+import type { LabelSelector } from '../../../src/core/rules/selector.ts';
 import { at, list, one, render } from '../chart/render.ts';
 import type { Target } from '../autoscrape/client.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
@@ -10,7 +12,11 @@ const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookcon
 /** What is set of the chart's values. */
 export interface ChartValues {
   readonly rules?: unknown;
-  readonly webhook?: { readonly namespaceSelector?: { readonly matchLabels: Readonly<Record<string, string>> } };
+  readonly webhook?: {
+    readonly namespaceSelector?: LabelSelector;
+    readonly objectSelector?: LabelSelector;
+    readonly excludedNamespaces?: readonly string[];
+  };
 }
 
 /**
@@ -30,7 +36,14 @@ export async function registerAsTheChart(
     const path = String(at(webhook, 'clientConfig', 'service', 'path'));
     return { ...webhook, clientConfig: { url: `https://127.0.0.1:${port}${path}`, caBundle: base64(ca) } };
   });
-  await register(cluster, name, webhooks);
+  const labels = at(rendered, 'metadata', 'labels');
+  await register(cluster, { name, ...(isObject(labels) && { labels }) }, webhooks);
+}
+
+/** Removes what was registered under the name. */
+export async function unregister(cluster: ControlPlane, name: string): Promise<void> {
+  const { status, body } = await cluster.request('DELETE', `${CONFIGURATIONS}/${name}`);
+  assert.equal(status, 200, body.message);
 }
 
 /** Another webhook for pods, as an injector registers it. */
@@ -46,7 +59,7 @@ export async function registerOther(
   name: string,
   { name: webhook, target, namespaceSelector }: OtherWebhook,
 ): Promise<void> {
-  await register(cluster, name, [
+  await register(cluster, { name }, [
     {
       name: webhook,
       admissionReviewVersions: ['v1'],
@@ -60,8 +73,8 @@ export async function registerOther(
   ]);
 }
 
-async function register(cluster: ControlPlane, name: string, webhooks: readonly unknown[]): Promise<void> {
-  const { status, body } = await cluster.request('POST', CONFIGURATIONS, { metadata: { name }, webhooks });
+async function register(cluster: ControlPlane, metadata: JsonObject, webhooks: readonly unknown[]): Promise<void> {
+  const { status, body } = await cluster.request('POST', CONFIGURATIONS, { metadata, webhooks });
   assert.equal(status, 201, body.message);
 }
 

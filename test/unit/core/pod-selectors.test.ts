@@ -73,8 +73,10 @@ test('a pod is judged by those selectors that select its namespace', () => {
   const inTeam = (team: string) => judgePod([web, shop], { name: 'n', labels: new Map([['team', team]]) }, pod)?.unmet;
   assert.deepEqual(inTeam('web'), []);
   assert.deepEqual(inTeam('shop'), [{ key: 'tier', operator: 'In', values: ['shop'] }]);
-  assert.deepEqual(judgePod([web, shop], undefined, pod)?.unmet, []);
+  assert.deepEqual(judgePod([web, shop], { name: 'n', labels: undefined }, pod)?.unmet, []);
   assert.deepEqual(judgePod([web], { name: 'n', labels: new Map() }, new Map())?.unmet.length, 1);
+  // Of those that don't select the namespace the one that is nearest with the pod: both have to be changed for the same.
+  assert.equal(judgePod([shop, web], { name: 'n', labels: new Map() }, pod)?.selector, web);
 });
 
 test('a namespace is opted in where the labels satisfy all that one selector demands, as Kubernetes has it', () => {

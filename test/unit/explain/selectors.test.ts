@@ -305,6 +305,17 @@ const SITUATIONS: readonly (readonly [what: string, situation: Situation, says: 
     [/not_selected/, /write the label tier: "db"/],
   ],
   [
+    'two releases: what is to be done is for the one that takes the pod as it is',
+    {
+      releases: [
+        { namespaceSelector: TEAM, objectSelector: { matchLabels: { tier: 'web' } } },
+        { release: 'other', namespace: 'o' },
+      ],
+      namespace: {},
+    },
+    [/would be annotated by rule metrics-port/, /To do: kubectl label namespace web autoscrape\.io\/inject=enabled/],
+  ],
+  [
     'two releases: what one leaves out by its name the other may select',
     {
       releases: [{ excludedNamespaces: ['web'] }, { release: 'other', namespace: 'o', namespaceSelector: TEAM }],
