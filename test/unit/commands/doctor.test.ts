@@ -168,7 +168,6 @@ test('a Prometheus that asks for a login, answers HTML, redirects, or is not the
     ],
     [(response) => response.writeHead(200).end('<html>'), /an answer in JSON/],
     [(response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), /status 200: it is 302/],
-    [(response) => response.writeHead(200).end('{"status":"success","data":{}}'), /Prometheus' form/],
     [(response) => response.destroy(), /an answer: socket hang up/],
   ];
   for (const [answer, needs] of answers) {
@@ -180,10 +179,18 @@ test('a Prometheus that asks for a login, answers HTML, redirects, or is not the
     assert.match(stdout, /\nshop\/orders-1 cannot tell: /);
   }
   const none = await start(t, { services: [] });
-  assert.match(
-    (await doctor(none, 'orders-1')).stdout,
-    /! no scraper found {2}\[scraper-not-found\]\n[^]*cannot tell: no scraper found \(scraper-not-found\)\n$/,
-  );
+  // JSON of another form says that what has the labels of a Prometheus is something else.
+  const other = await start(t, {
+    prometheus: {
+      '/api/v1/targets?state=active': (response) => response.writeHead(200).end('{"status":"success","data":{}}'),
+    },
+  });
+  for (const cluster of [none, other]) {
+    assert.match(
+      (await doctor(cluster, 'orders-1')).stdout,
+      /! no scraper found {2}\[scraper-not-found\]\n[^]*cannot tell: no scraper found \(scraper-not-found\)\n$/,
+    );
+  }
 });
 
 test('a target that is not there, or is none, is one clear line', async (t) => {
