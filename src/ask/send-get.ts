@@ -60,9 +60,9 @@ export function askOnce(place: Place, path: string, tools: RequestTools): Promis
     socket.on('connect', () => {
       const client = send(socket, place, path, tools.version);
       let answer: IncomingMessage | undefined;
-      // Prometheus' client looks at no byte behind the answer either.
+      // Prometheus' client ignores bytes behind the answer, too.
       client.on('error', (error) => !answer?.complete && finish(only(judgeError(error))));
-      // Nobody asked for another protocol.
+      // The request asked for no other protocol.
       client.on('upgrade', () => finish(only({ key: 'not_http' })));
       let interim = 0;
       client.on('information', () => {
@@ -129,7 +129,7 @@ export function readAnswer(
   else readPlain(answer, judge, coding === 'zstd', done);
 }
 
-/** 303 asks for something else than what was asked for. */
+/** Without 303, which names another resource. */
 const FOLLOWED = [301, 302, 307, 308];
 
 /** Returns the first header of that name, as Go's Header.Get does; Node would join several, or take the last. */
@@ -152,7 +152,7 @@ function readPlain(answer: IncomingMessage, judge: AnswerJudge, isUnreadable: bo
   answer.on('end', () => done(isUnreadable ? judge.damaged() : judge.end(), true));
 }
 
-/** Inflates while reading, up to the limit: how far a gzip bomb would go doesn't matter then. */
+/** Decompresses while reading, and stops at the limit, so that a gzip bomb costs no more. */
 function readGzip(answer: IncomingMessage, judge: AnswerJudge, done: Done): void {
   const gunzip = createGunzip();
   let received = 0;
@@ -182,7 +182,7 @@ function readGzip(answer: IncomingMessage, judge: AnswerJudge, done: Done): void
     if (inflated > MAX_BODY) end(judge.cutOff(), false);
     else judge.feed(chunk);
   });
-  // Go refuses what Node passes over: nothing at all, and bytes behind the last member.
+  // Go refuses an empty body, and bytes behind the last gzip member. Node accepts both.
   gunzip.on('end', () => end(received === 0 || gunzip.bytesWritten < received ? judge.damaged() : judge.end(), true));
   gunzip.on('error', () => {
     damaged = true;
@@ -198,7 +198,7 @@ function judgeError(error: Error): Verdict {
   if (code === 'HPE_HEADER_OVERFLOW') return { key: 'too_large', what: 'headers' };
   if (code.startsWith('HPE_')) return { key: startsAlert(error) ? 'https_only' : 'not_http' };
   if (code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED') return { key: 'reset' };
-  // No route, a firewall's ICMP: nothing came about.
+  // No route, or a firewall's ICMP error: there was no connection.
   return { key: 'timeout' };
 }
 

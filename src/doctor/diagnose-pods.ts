@@ -29,7 +29,7 @@ export interface DiagnosePodsOptions {
   readonly selectors: SelectorsRead;
   readonly named: Named;
   readonly scrapers: Scrapers;
-  /** Whether the ports of pods are asked for which no rule finds an endpoint. */
+  /** Whether to ask the ports of pods in which no rule finds an endpoint. */
   readonly asksForEndpoints: boolean;
   /** Most pods to ask. */
   readonly askAtMost: number;
@@ -39,7 +39,7 @@ export interface DiagnosePodsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Pods at a time: what waits is the network, and the API server has other work. */
+/** Pods that are read at a time: reading is mostly waiting, and the API server has other work. */
 const AT_ONCE = 8;
 
 /** Returns a report of each pod, in their order. */
@@ -108,7 +108,7 @@ async function askUnlessGone(
   return !read.ok && read.error.status === 404 ? { isGone: true } : answer;
 }
 
-/** Returns the pods to ask: those that no scraper has up come first, and one of each workload before the second one. */
+/** Returns the pods to ask: those that no scraper reports as up come first, and one pod of each workload before a second one. */
 function chooseAsked(pods: readonly unknown[], { scrapers, askAtMost }: DiagnosePodsOptions): ReadonlySet<unknown> {
   const counts = new Map<string, number>();
   const ranked = pods.map((pod) => {
@@ -169,7 +169,7 @@ async function readNamespace(name: string, cluster: ClusterReader, named: Named)
     const read = await cluster.get(COLLECTIONS.namespaces, undefined, name);
     return read.ok ? read.value : undefined;
   }
-  // Of many namespaces one list is quicker.
+  // For many namespaces, one list of all is quicker.
   const listed = await cluster.list(COLLECTIONS.namespaces);
   return listed.ok ? listed.value.find((object) => objectIn(object, 'metadata').name === name) : undefined;
 }
