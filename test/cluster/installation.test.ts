@@ -9,6 +9,7 @@ import { explainPiped } from '../harness/installation/explain-piped.ts';
 import { lifecycle } from '../harness/installation/lifecycle.ts';
 import { networkPolicies } from '../harness/installation/network-policies.ts';
 import { outage } from '../harness/installation/outage.ts';
+import { platforms } from '../harness/installation/platforms.ts';
 import { readme } from '../harness/installation/readme.ts';
 import { size } from '../harness/installation/size.ts';
 import { closeSetup, keepSetup } from '../harness/installation/setup.ts';
@@ -39,6 +40,7 @@ const STEPS: Readonly<Record<string, () => void>> = {
   'lifecycle-with-helm-3': () => lifecycle('helm-3'),
   certificates,
   'network-policies': networkPolicies,
+  platforms,
   readme,
   'bad-input': badInput,
 };
