@@ -7,7 +7,7 @@ import {
 } from './annotations/istio-targets.ts';
 import { DEFAULT_KEYS, stepsOfReading } from './annotations/scrape-keys.ts';
 import { keysOfSlot, readSlots, SLOTS } from './annotations/numbered-keys.ts';
-import { MAX_FURTHER_PATH } from './limits.ts';
+import { MAX_ADDITIONAL_PATH } from './limits.ts';
 import type { Pod } from './pod/pod.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Rules } from './rules/rule.ts';
@@ -45,13 +45,13 @@ export interface DecidedEndpoint extends Endpoint {
 }
 
 /** The endpoints besides the first one, with the annotations that say where they are. */
-export interface Further {
+export interface AdditionalEndpoints {
   readonly endpoints: readonly DecidedEndpoint[];
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What decides which further endpoints are written. */
-export interface FurtherSurroundings {
+/** What decides which additional endpoints are written. */
+export interface AdditionalSurroundings {
   readonly pod: Pod;
   readonly rules: Rules;
   readonly mesh: boolean;
@@ -60,22 +60,22 @@ export interface FurtherSurroundings {
 }
 
 /** Returns the endpoints, none of which is written. */
-export function leaveOut(others: readonly Endpoint[], left: WhyLeft): Further {
+export function leaveOut(others: readonly Endpoint[], left: WhyLeft): AdditionalEndpoints {
   return { endpoints: others.map((endpoint) => ({ ...endpoint, left })), annotations: {} };
 }
 
-/** Returns the further endpoints beside the first one, which has the path and scheme that scrapers will use. */
-export function writeFurther(
+/** Returns the additional endpoints beside the first one, which has the path and scheme that scrapers will use. */
+export function writeAdditional(
   first: Endpoint,
   others: readonly Endpoint[],
-  { pod, rules, mesh, live }: FurtherSurroundings,
-): Further {
+  { pod, rules, mesh, live }: AdditionalSurroundings,
+): AdditionalEndpoints {
   if (others.length === 0 || rules.endpoints === 'first') return leaveOut(others, 'one_endpoint');
   return mesh ? forIstio(first, others, { pod, rules, live }) : inSlots(others, pod, rules);
 }
 
 /** Numbered keys, beside those that the author has written. */
-function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules: Rules): Further {
+function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules: Rules): AdditionalEndpoints {
   if (!spend(work, annotations.size * stepsOfReading(rules.annotationKeys))) return leaveOut(others, 'too_large');
   const taken = readSlots(rules.annotationKeys, annotations);
   const stated = new Set(taken.values());
@@ -86,7 +86,7 @@ function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules:
     if (stated.has(String(port))) return endpoint;
     if (!declared) return { ...endpoint, left: 'undeclared' };
     if (scheme === 'https' && !rules.https) return { ...endpoint, left: 'https' };
-    if (path.length > MAX_FURTHER_PATH) return { ...endpoint, left: 'bad_path' };
+    if (path.length > MAX_ADDITIONAL_PATH) return { ...endpoint, left: 'bad_path' };
     const slot = free.shift();
     if (slot === undefined) return { ...endpoint, left: 'too_many' };
     const keys = keysOfSlot(rules.annotationKeys, slot);
@@ -102,17 +102,18 @@ function inSlots(others: readonly Endpoint[], { annotations, work }: Pod, rules:
 function forIstio(
   first: Endpoint,
   others: readonly Endpoint[],
-  { pod: { annotations }, rules, live }: Omit<FurtherSurroundings, 'mesh'>,
-): Further {
+  { pod: { annotations }, rules, live }: Omit<AdditionalSurroundings, 'mesh'>,
+): AdditionalEndpoints {
   // Istio reads prometheus.io/port alone, so that with other keys its agent does not know the first endpoint either.
   const isRead = rules.annotationKeys.port === DEFAULT_KEYS.port;
   if (!isRead || live || !isMergedByIstio(annotations) || statesIstioTargets(annotations))
     return leaveOut(others, 'mesh');
-  if (!isIstioTarget(first) || first.path.length > MAX_FURTHER_PATH) return leaveOut(others, 'bad_path');
+  if (!isIstioTarget(first) || first.path.length > MAX_ADDITIONAL_PATH) return leaveOut(others, 'bad_path');
   const targets = [first];
   const endpoints = others.map((endpoint): DecidedEndpoint => {
     if (endpoint.scheme === 'https') return { ...endpoint, left: 'https' };
-    if (!isIstioTarget(endpoint) || endpoint.path.length > MAX_FURTHER_PATH) return { ...endpoint, left: 'bad_path' };
+    if (!isIstioTarget(endpoint) || endpoint.path.length > MAX_ADDITIONAL_PATH)
+      return { ...endpoint, left: 'bad_path' };
     if (targets.length > SLOTS.length) return { ...endpoint, left: 'too_many' };
     targets.push(endpoint);
     return endpoint;
@@ -122,8 +123,8 @@ function forIstio(
 }
 
 /** Returns a warning for each reason for which endpoints are left out, where somebody should know of them. */
-export function leftOutWarnings(further: readonly DecidedEndpoint[]): string[] {
-  return [...Map.groupBy(further, ({ left }) => left)].flatMap(([left, endpoints]) => {
+export function leftOutWarnings(additional: readonly DecidedEndpoint[]): string[] {
+  return [...Map.groupBy(additional, ({ left }) => left)].flatMap(([left, endpoints]) => {
     if (left === undefined || left === 'hint') return [];
     const { because, todo } = WHY_LEFT[left];
     return [warning.notScraped(endpoints, because, todo)];

@@ -3,7 +3,7 @@ import { claims, MARKER_KEY, readMarker, renderMarker } from './annotations/mark
 import { consumerWarnings } from './consumers.ts';
 import { skip, skipFound } from './decision.ts';
 import type { Decision } from './decision.ts';
-import { leaveOut, leftOutWarnings, writeFurther } from './additional-endpoints.ts';
+import { leaveOut, leftOutWarnings, writeAdditional } from './additional-endpoints.ts';
 import type { Pod } from './pod/pod.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Precedence } from './rules/precedence.ts';
@@ -65,12 +65,12 @@ export function annotate(
     scheme: scheme === 'https' ? 'https' : 'http',
   };
   const withMarker = (): Readonly<Record<string, string>> => {
-    const all = { ...added, ...further.annotations, ...dialects.annotations };
+    const all = { ...added, ...additional.annotations, ...dialects.annotations };
     return pod.annotations.has(MARKER_KEY) ? all : { ...all, [MARKER_KEY]: renderMarker({ rule, added: all }) };
   };
   const warnings: string[] = [];
-  let further = isHint ? leaveOut(others, 'hint') : writeFurther(first, others, subject);
-  let dialects = writeDialects([first, ...further.endpoints], subject);
+  let additional = isHint ? leaveOut(others, 'hint') : writeAdditional(first, others, subject);
+  let dialects = writeDialects([first, ...additional.endpoints], subject);
   let annotations = withMarker();
   let tooLarge = isTooLarge(pod, annotations);
   if (tooLarge && Object.keys(dialects.annotations).length > 0) {
@@ -80,7 +80,7 @@ export function annotate(
     tooLarge = isTooLarge(pod, annotations);
   }
   if (tooLarge && others.length > 0) {
-    further = leaveOut(others, 'too_large');
+    additional = leaveOut(others, 'too_large');
     annotations = withMarker();
     tooLarge = isTooLarge(pod, annotations);
   }
@@ -88,11 +88,11 @@ export function annotate(
   return {
     outcome: 'annotate',
     rule,
-    endpoints: [first, ...further.endpoints],
+    endpoints: [first, ...additional.endpoints],
     ...(others.length > 0 && because !== undefined && { because }),
     annotations,
     confirm: false,
-    warnings: [...consumerWarnings(pod, first), ...leftOutWarnings(further.endpoints), ...warnings],
+    warnings: [...consumerWarnings(pod, first), ...leftOutWarnings(additional.endpoints), ...warnings],
   };
 }
 

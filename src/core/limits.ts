@@ -43,13 +43,13 @@ export const MAX_ENDPOINTS = 64;
  * Characters of the path of an endpoint besides the first one, and of all that are written in dialects: seven paths of MAX_TEXT characters would fill a fifth of
  * the annotations that a pod may have.
  */
-export const MAX_FURTHER_PATH = 256;
+export const MAX_ADDITIONAL_PATH = 256;
 
 /**
  * Characters of the annotation autoscrape.io/injected. autoscrape never writes a longer one and
  * does not parse it: 3 MB of JSON would fill the heap. The longest that autoscrape writes has 29 K:
  * a rule's name (63), four keys (317 each), a path of MAX_TEXT characters that JSON all escapes,
- * a port, and the JSON around them; seven times three more keys, a path of MAX_FURTHER_PATH
+ * a port, and the JSON around them; seven times three more keys, a path of MAX_ADDITIONAL_PATH
  * characters and a port; and 9 K in dialects, for which the path must be short: eight endpoints twice (500 each, of
  * which 256 are the path), and the first one twice more.
  */

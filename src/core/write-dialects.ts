@@ -4,7 +4,7 @@ import type { DialectPod, Written } from './annotations/dialects/dialect.ts';
 import { isAlikeTo } from './annotations/scrape-keys.ts';
 import type { ScrapeAnnotations } from './annotations/scrape-keys.ts';
 import type { DecidedEndpoint } from './additional-endpoints.ts';
-import { MAX_FURTHER_PATH } from './limits.ts';
+import { MAX_ADDITIONAL_PATH } from './limits.ts';
 import type { Pod } from './pod/pod.ts';
 import type { Rules } from './rules/rule.ts';
 import { spend } from './step-budget.ts';
@@ -72,7 +72,7 @@ function nothing(because: string): Written {
 
 /** The marker repeats every path that is written, which Datadog's and OpenTelemetry's values repeat as well. */
 function isShortAndPlain({ path }: DecidedEndpoint): boolean {
-  return path.length <= MAX_FURTHER_PATH && isPlainPath(path);
+  return path.length <= MAX_ADDITIONAL_PATH && isPlainPath(path);
 }
 
 function readDialectPod({ containers }: Pod, keys: readonly string[]): DialectPod {

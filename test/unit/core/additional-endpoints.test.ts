@@ -5,7 +5,7 @@ import { decide } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
-import { MAX_FURTHER_PATH, MAX_TEXT } from '../../../src/core/limits.ts';
+import { MAX_ADDITIONAL_PATH, MAX_TEXT } from '../../../src/core/limits.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
 import { readFixtures } from '../../harness/pods/fixtures.ts';
 import { validPods } from '../../harness/pods/generated-pods.ts';
@@ -68,7 +68,7 @@ test('the patch of a pod with one endpoint is the same, byte for byte, whether a
   fc.assert(fc.property(validPods, fc.boolean(), compare), { numRuns: 300 });
 });
 
-test('further endpoints get numbered keys beside those of the first, which stay as they are', () => {
+test('additional endpoints get numbered keys beside those of the first, which stay as they are', () => {
   assert.deepEqual(added(decide(podOf(TWO), FIRST)), PLAIN);
   const decision = decide(podOf(TWO), ALL);
   assert.deepEqual(added(decision), { ...PLAIN, ...SECOND });
@@ -92,7 +92,7 @@ test('the scheme is written only for https, and only where https is on', () => {
 const LEFT: readonly (readonly [says: string, containers: readonly string[], want: readonly (string | undefined)[]])[] =
   [
     ['no container declares', ['9090', '9121 undeclared'], [undefined, 'undeclared']],
-    ['has a very long path', ['9090', `9121 /${'a'.repeat(MAX_FURTHER_PATH)}`], [undefined, 'bad_path']],
+    ['has a very long path', ['9090', `9121 /${'a'.repeat(MAX_ADDITIONAL_PATH)}`], [undefined, 'bad_path']],
     [
       'is the ninth',
       Array.from({ length: 9 }, (_, i) => String(9001 + i)),
@@ -132,7 +132,7 @@ function podWithNote(size: number): object {
   return podOf(TWO, { note: 'x'.repeat(size) });
 }
 
-test('a pod that has no room for further endpoints gets the first', () => {
+test('a pod that has no room for additional endpoints gets the first', () => {
   const room = [258_000, 257_800, 257_700].find((size) => left(decide(podWithNote(size), ALL)).includes('too_large'));
   assert.ok(room !== undefined);
   assert.deepEqual(added(decide(podWithNote(room), ALL)), PLAIN);
@@ -243,7 +243,7 @@ test('the longest marker of eight endpoints is read again', () => {
   );
   const containers = Array.from({ length: 8 }, (_, i) => ({
     name: `c${i}`,
-    args: [`--p=/${'"'.repeat((i === 0 ? MAX_TEXT : MAX_FURTHER_PATH) - 5)}`],
+    args: [`--p=/${'"'.repeat((i === 0 ? MAX_TEXT : MAX_ADDITIONAL_PATH) - 5)}`],
     ports: [{ name: 'm', containerPort: 60_000 + i }],
   }));
   const decision = decide({ metadata: {}, spec: { containers } }, rules);

@@ -4,7 +4,7 @@ import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts'
 import { decide, decideByAnswer } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import { explain } from '../../../src/core/explain.ts';
-import { MAX_FURTHER_PATH, MAX_MARKER } from '../../../src/core/limits.ts';
+import { MAX_ADDITIONAL_PATH, MAX_MARKER } from '../../../src/core/limits.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
@@ -247,7 +247,7 @@ suite('nothing is written in other dialects', () => {
       '/`endpoint`',
       '/a"b',
       '/a b',
-      `/${'a'.repeat(MAX_FURTHER_PATH)}`,
+      `/${'a'.repeat(MAX_ADDITIONAL_PATH)}`,
       '/${env:X}',
       '/é',
     ].map(
@@ -267,7 +267,7 @@ suite('nothing is written in other dialects', () => {
     });
   }
 
-  test('of a further endpoint with such a path, while the others are written', () => {
+  test('of an additional endpoint with such a path, while the others are written', () => {
     const odd = '{ name: odd, when: { container: worker, portName: .* }, scrape: { path: "/a$b" } }';
     const rules = rulesOf(`{ endpoints: all, rules: [${odd}], dialects: [${NAMES.join(', ')}] }`);
     assert.deepEqual(others(TWO, rules), { ...GRAFANA, ...DATADOG, ...DYNATRACE, ...OPENTELEMETRY });
@@ -371,7 +371,7 @@ test('the longest marker of eight endpoints in all dialects is read again', () =
   );
   const containers = Array.from({ length: 8 }, (_, i) => ({
     name: `${'c'.repeat(55)}${i}`,
-    args: [`--p=/${'a'.repeat(MAX_FURTHER_PATH - 1)}`],
+    args: [`--p=/${'a'.repeat(MAX_ADDITIONAL_PATH - 1)}`],
     ports: [{ name: 'm', containerPort: 60_000 + i }],
   }));
   const decision = decide({ metadata: {}, spec: { containers } }, rules);
