@@ -60,10 +60,10 @@ export const BY_LABEL: PodSelectors = [podSelector()];
 export type NamespaceOptIn = 'yes' | 'no' | 'unknown' | 'never';
 
 /** What the selectors say of a namespace. */
-export interface NamespaceJudged {
+export interface NamespaceJudged<Selector extends PodSelector = PodSelector> {
   readonly optIn: NamespaceOptIn;
   /** The nearest one: of those that don't select the namespace, the one of which it meets the most. */
-  readonly selector: PodSelector;
+  readonly selector: Selector;
   /** What it demands of the namespace and does not get. */
   readonly unmet: readonly LabelRequirement[];
 }
@@ -72,11 +72,11 @@ export interface NamespaceJudged {
  * Returns what the selectors say of a namespace. Its labels are undefined where they are not known: then only its name
  * decides, and undefined is returned where that is not enough.
  */
-export function judgeNamespace(
-  selectors: PodSelectors,
+export function judgeNamespace<Selector extends PodSelector>(
+  selectors: readonly Selector[],
   name: string,
   labels: Labels | undefined,
-): NamespaceJudged | undefined {
+): NamespaceJudged<Selector> | undefined {
   const namespace = { name, labels };
   const judged = selectors.map((selector) => ({ selector, unmet: unmetByNamespace(selector, namespace) }));
   const nearest = judged.toSorted((a, b) => distance(a.unmet) - distance(b.unmet))[0];
@@ -131,9 +131,9 @@ function unmetByNamespace(
 }
 
 /** What the selectors say of a pod in a namespace. */
-export interface PodJudged {
+export interface PodJudged<Selector extends PodSelector = PodSelector> {
   /** The nearest one: of those that select the namespace, or else the one of which pod and namespace together meet the most. */
-  readonly selector: PodSelector;
+  readonly selector: Selector;
   /** What it demands of the pod and does not get: nothing where the pod is selected. */
   readonly unmet: readonly LabelRequirement[];
   /** The same of the namespace. */
@@ -141,7 +141,11 @@ export interface PodJudged {
 }
 
 /** Returns what the selectors say of a pod; undefined where there are none. */
-export function judgePod(selectors: PodSelectors, namespace: KnownNamespace, labels: Labels): PodJudged | undefined {
+export function judgePod<Selector extends PodSelector>(
+  selectors: readonly Selector[],
+  namespace: KnownNamespace,
+  labels: Labels,
+): PodJudged<Selector> | undefined {
   const rank = ({ unmet, unmetByNamespace: ofNamespace }: PodJudged): number =>
     unmet.length + (ofNamespace.length === 0 ? 0 : FAR + distance(ofNamespace));
   return selectors

@@ -60,12 +60,12 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Result<
   if (pods.length === 0 && !isComplete)
     return { ok: true, value: { isComplete, diagnosis: { sections: [], reports: [], versions: [] } } };
   const cluster = createClusterReader(kube, signal);
-  const inForce: Result<Rules, string> =
-    options.rules === undefined ? await readRules(options) : { ok: true, value: options.rules };
+  const given: Result<Rules, string> | undefined =
+    options.rules === undefined ? undefined : { ok: true, value: options.rules };
+  const [inForce, selectors] = await Promise.all([given ?? readRules(options), selectorsInForce(kube, signal)]);
   const rules = inForce.ok ? inForce.value : defaultRules();
-  const selectors = await selectorsInForce(kube, signal);
   // What is not known, and that nothing is installed, is a line of its own.
-  if (selectors.inForce.from !== '') for (const note of selectors.notes) onNote(note);
+  if (selectors.inForce.selectors.some(({ from }) => from !== '')) for (const note of selectors.notes) onNote(note);
   const named: Named = targets.length > 0 ? 'pod' : namespace === undefined ? 'nothing' : 'namespace';
   const proxy = podProxy(kube);
   const place = options.prometheus;

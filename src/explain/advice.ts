@@ -10,6 +10,7 @@ import type { CandidatePort } from '../core/rules/evaluate-rules.ts';
 import { neededSettings } from '../core/rules/needed-setting.ts';
 import type { Rules } from '../core/rules/rule.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
+import type { ReleaseSelector } from '../manifest/release-selectors.ts';
 import type { Workload } from '../manifest/workload.ts';
 import type { Related } from './related-objects.ts';
 import { whyUnreadable } from './unreadable.ts';
@@ -96,14 +97,15 @@ const CORRECT = 'Correct what the warnings name: autoscrape leaves it as it is.'
 
 function onNamespace({ pod }: Workload, { related, namespace, unselected }: AdviceSurroundings): string {
   const optIn = related.namespace(namespace)?.optIn;
-  if (optIn === 'yes') return `Nothing: namespace ${namespace} is opted in, so ${WHO[related.inForce.by]}.`;
+  if (optIn === 'yes')
+    return `Nothing: namespace ${namespace} is opted in, so ${WHO[unselected.selector?.by ?? 'unknown']}.`;
   const { namespace: why } = unselected;
   if (optIn === 'never') return `${why?.todo ?? ''} ${why?.because ?? ''}`;
   return why?.todo ?? toOptIn(related, namespace, pod);
 }
 
 /** Who annotates the pods of a namespace that is opted in. */
-const WHO: Readonly<Record<Related['inForce']['by'], string>> = {
+const WHO: Readonly<Record<ReleaseSelector['by'], string>> = {
   webhook: 'new pods are annotated as they are created, and running ones by the reconciler',
   unknown: 'new pods are annotated as they are created, and running ones by the reconciler',
   reconciler: 'its pods are annotated by the reconciler once they run, because the webhook is switched off',
@@ -113,8 +115,8 @@ const WHO: Readonly<Record<Related['inForce']['by'], string>> = {
 /** Returns what opts a namespace in of which nothing is known, as if it had no labels. */
 function toOptIn({ inForce }: Related, name: string, pod: unknown): string {
   const unlabelled = { name: name || 'NAMESPACE', labels: new Map<string, string>() };
-  const { namespace } = whyUnselected(inForce, unlabelled, readAskedPod(pod).labels);
-  return namespace?.todo ?? `Nothing: a namespace needs no label (${inForce.from}).`;
+  const { namespace, selector } = whyUnselected(inForce, unlabelled, readAskedPod(pod).labels);
+  return namespace?.todo ?? `Nothing: a namespace needs no label (${selector?.from ?? ''}).`;
 }
 
 function onNoCandidate(workload: Workload, pod: Pod, surroundings: AdviceSurroundings): Advice {

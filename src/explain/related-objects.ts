@@ -1,10 +1,10 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own, textEntries } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { judgeNamespace, judgePod } from '../core/pod-selectors.ts';
+import { judgeNamespace } from '../core/pod-selectors.ts';
 import type { NamespaceOptIn } from '../core/pod-selectors.ts';
 import { groupOf } from '../manifest/kinds.ts';
-import { LABELS_ALONE, reconcileFlags } from '../manifest/release-selectors.ts';
+import { LABELS_ALONE } from '../manifest/release-selectors.ts';
 import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 import type { OtherObject } from '../manifest/workload.ts';
 import { whyUnselected } from './unselected.ts';
@@ -38,8 +38,6 @@ export interface Related {
   readonly inForce: SelectorsInForce;
   /** Why the selectors leave out a pod of the namespace with such labels, or the namespace. */
   readonly unselected: (namespace: string, labels: ReadonlyMap<string, string>) => WhyUnselected;
-  /** The flags with which `autoscrape reconcile` works on such a pod; none where the labels alone decide. */
-  readonly reconcileFlags: (namespace: string, labels: ReadonlyMap<string, string>) => readonly string[];
 }
 
 /** Returns what the objects say. Objects that name no namespace are in the given one. */
@@ -91,10 +89,6 @@ export function relate(
     monitors,
     inForce,
     unselected: (name, labels) => whyUnselected(inForce, { name, labels: namespaces.get(name) }, labels),
-    reconcileFlags(name, labels) {
-      const judged = judgePod(inForce.selectors, { name, labels: namespaces.get(name) }, labels);
-      return judged === undefined ? [] : reconcileFlags(judged.selector);
-    },
   };
 }
 

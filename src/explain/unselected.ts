@@ -5,7 +5,7 @@ import { selectorText } from '../core/rules/selector-text.ts';
 import type { LabelRequirement } from '../core/rules/selector.ts';
 import { REASONS } from '../core/skip-reason.ts';
 import type { SkipReason } from '../core/skip-reason.ts';
-import type { SelectorsInForce } from '../manifest/release-selectors.ts';
+import type { ReleaseSelector, SelectorsInForce } from '../manifest/release-selectors.ts';
 
 type Labels = ReadonlyMap<string, string>;
 
@@ -52,10 +52,10 @@ function whyNamespace(
   inForce: SelectorsInForce,
   name: string,
   labels: Labels,
-  { selector, unmet }: Pick<NamespaceJudged, 'selector' | 'unmet'>,
+  { selector, unmet }: Pick<NamespaceJudged<ReleaseSelector>, 'selector' | 'unmet'>,
 ): Unselected {
   const optIn = optInOf(unmet, labels);
-  if (optIn === 'never') return whyNever(inForce, name, unmet);
+  if (optIn === 'never') return whyNever(inForce, name, { selector, unmet });
   const changes = labelChanges(selector.namespace, withName(name, labels));
   const todo =
     changes === undefined
@@ -66,15 +66,15 @@ function whyNamespace(
   if (choiceOf(selector).namespaces === undefined)
     return { because: `Namespace ${name} is not opted in by the label autoscrape.io/inject.`, todo };
   const { wants, has } = compare(unmet, withName(name, labels));
-  return { because: `Only namespaces with ${wants} are selected (${inForce.from}), and ${name} has ${has}.`, todo };
+  return { because: `Only namespaces with ${wants} are selected (${selector.from}), and ${name} has ${has}.`, todo };
 }
 
 const BY_HAND = 'Write the annotations into the pod template yourself';
 
 function whyNever(
-  { from, namespaces }: SelectorsInForce,
+  { namespaces }: SelectorsInForce,
   name: string,
-  unmet: readonly LabelRequirement[],
+  { selector: { from }, unmet }: Pick<NamespaceJudged<ReleaseSelector>, 'selector' | 'unmet'>,
 ): Unselected {
   if (SYSTEM_NAMESPACES.includes(name) || namespaces.includes(name) || !unmet.some(({ key }) => key === NAME_LABEL))
     return { because: `In namespace ${name} no pod is ever annotated or asked.`, todo: `${BY_HAND}.` };
@@ -95,6 +95,8 @@ function labelCommand(name: string, changes: ReadonlyMap<string, string | undefi
 export interface WhyUnselected {
   readonly namespace: Unselected | undefined;
   readonly pod: Unselected | undefined;
+  /** The selector that this is by; undefined where there is none. */
+  readonly selector: ReleaseSelector | undefined;
 }
 
 /**
@@ -108,7 +110,7 @@ export function whyUnselected(
 ): WhyUnselected {
   const { name } = namespace;
   const judged = judgePod(inForce.selectors, namespace, labels);
-  if (judged === undefined) return { namespace: undefined, pod: undefined };
+  if (judged === undefined) return { namespace: undefined, pod: undefined, selector: undefined };
   const { selector, unmet, unmetByNamespace } = judged;
   const known = namespace.labels ?? new Map<string, string>();
   return {
@@ -116,19 +118,19 @@ export function whyUnselected(
       unmetByNamespace.length === 0 || name === ''
         ? undefined
         : whyNamespace(inForce, name, known, { selector, unmet: unmetByNamespace }),
-    pod: unmet.length === 0 ? undefined : whyPod(inForce, labels, { selector, unmet }),
+    pod: unmet.length === 0 ? undefined : whyPod(labels, { selector, unmet }),
+    selector,
   };
 }
 
 function whyPod(
-  { from }: SelectorsInForce,
   labels: Labels,
-  { selector, unmet }: Pick<PodJudged, 'selector' | 'unmet'>,
+  { selector, unmet }: Pick<PodJudged<ReleaseSelector>, 'selector' | 'unmet'>,
 ): Unselected {
   const { wants, has } = compare(unmet, labels);
   const changes = labelChanges(selector.pod, labels);
   return {
-    because: `Only pods with ${wants} are selected (${from}), and this one has ${has}.`,
+    because: `Only pods with ${wants} are selected (${selector.from}), and this one has ${has}.`,
     todo:
       changes === undefined
         ? "Change the chart's value webhook.objectSelector: no label of the pod does it."

@@ -4,7 +4,7 @@ import type { Collection } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list-pages.ts';
 import { describeChoice, findSelectors, LABELS_ALONE } from '../manifest/release-selectors.ts';
-import type { SelectorsInForce } from '../manifest/release-selectors.ts';
+import type { ReleaseSelector, SelectorsInForce } from '../manifest/release-selectors.ts';
 
 const CONFIGURATIONS: Collection = {
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -37,13 +37,15 @@ export async function selectorsInForce(kube: Pick<Kube, 'request'>, signal: Abor
     ...valuesOf(reconcilers).map((object) => ({ kind: 'Deployment', object })),
   ]);
   if (found !== undefined) {
-    const inForce = configurations.ok ? found : { ...found, by: 'unknown' as const };
+    // Perhaps there is a webhook as well.
+    const inForce = configurations.ok ? found : { ...found, selectors: found.selectors.map(byUnknown) };
     return { inForce, notes: notesOn(inForce), needs: undefined };
   }
   if (configurations.ok && reconcilers.ok) {
     const note =
       'autoscrape has neither a webhook nor a reconciler in this cluster: the label autoscrape.io/inject alone is looked at.';
-    return { inForce: { ...LABELS_ALONE, by: 'nobody' }, notes: [note], needs: undefined };
+    const selectors = LABELS_ALONE.selectors.map((selector) => ({ ...selector, by: 'nobody' as const }));
+    return { inForce: { ...LABELS_ALONE, selectors }, notes: [note], needs: undefined };
   }
   const failure = configurations.ok ? reconcilers : configurations;
   const why = failure.ok ? '' : failure.error.message;
@@ -54,15 +56,24 @@ export async function selectorsInForce(kube: Pick<Kube, 'request'>, signal: Abor
   };
 }
 
-function notesOn({ selectors, from, by, conditions }: SelectorsInForce): string[] {
-  const choice = describeChoice(selectors);
-  return [
-    ...(choice === undefined ? [] : [`Selectors: ${choice}, by ${from}.`]),
-    ...(by === 'reconciler' ? [`The webhook is switched off: ${from} annotates pods once they run.`] : []),
-    ...(conditions.length === 0
-      ? []
-      : [`Not evaluated: the match conditions ${conditions.join(', ')} of ${from}, which only the API server can.`]),
-  ];
+function byUnknown(selector: ReleaseSelector): ReleaseSelector {
+  return { ...selector, by: 'unknown' };
+}
+
+/** Returns what is not by the labels alone, for each release once: its webhooks share the namespaces among them. */
+function notesOn({ selectors }: SelectorsInForce): string[] {
+  const notes = selectors.flatMap((selector) => {
+    const { from, by, conditions } = selector;
+    const choice = describeChoice(selector);
+    return [
+      ...(choice === undefined ? [] : [`Selectors: ${choice}, by ${from}.`]),
+      ...(by === 'reconciler' ? [`The webhook is switched off: ${from} annotates pods once they run.`] : []),
+      ...(conditions.length === 0
+        ? []
+        : [`Not evaluated: the match conditions ${conditions.join(', ')} of ${from}, which only the API server can.`]),
+    ];
+  });
+  return [...new Set(notes)];
 }
 
 async function list(

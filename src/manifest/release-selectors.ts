@@ -1,6 +1,6 @@
 import { isObject, objectIn, objectsIn, text } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
-import { BY_LABEL, choiceOf, podSelector } from '../core/pod-selectors.ts';
+import { choiceOf, podSelector } from '../core/pod-selectors.ts';
 import type { PodSelector, PodSelectors } from '../core/pod-selectors.ts';
 import { requirementsOf } from '../core/rules/selector-json.ts';
 import { parseSelector, selectorText } from '../core/rules/selector-text.ts';
@@ -9,26 +9,27 @@ import type { LabelRequirement } from '../core/rules/selector.ts';
 import { flagOf } from './container-flag.ts';
 import type { ManifestObject } from './workload.ts';
 
-/** Which pods are selected, and who says so. */
-export interface SelectorsInForce {
-  readonly selectors: PodSelectors;
-  /** Such as `MutatingWebhookConfiguration autoscrape`; empty where nobody but the labels says it. */
+/** A selector of a release of the chart. */
+export interface ReleaseSelector extends PodSelector {
+  /** Who has it, such as `MutatingWebhookConfiguration autoscrape`; empty where nobody but the labels says it. */
   readonly from: string;
   /** Who annotates the pods: with a webhook as they are created, without one the reconciler once they run. */
   readonly by: 'webhook' | 'reconciler' | 'nobody' | 'unknown';
-  /** The namespaces in which the releases are. */
-  readonly namespaces: readonly string[];
   /** Names of match conditions that somebody has added: only the API server can evaluate them. */
   readonly conditions: readonly string[];
 }
 
+/** Which pods are selected, and who says so. */
+export interface SelectorsInForce {
+  readonly selectors: readonly ReleaseSelector[];
+  /** The namespaces in which the releases are. */
+  readonly namespaces: readonly string[];
+}
+
 /** By the labels alone, where nothing is known of an installation. */
 export const LABELS_ALONE: SelectorsInForce = {
-  selectors: BY_LABEL,
-  from: '',
-  by: 'unknown',
+  selectors: [{ ...podSelector(), from: '', by: 'unknown', conditions: [] }],
   namespaces: [],
-  conditions: [],
 };
 
 /** Returns the selectors that `autoscrape reconcile` has with these flags; undefined without any. */
@@ -42,7 +43,10 @@ export function selectorsOfFlags(
     ...(namespaceSelector === undefined ? [] : ['--namespace-selector']),
     ...(objectSelector === undefined ? [] : ['--object-selector']),
   ];
-  return { ...LABELS_ALONE, selectors: [podSelector(choice)], from: flags.join(' and ') };
+  return {
+    selectors: [{ ...podSelector(choice), from: flags.join(' and '), by: 'unknown', conditions: [] }],
+    namespaces: [],
+  };
 }
 
 /** The match conditions of the chart (chart/templates/webhook/configuration.yaml). */
@@ -66,21 +70,17 @@ export function findSelectors(
   const reconcilers = ours('Deployment').filter(
     (object) => labelOf(object, 'component') === 'reconciler' && !called.has(releaseOf(object)),
   );
-  const names = [
-    ...named('MutatingWebhookConfiguration', configurations.map(nameOf)),
-    ...named(
-      'Deployment',
-      reconcilers.map((object) => `${namespaceOf(object)}/${nameOf(object)}`),
-    ),
-  ];
-  if (names.length === 0) return undefined;
+  if (configurations.length + reconcilers.length === 0) return undefined;
   return {
-    selectors: [...configurations.flatMap(ofWebhooks), ...reconcilers.map(ofReconciler)],
-    from: names.join(' and '),
-    by: configurations.length > 0 ? 'webhook' : 'reconciler',
+    selectors: [...configurations.flatMap(ofConfiguration), ...reconcilers.map(ofReconciler)],
     namespaces: [...configurations.map(serviceNamespace), ...reconcilers.map(namespaceOf)],
-    conditions: [...new Set(configurations.flatMap(addedConditions))],
   };
+}
+
+function ofConfiguration(configuration: JsonObject): readonly ReleaseSelector[] {
+  const from = `MutatingWebhookConfiguration ${nameOf(configuration)}`;
+  const conditions = [...new Set(addedConditions(configuration))];
+  return ofWebhooks(configuration).map((selector) => ({ ...selector, from, by: 'webhook', conditions }));
 }
 
 /** Returns the selectors of each webhook of a configuration. A missing selector selects everything. */
@@ -91,17 +91,16 @@ export function ofWebhooks(configuration: JsonObject): PodSelectors {
   }));
 }
 
-/** Returns what the selectors select, such as `namespaces with team=shop`; undefined where that is by the labels alone. */
-export function describeChoice(selectors: PodSelectors): string | undefined {
-  const found = selectors.map(choiceOf).map(({ namespaces, pods }) => {
-    const of =
-      namespaces && (namespaces.length === 0 ? 'all namespaces' : `namespaces with ${selectorText(namespaces)}`);
-    const which = pods && `pods with ${selectorText(pods)}`;
-    return [which, of].filter((part) => part !== undefined).join(' in ');
-  });
-  const distinct = [...new Set(found)];
-  if (distinct.every((each) => each === '')) return undefined;
-  return distinct.map((each) => each || 'namespaces with the label autoscrape.io/inject').join('; ');
+/** Returns what the selector selects, such as `namespaces with team=shop`; undefined where that is by the labels alone. */
+export function describeChoice(selector: PodSelector): string | undefined {
+  const { namespaces, pods } = choiceOf(selector);
+  if (namespaces === undefined && pods === undefined) return undefined;
+  const of =
+    namespaces === undefined
+      ? 'namespaces with the label autoscrape.io/inject'
+      : `namespaces with ${selectorText(namespaces)}`;
+  const where = namespaces?.length === 0 ? 'all namespaces' : of;
+  return pods === undefined ? where : `pods with ${selectorText(pods)} in ${where}`;
 }
 
 /** Returns the flags with which `autoscrape reconcile` works on the same pods; none where the labels alone decide. */
@@ -113,13 +112,15 @@ export function reconcileFlags(selector: PodSelector): readonly string[] {
   ];
 }
 
-function ofReconciler(deployment: JsonObject): PodSelector {
+function ofReconciler(deployment: JsonObject): ReleaseSelector {
   const excluded = (flagOf(deployment, '--exclude-namespaces') ?? '').split(',').map((name) => name.trim());
-  return podSelector({
+  const selector = podSelector({
     namespaces: parsed(flagOf(deployment, '--namespace-selector')),
     pods: parsed(flagOf(deployment, '--object-selector')),
     excluded: [namespaceOf(deployment), ...excluded].filter((name) => name !== ''),
   });
+  const from = `Deployment ${namespaceOf(deployment)}/${nameOf(deployment)}`;
+  return { ...selector, from, by: 'reconciler', conditions: [] };
 }
 
 /** One that can't be read keeps the reconciler from starting. */
@@ -143,10 +144,6 @@ function releaseOf(object: JsonObject): string {
 function serviceNamespace(configuration: JsonObject): string {
   const [first] = objectsIn(configuration, 'webhooks');
   return text(objectIn(objectIn(first, 'clientConfig'), 'service')['namespace']);
-}
-
-function named(kind: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [`${kind}${names.length > 1 ? 's' : ''} ${names.join(', ')}`];
 }
 
 function labelOf(object: JsonObject, label: string): string {

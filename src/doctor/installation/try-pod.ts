@@ -21,7 +21,8 @@ export async function tryPod(place: Installation): Promise<Line> {
   if (!rules.ok) return { state: 'unreached', title };
   const found = await selected(place);
   if (found === undefined) {
-    const selectors = describeChoice(ours.selectors) ?? `namespaces with the label ${OPT_IN_LABEL}=enabled`;
+    const [first] = ours.selectors;
+    const selectors = (first && describeChoice(first)) ?? `namespaces with the label ${OPT_IN_LABEL}=enabled`;
     return { state: 'unchecked', title, needs: `a namespace that the webhook selects: ${selectors}` };
   }
   const { namespace, labels } = found;

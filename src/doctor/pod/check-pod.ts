@@ -9,6 +9,7 @@ import type { Examined, ExamineSurroundings, Found } from '../../explain/examine
 import type { Related } from '../../explain/related-objects.ts';
 import { isAboutDoubles, remarksOn } from '../../explain/remarks.ts';
 import { EXPLAINED_REASONS } from '../../explain/unselected.ts';
+import { reconcileFlags } from '../../manifest/release-selectors.ts';
 import { readWorkloads } from '../../manifest/workload.ts';
 import type { FoundEndpoint } from '../endpoint/ask-endpoint.ts';
 import { finding, quoted } from '../finding.ts';
@@ -268,16 +269,19 @@ async function notAnnotated(
       `The pod is younger than two minutes. ${found}${hint}`,
       'Run this again in a minute.',
     );
-  const { conditions, from } = related.inForce;
+  const { selector } = why;
+  const conditions = selector?.conditions ?? [];
   const unknown =
     conditions.length === 0
       ? ''
-      : ` ${from} has match conditions that are not evaluated here, and may leave it out: ${conditions.join(', ')}.`;
+      : ` ${selector?.from ?? ''} has match conditions that are not evaluated here, and may leave it out: ${conditions.join(', ')}.`;
   return finding(
     'pod-missed',
     title,
     `${found}${hint} Nobody has done it.${unknown}`,
-    ['autoscrape reconcile --once -n', namespace, ...related.reconcileFlags(namespace, labels)].join(' '),
+    ['autoscrape reconcile --once -n', namespace, ...(selector === undefined ? [] : reconcileFlags(selector))].join(
+      ' ',
+    ),
   );
 }
 

@@ -338,6 +338,26 @@ const SITUATIONS: readonly (readonly [what: string, situation: Situation, says: 
     ],
   ],
   [
+    'two releases, of which the one that selects the namespace has its webhook switched off',
+    {
+      releases: [{ release: 'other', namespace: 'o', namespaceSelector: IN_ENV }],
+      reconcilers: [['--namespace-selector=team=shop']],
+      namespace: { team: 'shop' },
+    },
+    [/its pods are annotated by the reconciler once they run/],
+  ],
+  [
+    'two releases: the one that is nearest is named, and not both',
+    {
+      releases: [
+        { release: 'other', namespace: 'o', namespaceSelector: { ...TEAM, ...IN_ENV } },
+        { objectSelector: MONITORED },
+      ],
+      namespace: IN,
+    },
+    [/Only pods with monitored are selected \(MutatingWebhookConfiguration autoscrape\), and/],
+  ],
+  [
     'one release with its webhook switched off beside another: both count',
     { releases: [{ release: 'other', namespace: 'o', namespaceSelector: TEAM }], reconcilers: [[]], namespace: IN },
     [IS_IN],
