@@ -1,7 +1,9 @@
 import { GRAFANA_CONTAINER } from './annotations/dialects/grafana.ts';
 import { isMergedByIstio } from './annotations/istio-targets.ts';
+import { MARKER_KEY } from './annotations/marker.ts';
 import { readScrapeAnnotations } from './annotations/scrape-keys.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Skip } from './decision.ts';
+import { statedEndpoint, usablePort } from './named-endpoint.ts';
 import type { Endpoint } from './rules/endpoint.ts';
 import type { Pod } from './pod/pod.ts';
 import { ISTIO_MERGED_PORT } from './pod/port.ts';
@@ -9,6 +11,7 @@ import type { Rules } from './rules/rule.ts';
 import { evaluateRules } from './rules/evaluate-rules.ts';
 import * as warning from './warning.ts';
 import { writeDialects } from './write-dialects.ts';
+import type { DialectSurroundings } from './write-dialects.ts';
 
 // test/cluster/consumers.test.ts measures what scrapers do with an endpoint; docs/consumers.md
 // shows it.
@@ -28,20 +31,44 @@ export function consumerWarnings(pod: Pod, endpoint: Endpoint): string[] {
  * harmless for a warning at each creation.
  */
 export function consumerNotes(pod: Pod, decision: Decision, rules: Rules, mesh: boolean): string[] {
+  const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
   if (decision.outcome === 'skip') {
-    if (rules.dialects.length > 0 && decision.suspects !== undefined)
-      return ['Once what is suspect is corrected, the endpoint is written in the other dialects, too.'];
-    return decision.reason === 'istio_merged' ? istioNotes(pod, rules) : [];
+    return decision.reason === 'istio_merged'
+      ? istioNotes(pod, rules)
+      : notWrittenInDialects(decision, { pod, rules, mesh, stated });
   }
   const [endpoint] = decision.endpoints;
-  const stated = readScrapeAnnotations(rules.annotationKeys, pod.annotations);
   return [
     ...(Object.hasOwn(decision.annotations, GRAFANA_CONTAINER) ? [] : grafanaNotes(pod, endpoint)),
     ...victoriaMetricsNotes(pod, endpoint, mesh),
     ...(stated.slow === 'true' ? ["Only Prometheus' community chart reads scrape-slow."] : []),
+    ...(Object.values(rules.annotationKeys).some((key) => Object.hasOwn(decision.annotations, key)) ? [] : [REPEATED]),
     ...writeDialects(decision.endpoints, { pod, rules, mesh, stated }).notes,
   ];
 }
+
+const REPEATED =
+  "The pod's own scrape annotations stay as they are; what is added repeats them in the other dialects of the rules.";
+
+/** Returns why a pod that has scrape annotations gets none in the dialects of the rules. */
+function notWrittenInDialects(skipped: Skip, surroundings: DialectSurroundings): string[] {
+  const { pod, rules, stated } = surroundings;
+  const { reason } = skipped;
+  if (rules.dialects.length === 0 || (reason !== 'already_annotated' && reason !== 'already_injected')) return [];
+  if (skipped.suspects !== undefined)
+    return ['Once what is suspect is corrected, the endpoint is written in the other dialects, too.'];
+  const port = stated.port === undefined ? undefined : usablePort(pod, stated.port);
+  if (port === undefined) return [];
+  const { annotations, notes } = writeDialects([statedEndpoint(surroundings, port)], surroundings);
+  const isMissing = Object.keys(annotations).length > 0;
+  if (reason === 'already_injected') return isMissing ? [ANNOTATED_BEFORE] : [];
+  return isMissing && pod.annotations.has(MARKER_KEY) ? [FOREIGN_MARKER] : [...notes];
+}
+
+const ANNOTATED_BEFORE =
+  'The pod was annotated before the rules asked for all of their dialects, and keeps what it has: its successor gets them.';
+
+const FOREIGN_MARKER = `Nothing is written in other dialects, because the pod came with ${MARKER_KEY}: remove it from the manifest.`;
 
 function grafanaNotes(pod: Pod, endpoint: Endpoint): string[] {
   const [first, ...others] = pod.containers;

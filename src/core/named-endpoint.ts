@@ -16,7 +16,10 @@ export function endpointAt({ pod, rules }: Subject, port: number, namedBy: 'anno
 }
 
 /** Returns the endpoint that the author has written, as scrapers read it. */
-export function statedEndpoint({ pod, rules, stated }: Subject, port: number): Endpoint {
+export function statedEndpoint(
+  { pod, rules, stated }: Pick<Subject, 'pod' | 'rules' | 'stated'>,
+  port: number,
+): Endpoint {
   const scheme = stated.scheme === 'https' ? 'https' : 'http';
   return { ...unknownEndpoint(pod, rules, port, 'annotation'), path: stated.path ?? '/metrics', scheme };
 }

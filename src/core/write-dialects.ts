@@ -10,7 +10,7 @@ import type { Rules } from './rules/rule.ts';
 import { spend } from './step-budget.ts';
 
 /** What decides what is written in which dialect. */
-interface DialectSurroundings {
+export interface DialectSurroundings {
   readonly pod: Pod;
   readonly rules: Rules;
   readonly mesh: boolean;
@@ -22,6 +22,9 @@ export const NO_DIALECT: Written = { annotations: {}, notes: [] };
 
 /** In steps, for one key: most are only found to begin otherwise than those that matter. */
 const STEPS_PER_ANNOTATION = 16;
+
+/** Characters of an annotation's key, with its prefix, that Kubernetes allows: a pod may bring more. */
+const LONGEST_KEY = 317;
 
 /** How every key begins that a dialect reads, in any spelling, and {@link PARAMETER}. */
 const RELEVANT = /^(?:k8s|ad\.|service-|metrics\.|io\.|prometheus)/;
@@ -46,11 +49,17 @@ export function writeDialects(endpoints: readonly DecidedEndpoint[], surrounding
     return nothing('the path is too long, or means something else there');
   const carried = others.filter(isShortAndPlain);
   const dialectPod = readDialectPod(pod, keys);
-  const written = [...new Set(rules.dialects)].map((name): Written => {
+  const written = rules.dialects.map((name): Written => {
     const { consumer, isStated, write } = DIALECTS[name];
-    return keys.some(isStated)
-      ? { annotations: {}, notes: [`The pod says itself what ${consumer} scrapes, so nothing is added for it.`] }
-      : write([first, ...carried], dialectPod);
+    const key = keys.find(isStated);
+    return key === undefined
+      ? write([first, ...carried], dialectPod)
+      : {
+          annotations: {},
+          notes: [
+            `The pod says itself what ${consumer} scrapes, with ${key.slice(0, LONGEST_KEY)}, so nothing is added for it.`,
+          ],
+        };
   });
   return {
     annotations: Object.assign({}, ...written.map(({ annotations }) => annotations)),

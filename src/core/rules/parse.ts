@@ -167,6 +167,7 @@ function effectiveFile(file: RulesFile, { defaults, images }: Shipped): RulesFil
   const left = defaults.rules.filter(({ name }) => !replaced.has(name));
   return {
     ...file,
+    dialects: [...new Set(file.dialects)],
     rules: file.extends === 'none' ? file.rules : [...file.rules, ...left],
     images: [...file.images, ...images],
     ignoreContainers: [...file.ignoreContainers, ...defaults.ignoreContainers],

@@ -115,8 +115,8 @@ suite('an endpoint is written in the dialects of the rules', () => {
       [`${O}.9121/scraper`]: 'prometheus_simple',
       [`${O}.9121/config`]: '{"metrics_path":"/metrics"}',
     });
-    const said = notes(TWO, ALL).filter((note) => note.includes('reads one endpoint'));
-    assert.equal(said.length, 2);
+    const first = notes(TWO, ALL).filter((note) => note.includes('reads one endpoint'));
+    assert.equal(first.length, 2);
     const inOne = podOf([container('shop', metrics(9464), metrics(9465, 'http-metrics'))]);
     assert.equal(
       others(inOne, ALL)['ad.datadoghq.com/shop.checks'],
@@ -215,7 +215,9 @@ suite("where the pod says itself what a consumer scrapes, nothing is added in th
       const pod = podOf([container('shop', metrics(9464))], { annotations });
       const want = Object.assign({}, ...NAMES.filter((name) => !silent.includes(name)).map((name) => EACH[name]));
       assert.deepEqual(others(pod, ALL), want);
-      assert.equal(notes(pod, ALL).filter((note) => note.includes('says itself what')).length, silent.length);
+      const silenced = notes(pod, ALL).filter((note) => note.includes('says itself what'));
+      assert.equal(silenced.length, silent.length);
+      for (const note of silenced) assert.ok(Object.keys(annotations).some((key) => note.includes(`with ${key},`)));
     });
   }
 
@@ -338,6 +340,62 @@ suite('what an author has written for Prometheus is repeated in the dialects', (
       );
     });
   }
+});
+
+/** Returns what is said of a pod with such annotations, but for what scrape-slow itself means. */
+function said(annotations: Annotations, { name = 'shop', rules = ALL, around = {} } = {}): readonly string[] {
+  const pod = podOf([container(name, metrics(9464))], { annotations });
+  return notes(pod, rules, around).filter((note) => !note.startsWith("Only Prometheus' community chart"));
+}
+
+suite('it is said why an endpoint that the author has written is not in the dialects', () => {
+  const written = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9464' };
+  const stranger = { [MARKER_KEY]: '{"rule":"x","added":{"a":"b"}}' };
+  const rows: readonly (readonly [why: string, found: readonly string[], note: RegExp])[] = [
+    ['the mesh', said(written, { around: { mesh: true } }), /other dialects: Istio's proxy/],
+    ['slow scrapes', said({ 'prometheus.io/scrape-slow': 'true', 'prometheus.io/port': '9464' }), /slow scrapes/],
+    ['parameters', said({ ...written, 'prometheus.io/param_a': 'b' }), /parameters/],
+    ['its path', said({ ...written, 'prometheus.io/path': '/a$b' }), /the path/],
+    ['a word of its own', said({ ...written, ...GRAFANA }, { rules: rulesOf('dialects: [grafana]') }), /says itself/],
+    [
+      'the name of its container',
+      said(written, { name: 'n'.repeat(57), rules: rulesOf('dialects: [datadog]') }),
+      /56 characters/,
+    ],
+    ['a marker that the pod came with', said({ ...written, ...stranger }), /came with autoscrape.io\/injected/],
+    ['a mistake', said({ ...written, 'prometheus.io/scheme': 'ftp' }), /Once what is suspect is corrected/],
+  ];
+  for (const [why, found, note] of rows) {
+    test(`because of ${why}`, () => {
+      assert.equal(found.length, 1, JSON.stringify(found));
+      assert.match(found[0] ?? '', note);
+    });
+  }
+
+  test('and nothing where the rules ask for none, or the author declines', () => {
+    assert.deepEqual(said({ ...written, 'prometheus.io/param_a': 'b' }, { rules: rulesOf('') }), []);
+    assert.deepEqual(said({ ...written, 'prometheus.io/scrape': 'false' }), []);
+  });
+
+  test('a pod that was annotated before a dialect was switched on keeps what it has, and its successor gets it', () => {
+    const decision = decide(ONE, rulesOf('dialects: [grafana]'));
+    assert.ok(decision.outcome === 'annotate');
+    const annotations = { ...decision.annotations };
+    assert.deepEqual(said(annotations, { rules: rulesOf('dialects: [grafana]') }), []);
+    assert.deepEqual(said(annotations, { rules: rulesOf('') }), []);
+    const now = said(annotations);
+    assert.equal(now.length, 1);
+    assert.match(now[0] ?? '', /annotated before .* its successor gets them/);
+    const all = decide(ONE, ALL);
+    assert.ok(all.outcome === 'annotate');
+    assert.deepEqual(said({ ...all.annotations }), []);
+  });
+
+  test('and that what is added repeats what the author has written, which stays', () => {
+    assert.equal(said(written).filter((note) => note.includes('stay as they are')).length, 1);
+    assert.ok(!said({}).some((note) => note.includes('stay as they are')));
+    assert.ok(!said({ 'prometheus.io/scrape': 'true' }).some((note) => note.includes('stay as they are')));
+  });
 });
 
 function longestKey(letter: string): string {
