@@ -117,6 +117,7 @@ function writeJson(value: unknown): void {
 function summarize({ own, shipped, file }: Effective): string {
   const https = file['https'] === true ? 'annotated too' : 'skipped';
   const { dialects } = file;
-  const others = Array.isArray(dialects) && dialects.length > 0 ? ` Written for ${dialects.join(', ')} too.` : '';
+  const others =
+    Array.isArray(dialects) && dialects.length > 0 ? ` Annotations for ${dialects.join(', ')} are written too.` : '';
   return `${own} of your own rules come first, then ${shipped} shipped ones; https endpoints are ${https}.${others}`;
 }

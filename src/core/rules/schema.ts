@@ -399,7 +399,12 @@ export const RulesFile = strict({
   images: list(Image).default([]).describe('a catalogue of images, used before the shipped one'),
   ask: Ask.prefault({}).describe('what the reconciler must not ask, where asking is on'),
   annotations: Annotations.prefault({}).describe('the annotation keys to read and to write'),
-  dialects: list(z.enum(DIALECT_NAMES, { error: `must be one of ${DIALECT_NAMES.join(', ')}` }))
+  dialects: list(
+    z.enum(DIALECT_NAMES, {
+      error: ({ input }) =>
+        `must be one of ${DIALECT_NAMES.join(', ')}${typeof input === 'string' ? didYouMean(input, DIALECT_NAMES) : ''}`,
+    }),
+  )
     .default([])
     .describe(
       'annotations of other consumers to write beside these, as the documentation of each has them: what a consumer reads then counts twice where it reads prometheus.io/* as well',

@@ -28,9 +28,9 @@ test('a valid file is reported as valid, with exit code 0', async () => {
   );
 });
 
-test('a valid file says in which other dialects it writes', async () => {
-  const { stdout } = await runAutoscrape(['check', '-'], 'dialects: [datadog, grafana]');
-  assert.match(stdout, / https endpoints are skipped\. Written for datadog, grafana too\.\n$/);
+test('a valid file says in which other dialects it writes, each once', async () => {
+  const { stdout } = await runAutoscrape(['check', '-'], 'dialects: [datadog, grafana, datadog]');
+  assert.match(stdout, / https endpoints are skipped\. Annotations for datadog, grafana are written too\.\n$/);
 });
 
 test('what is printed decides as the file does: every field that it sets is there', async () => {

@@ -172,7 +172,12 @@ const WRONG: readonly (readonly [says: string, text: string, ...problems: RegExp
   [
     'a dialect that there is not, which is probably misspelt',
     'dialects: [dynatrace, datadogs]',
-    /dialects\[1\]: must be one of grafana, datadog, dynatrace, opentelemetry/,
+    /dialects\[1\]: must be one of grafana, datadog, dynatrace, opentelemetry, did you mean "datadog"\?$/,
+  ],
+  [
+    'a dialect that is not even text',
+    'dialects: [3]',
+    /dialects\[0\]: must be one of grafana, datadog, dynatrace, opentelemetry$/,
   ],
   [
     'a key of a dialect that is written as well, in any spelling',
