@@ -71,7 +71,8 @@ export async function checkPod(pod: unknown, surroundings: PodSurroundings): Pro
   const examined = examineBriefly(found, inNamespace(surroundings));
   const adviceOf = (): string => examineInFull(found, inNamespace(surroundings)).advice.sentences[0] ?? '';
   const isStated = (stated.scrape === 'true' || stated.slow === 'true') && stated.negations.length === 0;
-  if (isStated) return annotated(asked.annotations, examined, adviceOf, statedEndpoint(stated, asked.containers));
+  if (isStated)
+    return annotated(asked.annotations, examined, adviceOf, statedEndpoint(stated, asked.containers), rules);
   if (surroundings.isTarget)
     return {
       lines: [{ state: 'ok', title: 'not annotated, and a target all the same' }],
@@ -174,6 +175,7 @@ function annotated(
   { decision, warnings: all }: Examined,
   adviceOf: () => string,
   stated: Stated,
+  { annotationKeys }: Rules,
 ): PodChecked {
   // Whether there are two targets the scraper itself says.
   const warnings = all.filter((warning) => !isAboutDoubles(warning));
@@ -194,7 +196,13 @@ function annotated(
   const marker = readMarker(annotations.get(MARKER_KEY));
   const isOurs = marker !== undefined && claims(marker, annotations);
   const isWhole = isOurs && Object.entries(marker.added).every(([key, value]) => annotations.get(key) === value);
-  const by = isOurs ? `annotated by autoscrape, rule ${quoted(marker.rule)}` : 'annotated by its author';
+  // Beside an author's annotations only those of other dialects are added.
+  const isRepeated = isOurs && !Object.values(annotationKeys).some((key) => Object.hasOwn(marker.added, key));
+  const by = isRepeated
+    ? 'annotated by its author, and by autoscrape for the other dialects of its rules'
+    : isOurs
+      ? `annotated by autoscrape, rule ${quoted(marker.rule)}`
+      : 'annotated by its author';
   const lines: Line[] = [{ state: 'ok', title: `${by}: ${titleOf(stated)}` }];
   if (isOurs && !isWhole)
     lines.push(

@@ -1,4 +1,4 @@
-import { MARKER_KEY } from '../../core/annotations/marker.ts';
+import { MARKER_KEY, readMarker } from '../../core/annotations/marker.ts';
 import { DEFAULT_KEYS } from '../../core/annotations/scrape-keys.ts';
 import { objectIn } from '../../core/json.ts';
 import type { KnownPod } from './check-targets.ts';
@@ -51,7 +51,8 @@ function kindOf(
     };
   if (monitor !== '' && twins.some(({ pool }) => !pool.startsWith(monitor))) {
     // The monitor may select other pods too, so that it comes second; what an author wrote no label takes away.
-    const isOurs = MARKER_KEY in objectIn(objectIn(pod, 'metadata'), 'annotations');
+    const marker = objectIn(objectIn(pod, 'metadata'), 'annotations')[MARKER_KEY];
+    const isOurs = Object.hasOwn(readMarker(typeof marker === 'string' ? marker : undefined)?.added ?? {}, key);
     const first = isOurs ? 'label the pod template autoscrape.io/inject: disabled' : `take ${key} off the pod template`;
     return {
       kind: 'it is annotated, and a monitor selects it.',

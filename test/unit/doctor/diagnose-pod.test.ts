@@ -86,6 +86,18 @@ suite('doctor', () => {
     assert.equal(lines[0]?.title, 'annotated by autoscrape, rule metrics-port: http :8080/metrics');
   });
 
+  test('what autoscrape repeats in other dialects makes it not the one that annotated for Prometheus', async () => {
+    const added = { 'k8s.grafana.com/scrape': 'true', 'k8s.grafana.com/metrics.portNumber': '8080' };
+    const marker = JSON.stringify({ rule: 'annotation', added });
+    const annotations = { ...WRITTEN, ...added, 'autoscrape.io/injected': marker };
+    const report = await look({ pod: { annotations } });
+    assert.deepEqual(ids(report), []);
+    assert.equal(
+      report.lines[0]?.title,
+      'annotated by its author, and by autoscrape for the other dialects of its rules: http :8080/metrics',
+    );
+  });
+
   for (const key of Object.keys(VERDICTS) as (keyof typeof VERDICTS)[]) {
     test(`an answer to the API server (${key}) is no finding while Prometheus says up`, async () => {
       const verdict = key === 'metrics' ? METRICS : ({ key, status: 404 } as Verdict);
@@ -180,6 +192,11 @@ suite('doctor', () => {
       await todoWith({ ...WRITTEN, 'autoscrape.io/injected': marker }),
       `label the pod template autoscrape.io/inject: disabled${rest}`,
     );
+    // No label takes away what an author has written, whatever autoscrape has added beside it.
+    for (const added of [{ 'k8s.grafana.com/scrape': 'true' }, { 'prometheus.io/port': '8080' }]) {
+      const beside = { ...WRITTEN, ...added, 'autoscrape.io/injected': JSON.stringify({ rule: 'annotation', added }) };
+      assert.equal(await todoWith(beside), `take prometheus.io/scrape off the pod template${rest}`);
+    }
   });
 
   test("an annotated Service is a double by the rules' keys, and by the usual one, which remedies take off", async () => {
