@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { at, CHART, HELMS, list } from '../chart/render.ts';
 import type { ApiRequest } from '../control-plane/api-client.ts';
@@ -91,6 +93,23 @@ export function networkPolicies(): void {
       });
     });
 
+    enforced('the policy that docs/asking.md shows lets the reconciler in, and nobody else', async (cluster) => {
+      const page = await readFile(join(import.meta.dirname, '../../../docs/asking.md'), 'utf8');
+      const shown = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text]) => text ?? '');
+      const policy = shown.find((text) => text.includes('kind: NetworkPolicy'))?.replace('shop', NAMESPACE) ?? '';
+      const addressOf = await podAddresses(cluster);
+      const app = [{ address: addressOf(NAMESPACE, 'shop'), port: 9464 }];
+      const from = [addressOf(RELEASE, 'autoscrape-reconciler'), addressOf(PROMETHEUS, 'prometheus')];
+      const results = async (): Promise<unknown> => {
+        await cluster.enforcement.settled();
+        return Promise.all(from.map(async (address) => (await reach(cluster, address, app))[0]));
+      };
+      assert.deepEqual(await results(), ['reached', 'reached']);
+      await cluster.kubectl(['apply', '--filename=-'], policy);
+      assert.deepEqual(await results(), ['reached', 'refused by a policy']);
+      await cluster.kubectl(['delete', '--filename=-'], policy);
+    });
+
     enforced(
       'while it does not ask it reaches the API server alone; a caller that is not named reaches no webhook',
       async (cluster) => {
@@ -164,15 +183,7 @@ async function rolledOut({ kubectl, enforcement }: Enforced): Promise<void> {
 /** Returns which destinations each of the pods and the API server reaches; throws where a connection fails for another reason than a policy. */
 async function reached(cluster: Enforced): Promise<Record<string, string[]>> {
   await cluster.enforcement.settled();
-  const { body } = await cluster.request('GET', '/api/v1/pods');
-  const addressOf = (of: string, name: string): string => {
-    const pods = list(body, 'items').filter(
-      (pod) => at(pod, 'metadata', 'namespace') === of && String(at(pod, 'metadata', 'name')).startsWith(name),
-    );
-    // One that is about to go may be gone before it is tried.
-    const newest = pods.toSorted((one, other) => createdAt(other).localeCompare(createdAt(one)))[0];
-    return String(at(newest, 'status', 'podIP'));
-  };
+  const addressOf = await podAddresses(cluster);
   const [webhook, reconciler] = [addressOf(RELEASE, 'autoscrape-webhook'), addressOf(RELEASE, 'autoscrape-reconciler')];
   const app = addressOf(NAMESPACE, 'shop');
   const service = await cluster.request('GET', `/api/v1/namespaces/${RELEASE}/services/autoscrape-webhook`);
@@ -209,6 +220,19 @@ async function reached(cluster: Enforced): Promise<Record<string, string[]>> {
     }),
   );
   return Object.fromEntries(found);
+}
+
+/** Returns a function that gives the address of the newest pod of a namespace whose name begins so. */
+async function podAddresses({ request }: Enforced): Promise<(of: string, name: string) => string> {
+  const { body } = await request('GET', '/api/v1/pods');
+  return (of, name) => {
+    const pods = list(body, 'items').filter(
+      (pod) => at(pod, 'metadata', 'namespace') === of && String(at(pod, 'metadata', 'name')).startsWith(name),
+    );
+    // One that is about to go may be gone before it is tried.
+    const newest = pods.toSorted((one, other) => createdAt(other).localeCompare(createdAt(one)))[0];
+    return String(at(newest, 'status', 'podIP'));
+  };
 }
 
 function createdAt(object: unknown): string {
