@@ -10,13 +10,15 @@ import type { Properties } from './properties.ts';
  * The endpoint `prometheus` has Prometheus' format; `metrics` is JSON.
  * https://micronaut-projects.github.io/micronaut-micrometer/latest/guide/#metricsAndReportersPrometheus
  * https://docs.micronaut.io/latest/guide/configurationreference.html
+ * https://docs.micronaut.io/latest/api/io/micronaut/management/endpoint/package-summary.html
  */
 export function micronaut(properties: Properties): FrameworkSays {
   const enabled = properties('micronaut.metrics.export.prometheus.enabled');
   if (enabled === undefined) return undefined;
   if (!isTrue(enabled) || isFalse(properties('micronaut.metrics.enabled'))) return SWITCHED_OFF;
-  const isOpen = isFalse(properties('endpoints.prometheus.sensitive') ?? properties('endpoints.all.sensitive'));
-  if (isTrue(properties('micronaut.security.enabled')) && !isOpen) return GUARDED;
+  const sensitive = properties('endpoints.prometheus.sensitive') ?? properties('endpoints.all.sensitive');
+  // A sensitive endpoint answers 401 to those who are not signed in, with or without Micronaut's module for security.
+  if (isTrue(sensitive) || (isTrue(properties('micronaut.security.enabled')) && !isFalse(sensitive))) return GUARDED;
   const port = properties('endpoints.all.port') ?? properties('micronaut.server.port');
   const context = properties('micronaut.server.context-path') ?? '';
   return {

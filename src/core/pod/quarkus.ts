@@ -1,5 +1,5 @@
 import { isLoopback, readPortNumber } from './port.ts';
-import { SWITCHED_OFF, UNREACHABLE } from './framework-says.ts';
+import { GUARDED, SWITCHED_OFF, UNREACHABLE } from './framework-says.ts';
 import type { FrameworkSays } from './framework-says.ts';
 import { joinPath } from './path.ts';
 import { isFalse, isTrue } from './properties.ts';
@@ -16,6 +16,7 @@ export function quarkus(properties: Properties): FrameworkSays {
   if (isFalse(enabled) || isFalse(properties('quarkus.micrometer.enabled'))) return SWITCHED_OFF;
   if (!isTrue(enabled) && properties('quarkus.micrometer.export.prometheus.path') === undefined) return undefined;
   const isManaged = isTrue(properties('quarkus.management.enabled'));
+  if (isManaged && isTrue(properties('quarkus.management.auth.enabled'))) return GUARDED;
   const server = isManaged ? 'quarkus.management' : 'quarkus.http';
   if (isLoopback(properties(`${server}.host`) ?? '')) return UNREACHABLE;
   const port = readPortNumber(properties(`${server}.port`) ?? '');
