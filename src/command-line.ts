@@ -1,6 +1,7 @@
 import { reportError } from './commands/exit-code.ts';
 import { Command } from './commands/options.ts';
-import { checkUsage, examples, help } from './commands/usage.ts';
+import { refuseExcessArguments } from './commands/excess-arguments.ts';
+import { examples, help } from './commands/help.ts';
 import { VERSION } from './process/version.ts';
 
 // Each command's file has its flags, its examples and what it does. It sets the exit code: 0 for
@@ -55,7 +56,7 @@ async function parse(args: readonly string[]): Promise<void> {
     .exitOverride()
     .helpCommand(false)
     .allowExcessArguments()
-    .hook('preAction', (_program, command) => checkUsage(command))
+    .hook('preAction', (_program, command) => refuseExcessArguments(command))
     .addHelpText(
       'after',
       examples(

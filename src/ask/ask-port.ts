@@ -2,8 +2,8 @@ import { MAX_PATHS } from '../core/ask/ask-path.ts';
 import type { Place } from '../core/ask/redirect.ts';
 import { classOf } from '../core/ask/verdict.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
-import { askOnce } from './send-get.ts';
-import type { Asked, RequestTools } from './send-get.ts';
+import { askOnce } from './bounded-get.ts';
+import type { Asked, RequestTools } from './bounded-get.ts';
 
 /** What asking a port needs from outside. */
 export interface AskTools extends RequestTools {

@@ -3,8 +3,8 @@ import type { Place } from '../core/ask/redirect.ts';
 import type { Verdict } from '../core/ask/verdict.ts';
 import { member } from '../core/json.ts';
 import { FIRST_BYTE_MS, TOTAL_MS } from './limits.ts';
-import { only, readAnswer } from './send-get.ts';
-import type { Asked, RequestTools } from './send-get.ts';
+import { only, readAnswer } from './bounded-get.ts';
+import type { Asked, RequestTools } from './bounded-get.ts';
 import { passedHeaders } from './scrape-headers.ts';
 
 /** What asking through the API server needs from outside. */

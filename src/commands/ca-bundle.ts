@@ -11,7 +11,7 @@ import { certificatesIn } from '../webhook/certificate-files.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { requestFailed } from './request-failed.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('ca-bundle')
   .description(

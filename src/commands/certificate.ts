@@ -10,7 +10,7 @@ import type { Pem } from '../webhook/certificate-authority.ts';
 import { Command, contextOption, kubeconfigOption, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { requestFailed } from './request-failed.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('certificate')
   .description(

@@ -14,7 +14,7 @@ import { Command, nonEmpty, Option, several } from './options.ts';
 import { readInput } from './read-input.ts';
 import { compareRules, renderChanges } from './rules-diff.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('check')
   .description('Checks a rules file and lists all its errors, each with its line and what to write instead.')

@@ -1,6 +1,6 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { Argument, Command } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 // The scripts are made from the flags of the commands, so they have no list of their own that may be stale.
 

@@ -23,7 +23,7 @@ import {
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { showProgress } from './progress.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('doctor')
   .description(

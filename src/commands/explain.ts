@@ -45,7 +45,7 @@ import { showProgress } from './progress.ts';
 import { readCluster } from './read-cluster.ts';
 import { readInput } from './read-input.ts';
 import type { Input } from './read-input.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('explain')
   .description(

@@ -32,7 +32,7 @@ import {
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
 import { showProgress } from './progress.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 // Needs in the namespace: get it; list pods and Services; get pods; get pods/proxy outside the cluster;
 // and, so that rules last, get replicasets, statefulsets and daemonsets.

@@ -50,7 +50,7 @@ import {
   toggle,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('reconcile')
   .description('Annotates live pods in opted-in namespaces as the webhook would have: continuously, or once.')

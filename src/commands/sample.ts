@@ -2,7 +2,7 @@ import { startSample } from '../sample/server.ts';
 import { handleShutdown } from '../process/shutdown.ts';
 import { Command, hostOption, integer, option } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('sample')
   .description('Runs a small app that exposes the counter count_total on /metrics.')

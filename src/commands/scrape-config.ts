@@ -1,7 +1,7 @@
 import { loadRules } from '../rules/load.ts';
 import { renderConfig, SCRAPERS } from '../scrape-config/render-config.ts';
 import { Command, nonEmpty, Option } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('scrape-config')
   .description(

@@ -31,7 +31,7 @@ import {
   toggle,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('serve')
   .description('Runs the mutating admission webhook: HTTPS for the API server, plain HTTP for health and metrics.')

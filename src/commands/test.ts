@@ -16,7 +16,7 @@ import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
 import { Command, nonEmpty, Option } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('test')
   .description('Tests rules: each case of the files names a workload, and what should be decided for it.')

@@ -13,7 +13,7 @@ import {
   patchesPerSecondOption,
 } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('uninject')
   .description(

@@ -9,7 +9,7 @@ import { loadRules } from '../rules/load.ts';
 import { UserError } from '../process/user-error.ts';
 import { Command, contextOption, integer, kubeconfigOption, labels, nonEmpty, Option, option } from './options.ts';
 import type { OptionsOf } from './options.ts';
-import { examples } from './usage.ts';
+import { examples } from './help.ts';
 
 const flags = new Command('verify')
   .description('Creates a pod as a dry run and checks that the API server returns it annotated. `helm test` runs this.')

@@ -1,4 +1,4 @@
-import { sleep } from './backoff.ts';
+import { sleep } from './exponential-backoff.ts';
 
 /** Limits how many requests are sent in a second. */
 export interface RateLimiter {

@@ -1,5 +1,5 @@
 import type { Result } from '../core/result.ts';
-import { createBackoff, sleep } from './backoff.ts';
+import { createBackoff, sleep } from './exponential-backoff.ts';
 import { isOutage } from './client.ts';
 import type { Failure } from './client.ts';
 

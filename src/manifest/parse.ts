@@ -1,8 +1,8 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { isObject } from '../core/json.ts';
 import type { Problem } from '../core/problem.ts';
-import { splitJson, splitYaml } from './split.ts';
-import type { Part } from './split.ts';
+import { splitJson, splitYaml } from './split-documents.ts';
+import type { Part } from './split-documents.ts';
 
 /** A document of a file: its value of any type, and the line of the file on which that begins, from 1. */
 export interface Document {

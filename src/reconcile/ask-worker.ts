@@ -8,7 +8,7 @@ import type { Clock } from '../kube/clock.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
 import type { AskMemory, Workload } from './ask-memory.ts';
 import type { AskNote } from './ask-note.ts';
-import { nextToAsk } from './ask-queue.ts';
+import { nextToAsk } from './next-to-ask.ts';
 import { readRef } from './plan.ts';
 
 /** What asking knows of a namespace while one of its pods is asked. */

@@ -1,14 +1,4 @@
-import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { Command } from './options.ts';
-
-// Help and usage errors, where commander's own are not good enough.
-
-/** Ends with a usage error where there are too many arguments. */
-export function checkUsage(command: CommandUnknownOpts): void {
-  const takes = command.registeredArguments;
-  const excess = takes.at(-1)?.variadic === true ? [] : command.args.slice(takes.length);
-  if (excess.length > 0) command.error(`error: '${command.name()}' does not take '${excess.join("', '")}'`);
-}
 
 /** Returns help text with examples: commands, each below a line that says what it does. */
 export function examples(...lines: readonly (readonly [what: string, command: string])[]): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Workload } from '../../../src/reconcile/ask-memory.ts';
-import { nextToAsk } from '../../../src/reconcile/ask-queue.ts';
+import { nextToAsk } from '../../../src/reconcile/next-to-ask.ts';
 
 const NOW = 1_000_000_000_000;
 

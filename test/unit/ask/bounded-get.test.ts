@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { gzipSync } from 'node:zlib';
-import { askOnce } from '../../../src/ask/send-get.ts';
-import type { Asked, RequestTools } from '../../../src/ask/send-get.ts';
+import { askOnce } from '../../../src/ask/bounded-get.ts';
+import type { Asked, RequestTools } from '../../../src/ask/bounded-get.ts';
 import { MAX_BODY } from '../../../src/ask/limits.ts';
 import { startRawServer } from '../../harness/asking/raw-server.ts';
 
