@@ -17,10 +17,11 @@ import { startControlPlane } from '../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 import { isAtFullLength } from '../harness/length.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
+import { startCollector } from '../harness/programs/opentelemetry-collector.ts';
 import { startPrometheusOperator } from '../harness/programs/prometheus-operator.ts';
 import type { PrometheusOperator } from '../harness/programs/prometheus-operator.ts';
 import { startPrometheus } from '../harness/programs/prometheus.ts';
-import type { Prometheus, Targets } from '../harness/programs/prometheus.ts';
+import type { Prometheus, Sample, Targets } from '../harness/programs/prometheus.ts';
 import { startVmagent } from '../harness/programs/vmagent.ts';
 import type { Vmagent } from '../harness/programs/vmagent.ts';
 
@@ -37,6 +38,10 @@ interface ScrapeConfigs {
   readonly scrape_configs: readonly Job[];
 }
 
+async function printedJobs(): Promise<readonly Job[]> {
+  return (parse(renderConfig('prometheus', DEFAULT_KEYS, false)) as ScrapeConfigs).scrape_configs;
+}
+
 async function shippedJobs(file: string): Promise<readonly Job[]> {
   const jobs: readonly Job[] = parse(await readFile(new URL(`../harness/consumers/${file}`, import.meta.url), 'utf8'));
   return jobs.filter(({ job_name: name }) => name.startsWith('kubernetes-pods'));
@@ -47,7 +52,7 @@ const BUILT_IN: readonly Configuration[] = [
   {
     name: 'prometheus.yml',
     engine: 'prometheus',
-    jobs: async () => (parse(renderConfig('prometheus', DEFAULT_KEYS, false)) as ScrapeConfigs).scrape_configs,
+    jobs: printedJobs,
   },
   {
     name: 'the community chart with values',
@@ -75,7 +80,7 @@ const BUILT_IN: readonly Configuration[] = [
   },
 ];
 
-/** The Prometheus Operator takes minutes to build. */
+/** The Prometheus Operator takes minutes to build, as does the OpenTelemetry Collector. */
 const OPERATED: readonly Configuration[] = [
   {
     name: "the chart's ScrapeConfigs by the Prometheus Operator",
@@ -167,6 +172,30 @@ suite('several endpoints of a pod', { timeout: 300_000 }, () => {
       }
     });
   }
+
+  if (isAtFullLength())
+    test('every endpoint is scraped, up, once, by the Prometheus receiver of the OpenTelemetry Collector', async () => {
+      const jobs = await printedJobs();
+      const collector = await startCollector(
+        jobs.map((job) => inTest(job, 'collector / ')),
+        `${prometheus.url}/api/v1/write`,
+      );
+      running.push(collector);
+      const wanted = situations.expected.flatMap(({ pod, endpoints }) =>
+        endpoints.map(({ sample }) => `${pod} ${sample}`),
+      );
+      const scrapedHere = async (metric: string): Promise<Sample[]> =>
+        (await prometheus.query(metric)).filter(({ labels }) => isOf('collector', labels['job']));
+      await waitFor('samples', async () => (await scrapedHere('endpoint_info')).length >= wanted.length);
+      assert.deepEqual(
+        (await scrapedHere('endpoint_info')).map(({ labels }) => `${labels['pod']} ${labels['endpoint']}`).toSorted(),
+        wanted.toSorted(),
+      );
+      assert.deepEqual(
+        (await scrapedHere('up')).map(({ value }) => value),
+        wanted.map(() => 1),
+      );
+    });
 
   test('Prometheus and vmagent each watch the pods once, for all of their jobs', () => {
     const [before = 0, withPrometheus = 0, withBoth = 0] = watches;

@@ -73,6 +73,8 @@ const modules = {
       ).slice(1),
     }),
   },
+  // The same discovery plugins as Prometheus above.
+  'opentelemetry-collector': { tags: 'remove_all_sd,enable_kubernetes_sd,enable_file_sd,netgo' },
   certmanager: {},
   pause: {},
   probe: {},
@@ -119,13 +121,18 @@ const components = {
     minutes: 4,
     executable: 'operator',
   },
+  'opentelemetry-collector': { module: 'opentelemetry-collector', package: '.', minutes: 4 },
 } satisfies Record<string, Component>;
 
 /** A real component that the cluster tests run. */
 export type ComponentName = keyof typeof components;
 
 /** What only the long tests need. */
-export const forLongTests: readonly ComponentName[] = ['kube-apiserver-1.31', 'prometheus-operator'];
+export const forLongTests: readonly ComponentName[] = [
+  'kube-apiserver-1.31',
+  'prometheus-operator',
+  'opentelemetry-collector',
+];
 
 /** Every component, in the order that builds what most tests need first. */
 export const componentNames: readonly ComponentName[] = Object.keys(components).filter(isComponentName);

@@ -1,0 +1,36 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { component } from '../build/components.ts';
+import { startDaemon } from '../process/daemon.ts';
+import { onInterruption } from '../process/interruption.ts';
+
+/**
+ * Starts the OpenTelemetry Collector with these scrape configurations in its Prometheus receiver. It sends its samples to the
+ * URL by Prometheus' remote write. Returns what ends it and removes its data.
+ */
+export async function startCollector(scrapeConfigs: unknown, remoteWrite: string): Promise<{ stop(): Promise<void> }> {
+  const command = await component('opentelemetry-collector');
+  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-collector-'));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  const callOff = onInterruption(remove);
+  const file = join(directory, 'collector.yaml');
+  const configuration = {
+    receivers: { prometheus: { config: { scrape_configs: scrapeConfigs } } },
+    exporters: { prometheus_remote_write: { endpoint: remoteWrite } },
+    service: {
+      telemetry: { metrics: { level: 'none' } },
+      pipelines: { metrics: { receivers: ['prometheus'], exporters: ['prometheus_remote_write'] } },
+    },
+  };
+  await writeFile(file, JSON.stringify(configuration, undefined, 2));
+  const daemon = await startDaemon({ name: 'collector', directory, command, args: [`--config=file:${file}`] });
+  return {
+    async stop() {
+      await daemon.kill();
+      callOff();
+      remove();
+    },
+  };
+}
