@@ -1,6 +1,8 @@
 import { objectIn, text } from '../../core/json.ts';
 import { readScrapeAnnotations } from '../../core/annotations/scrape-keys.ts';
+import type { AnnotationKeys } from '../../core/annotations/scrape-keys.ts';
 import { claims, MARKER_KEY, readMarker } from '../../core/annotations/marker.ts';
+import type { Marker } from '../../core/annotations/marker.ts';
 import { readAskedPod } from '../../core/ask/asked-pod.ts';
 import { readPortNumber } from '../../core/pod/port.ts';
 import type { Rules } from '../../core/rules/rule.ts';
@@ -196,14 +198,8 @@ function annotated(
   const marker = readMarker(annotations.get(MARKER_KEY));
   const isOurs = marker !== undefined && claims(marker, annotations);
   const isWhole = isOurs && Object.entries(marker.added).every(([key, value]) => annotations.get(key) === value);
-  // Beside an author's annotations only those of other dialects are added.
-  const isRepeated = isOurs && !Object.values(annotationKeys).some((key) => Object.hasOwn(marker.added, key));
-  const by = isRepeated
-    ? 'annotated by its author, and by autoscrape for the other dialects of its rules'
-    : isOurs
-      ? `annotated by autoscrape, rule ${quoted(marker.rule)}`
-      : 'annotated by its author';
-  const lines: Line[] = [{ state: 'ok', title: `${by}: ${titleOf(stated)}` }];
+  const by = whoAnnotated(isOurs ? marker : undefined, annotationKeys);
+  const lines: Line[] = [{ state: 'ok', title: `annotated by ${by}: ${titleOf(stated)}` }];
   if (isOurs && !isWhole)
     lines.push(
       finding(
@@ -223,6 +219,17 @@ function annotated(
       ),
     );
   return { lines, stated, goesOn: true };
+}
+
+/** Returns who annotated the pod, of which the marker claims something. */
+function whoAnnotated(marker: Marker | undefined, keys: AnnotationKeys): string {
+  if (marker === undefined) return 'its author';
+  // Beside an author's annotations only those of other dialects are added.
+  if (!Object.values(keys).some((key) => Object.hasOwn(marker.added, key)))
+    return 'its author, and by autoscrape for the other dialects of its rules';
+  // These two are no rules (decide.ts).
+  if (marker.rule === 'annotation') return 'its author in part, and completed by autoscrape';
+  return marker.rule === 'label' ? 'autoscrape, as its label says' : `autoscrape, rule ${quoted(marker.rule)}`;
 }
 
 /** Warnings are our own sentences, one line each; those for kubectl begin with who says them. */

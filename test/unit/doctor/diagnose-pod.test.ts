@@ -86,6 +86,19 @@ suite('doctor', () => {
     assert.equal(lines[0]?.title, 'annotated by autoscrape, rule metrics-port: http :8080/metrics');
   });
 
+  test('an annotation or a label of the pod itself is not said to be a rule', async () => {
+    const titleWith = async (rule: string) => {
+      const marker = JSON.stringify({ rule, added: { 'prometheus.io/port': '8080' } });
+      const { lines } = await look({ pod: { annotations: { ...WRITTEN, 'autoscrape.io/injected': marker } } });
+      return lines[0]?.title;
+    };
+    assert.equal(
+      await titleWith('annotation'),
+      'annotated by its author in part, and completed by autoscrape: http :8080/metrics',
+    );
+    assert.equal(await titleWith('label'), 'annotated by autoscrape, as its label says: http :8080/metrics');
+  });
+
   test('what autoscrape repeats in other dialects makes it not the one that annotated for Prometheus', async () => {
     const added = { 'k8s.grafana.com/scrape': 'true', 'k8s.grafana.com/metrics.portNumber': '8080' };
     const marker = JSON.stringify({ rule: 'annotation', added });
