@@ -5,7 +5,7 @@ import { connect } from '../../src/kube/client.ts';
 import { createRateLimiter } from '../../src/kube/rate-limiter.ts';
 import { createLog } from '../../src/process/log.ts';
 import { createRegistry } from '../../src/process/metrics.ts';
-import { createAskMemory } from '../../src/reconcile/ask-memory.ts';
+import { createAskMemory } from '../../src/reconcile/remembered-answers.ts';
 import { createFailureLog } from '../../src/reconcile/failure-log.ts';
 import { createReconcileMetrics } from '../../src/reconcile/metrics.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';

@@ -1,4 +1,4 @@
-import { readOptIn, unknownValue } from './opt-in.ts';
+import { readOptIn, unknownValue } from './inject-label.ts';
 
 /** The label that says, on a namespace or a pod, whether the reconciler may ask its pods. */
 export const ASK_LABEL = 'autoscrape.io/ask';

@@ -1,7 +1,7 @@
 import { allowsAsking, ASK_LABEL, askLabelProblem } from './ask-label.ts';
 import { readScrapeAnnotations, stepsOfReading } from './annotations/scrape-keys.ts';
 import { MAX_SUGGESTED } from './limits.ts';
-import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
+import { OPT_IN_LABEL, readOptIn } from './inject-label.ts';
 import { annotate, annotateInDialects } from './annotate.ts';
 import type { Subject } from './annotate.ts';
 import { skip, skipFound } from './decision.ts';

@@ -3,7 +3,7 @@ import type { AnnotationKeys } from './annotations/scrape-keys.ts';
 import { MARKER_KEY } from './annotations/marker.ts';
 import { ASK_LABEL } from './ask-label.ts';
 import { MAX_SUGGESTED } from './limits.ts';
-import { OPT_IN_LABEL } from './opt-in.ts';
+import { OPT_IN_LABEL } from './inject-label.ts';
 import { didYouMean } from './did-you-mean.ts';
 
 /** Labels of a pod that a decision reads. */

@@ -1,4 +1,4 @@
-import { OPT_IN_LABEL, readOptIn } from './opt-in.ts';
+import { OPT_IN_LABEL, readOptIn } from './inject-label.ts';
 import { satisfies } from './rules/selector.ts';
 import type { LabelRequirement } from './rules/selector.ts';
 

@@ -1,4 +1,4 @@
-import * as optIn from './opt-in.ts';
+import * as optIn from './inject-label.ts';
 import { didYouMean } from './did-you-mean.ts';
 
 // Warnings for the person who applies the pod: kubectl prints them. The API server cuts a warning

@@ -1,6 +1,6 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { member, textEntries } from '../core/json.ts';
-import { OPT_IN_LABEL, readOptIn, unknownValue } from '../core/opt-in.ts';
+import { OPT_IN_LABEL, readOptIn, unknownValue } from '../core/inject-label.ts';
 import { judgeNamespace } from '../core/pod-selectors.ts';
 import type { PodSelectors } from '../core/pod-selectors.ts';
 import type { OtherObject } from '../manifest/workload.ts';

@@ -6,7 +6,7 @@ import { podPath } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { createRateLimiter } from '../kube/rate-limiter.ts';
-import type { AskMemory, Workload } from './ask-memory.ts';
+import type { AskMemory, Workload } from './remembered-answers.ts';
 import type { AskNote } from './ask-note.ts';
 import { nextToAsk } from './next-to-ask.ts';
 import { readRef } from './plan.ts';

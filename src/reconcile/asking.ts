@@ -4,7 +4,7 @@ import { askableFrom } from '../core/ask/ready-to-ask.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Rules } from '../core/rules/rule.ts';
-import type { AskMemory, Workload } from './ask-memory.ts';
+import type { AskMemory, Workload } from './remembered-answers.ts';
 import type { AskNote } from './ask-note.ts';
 import { planAsk } from './ask-plan.ts';
 import type { AskPlan, AskSettings, AskSurroundings } from './ask-plan.ts';

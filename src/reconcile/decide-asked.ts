@@ -7,7 +7,7 @@ import type { Surroundings } from '../core/decide.ts';
 import type { Annotate, Decision } from '../core/decision.ts';
 import { isObject, member, own } from '../core/json.ts';
 import { readPortNumber } from '../core/pod/port.ts';
-import type { AskMemory, ServedPort, Workload } from './ask-memory.ts';
+import type { AskMemory, ServedPort, Workload } from './remembered-answers.ts';
 import { planAsk } from './ask-plan.ts';
 import type { AskPlan, AskSurroundings, PortAndPath } from './ask-plan.ts';
 import type { AskReason } from './plan.ts';

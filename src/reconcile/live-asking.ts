@@ -5,7 +5,7 @@ import { classOf, VERDICTS } from '../core/ask/verdict.ts';
 import type { Kube } from '../kube/client.ts';
 import { SYSTEM_CLOCK } from '../kube/clock.ts';
 import type { Clock } from '../kube/clock.ts';
-import type { AskMemory, Workload } from './ask-memory.ts';
+import type { AskMemory, Workload } from './remembered-answers.ts';
 import type { AskSettings } from './ask-plan.ts';
 import { createAskWorker } from './ask-worker.ts';
 import type { AskedPods, SentRequest } from './ask-worker.ts';

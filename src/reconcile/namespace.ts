@@ -1,6 +1,6 @@
 import { ASK_LABEL } from '../core/ask-label.ts';
 import { isObject, member, own, textEntries } from '../core/json.ts';
-import { OPT_IN_LABEL } from '../core/opt-in.ts';
+import { OPT_IN_LABEL } from '../core/inject-label.ts';
 import * as podSelectors from '../core/pod-selectors.ts';
 import type { PodSelectors } from '../core/pod-selectors.ts';
 import type { Result } from '../core/result.ts';

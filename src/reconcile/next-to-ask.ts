@@ -1,4 +1,4 @@
-import type { Workload } from './ask-memory.ts';
+import type { Workload } from './remembered-answers.ts';
 
 /** A pod to ask, and the workload that it answers for. */
 export interface NextToAsk {

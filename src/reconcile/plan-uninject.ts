@@ -1,4 +1,4 @@
-import { isWrittenKey, writtenKeys } from '../core/annotations/written-keys.ts';
+import { isWrittenKey, writtenKeys } from '../core/annotations/removable-keys.ts';
 import { readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY, readMarker, RULE_NAME } from '../core/annotations/marker.ts';
 import { escapePointer } from '../core/patch.ts';

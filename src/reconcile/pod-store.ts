@@ -1,6 +1,6 @@
 import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { ListReceiver } from '../kube/list-watch.ts';
-import type { Workload } from './ask-memory.ts';
+import type { Workload } from './remembered-answers.ts';
 import type { NamespaceAsking } from './asking.ts';
 import { readRef } from './plan.ts';
 import type { AskReason, LivePodSkipReason, Planner, PodPlan } from './plan.ts';

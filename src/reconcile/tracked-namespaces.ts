@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { askLabelProblem } from '../core/ask-label.ts';
-import { unknownOptIn } from '../core/opt-in.ts';
+import { unknownOptIn } from '../core/inject-label.ts';
 import type { Rules } from '../core/rules/parse.ts';
 import type { SelectorText } from '../core/rules/selector-text.ts';
 import { NAMESPACES_PATH } from '../kube/api-paths.ts';

@@ -1,6 +1,6 @@
 import { decide } from '../../core/decide.ts';
 import { objectIn, textEntries } from '../../core/json.ts';
-import { OPT_IN_LABEL } from '../../core/opt-in.ts';
+import { OPT_IN_LABEL } from '../../core/inject-label.ts';
 import { judgeNamespace, labelChanges } from '../../core/pod-selectors.ts';
 import type { PodSelector } from '../../core/pod-selectors.ts';
 import { describeChoice } from '../../manifest/release-selectors.ts';

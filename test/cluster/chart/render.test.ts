@@ -9,7 +9,7 @@ import { DIALECT_NAMES, DIALECTS } from '../../../src/core/annotations/dialects/
 import { DEFAULT_KEYS } from '../../../src/core/annotations/scrape-keys.ts';
 import { renderConfig } from '../../../src/scrape-config/render-config.ts';
 import { ISTIO_TARGETS_KEY } from '../../../src/core/annotations/istio-targets.ts';
-import { writtenKeys } from '../../../src/core/annotations/written-keys.ts';
+import { writtenKeys } from '../../../src/core/annotations/removable-keys.ts';
 import { MARKER_KEY } from '../../../src/core/annotations/marker.ts';
 import { MANAGED_LABELS, SYSTEM_NAMESPACES } from '../../../src/core/pod-selectors.ts';
 import type { Manifest } from '../../harness/chart/render.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { applyPatch } from '../../harness/autoscrape/verify-answer.ts';
-import { isWrittenKey, writtenKeys } from '../../../src/core/annotations/written-keys.ts';
+import { isWrittenKey, writtenKeys } from '../../../src/core/annotations/removable-keys.ts';
 import { MARKER_KEY, readMarker } from '../../../src/core/annotations/marker.ts';
 import { decide } from '../../../src/core/decide.ts';
 import { readPod } from '../../../src/core/pod/pod.ts';

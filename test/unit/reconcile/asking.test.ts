@@ -5,7 +5,7 @@ import { applyPatch } from '../../harness/autoscrape/verify-answer.ts';
 import type jsonPatch from 'fast-json-patch';
 import { isAskablePath } from '../../../src/core/ask/ask-path.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
-import { createAskMemory } from '../../../src/reconcile/ask-memory.ts';
+import { createAskMemory } from '../../../src/reconcile/remembered-answers.ts';
 import { createAsking } from '../../../src/reconcile/asking.ts';
 import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import type { PodPlan } from '../../../src/reconcile/plan.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Workload } from '../../../src/reconcile/ask-memory.ts';
+import type { Workload } from '../../../src/reconcile/remembered-answers.ts';
 import { nextToAsk } from '../../../src/reconcile/next-to-ask.ts';
 
 const NOW = 1_000_000_000_000;

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { refusedAddresses } from '../../../src/ask/refused-address.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { createRegistry } from '../../../src/process/metrics.ts';
-import { createAskMemory } from '../../../src/reconcile/ask-memory.ts';
+import { createAskMemory } from '../../../src/reconcile/remembered-answers.ts';
 import { createFailureLog } from '../../../src/reconcile/failure-log.ts';
 import type { AskOptions } from '../../../src/reconcile/live-asking.ts';
 import { createReconcileMetrics } from '../../../src/reconcile/metrics.ts';

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
-import { reloadOnChange } from '../../../src/process/reload-on-change.ts';
+import { reloadOnChange } from '../../../src/process/file-watcher.ts';
 import { expiry, PAIR_FILES, pairLoader } from '../../../src/webhook/certificate-files.ts';
 import type { Pair } from '../../../src/webhook/certificate-files.ts';
 import { temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';

@@ -2,8 +2,8 @@ import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
 import type { Rules } from '../core/rules/parse.ts';
-import { reloadOnChange } from '../process/reload-on-change.ts';
-import type { Watched } from '../process/reload-on-change.ts';
+import { reloadOnChange } from '../process/file-watcher.ts';
+import type { Watched } from '../process/file-watcher.ts';
 import { defaultRules, readShipped } from './shipped.ts';
 
 /** How changes of the rules file are reported. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PortAsked } from '../../../src/ask/ask-port.ts';
 import type { Verdict } from '../../../src/core/ask/verdict.ts';
-import { createAskMemory } from '../../../src/reconcile/ask-memory.ts';
-import type { AskMemory, AskMemoryLimits, Workload } from '../../../src/reconcile/ask-memory.ts';
+import { createAskMemory } from '../../../src/reconcile/remembered-answers.ts';
+import type { AskMemory, AskMemoryLimits, Workload } from '../../../src/reconcile/remembered-answers.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
