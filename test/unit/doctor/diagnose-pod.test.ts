@@ -87,16 +87,14 @@ suite('doctor', () => {
   });
 
   test('an annotation or a label of the pod itself is not said to be a rule', async () => {
-    const titleWith = async (rule: string) => {
+    for (const [rule, by] of [
+      ['annotation', 'its author in part, and completed by autoscrape'],
+      ['label', 'autoscrape, as its label says'],
+    ] as const) {
       const marker = JSON.stringify({ rule, added: { 'prometheus.io/port': '8080' } });
       const { lines } = await look({ pod: { annotations: { ...WRITTEN, 'autoscrape.io/injected': marker } } });
-      return lines[0]?.title;
-    };
-    assert.equal(
-      await titleWith('annotation'),
-      'annotated by its author in part, and completed by autoscrape: http :8080/metrics',
-    );
-    assert.equal(await titleWith('label'), 'annotated by autoscrape, as its label says: http :8080/metrics');
+      assert.equal(lines[0]?.title, `annotated by ${by}: http :8080/metrics`);
+    }
   });
 
   test('what autoscrape repeats in other dialects makes it not the one that annotated for Prometheus', async () => {
