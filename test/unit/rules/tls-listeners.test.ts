@@ -8,6 +8,10 @@ cases('flags and variables that say TLS', [
   ['secure serving', { args: ['--metrics-secure-serving'], ports: [METRICS] }, 'https_endpoint'],
   ['secure serving, off', { args: ['--metrics-secure-serving=false'], ports: [METRICS] }, ':9100/metrics'],
   ['a mode', { args: ['--metrics-mode=httptls', '--metrics-port=2112'] }, 'https_endpoint'],
+  ['a mode of TLS', { args: ['--metrics-tls-mode=mtls'], ports: [METRICS] }, 'https_endpoint'],
+  ['no TLS', { args: ['--metrics-tls-mode=off'], ports: [METRICS] }, ':9100/metrics'],
+  ['HTTPS in a variable', { env: ['SHOP_METRICS_ENABLE_HTTPS=true'], ports: [METRICS] }, 'https_endpoint'],
+  ['HTTPS in a variable, off', { env: ['SHOP_METRICS_ENABLE_HTTPS=false'], ports: [METRICS] }, ':9100/metrics'],
   ['another mode', { args: ['--metrics-mode=http', '--metrics-port=2112'] }, ':2112/metrics'],
   ['a Secret', { args: ['-prometheus-tls-secret=shop/tls'], ports: [METRICS] }, 'https_endpoint'],
   ['no Secret', { args: ['-prometheus-tls-secret='], ports: [METRICS] }, ':9100/metrics'],
@@ -66,6 +70,7 @@ const LOG_FILES = {
   image: 'quay.io/openshift-logging/log-file-metric-exporter:6.2',
   ports: [{ name: 'metrics', containerPort: 2112 }],
 };
+const YUGABYTE = { name: 'yb-master', image: 'yugabytedb/yugabyte:2.25.1', ports: [{ containerPort: 7000 }] };
 const JAEGER = { image: 'jaegertracing/jaeger-query:1.57', ports: [{ containerPort: 16687 }] };
 
 cases('images that have TLS or a password by a setting of their own', [
@@ -99,6 +104,12 @@ cases('images that have TLS or a password by a setting of their own', [
     { image: 'timberio/vector:0.46.1', ports: [{ name: 'metrics', containerPort: 24231 }] },
     ':24231/metrics',
   ],
+  ['Falcosidekick', { image: 'falcosecurity/falcosidekick:2.31', env: ['TLSSERVER_DEPLOY=true'] }, 'https_endpoint'],
+  ['Falcosidekick without', { image: 'falcosecurity/falcosidekick:2.31' }, ':2801/metrics'],
+  ['YugabyteDB', { ...YUGABYTE, args: ['--webserver_certificate_file=/c'] }, 'https_endpoint'],
+  ['YugabyteDB without', { ...YUGABYTE, args: ['--webserver_certificate_file='] }, ':7000/prometheus-metrics'],
+  ['EMQX', { image: 'emqx/emqx:5.8.6', env: ['EMQX_DASHBOARD__LISTENERS__HTTP__BIND=0'] }, 'https_endpoint'],
+  ['EMQX without', { image: 'emqx/emqx:5.8.6' }, ':18083/api/v5/prometheus/stats'],
   ['MongoDB', { image: MONGO, ports: [{ name: 'prometheus', containerPort: 9216 }] }, 'guarded'],
   [
     'an exporter at the same port',
@@ -121,4 +132,24 @@ cases('frameworks whose settings ask for credentials', [
     { env: [MICRONAUT, 'MICRONAUT_SERVER_PORT=8080', 'ENDPOINTS_PROMETHEUS_SENSITIVE=false'] },
     ':8080/prometheus',
   ],
+]);
+
+cases('credentials in other words', [
+  ['a kind of authentication', { args: ['--metrics-auth=kube-rbac'], ports: [METRICS] }, 'guarded'],
+  ['no kind', { args: ['--metrics-auth=none'], ports: [METRICS] }, ':9100/metrics'],
+  ['a user and a password', { args: ['--metrics-auth=shop:secret'], ports: [METRICS] }, 'guarded'],
+  ['a mode', { args: ['--metrics-auth-mode=mtls-or-bearer'], ports: [METRICS] }, 'guarded'],
+  ['no mode', { args: ['--metrics-auth-mode=off'], ports: [METRICS] }, ':9100/metrics'],
+  ['a bearer token', { args: ['--metrics-auth-bearer-token=x'], ports: [METRICS] }, 'guarded'],
+  ['a switch', { args: ['--metrics-require-auth'], ports: [METRICS] }, 'guarded'],
+  ['a switch, off', { args: ['--metrics-require-auth=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['a variable', { env: ['SHOP_METRICS_REQUIRE_AUTH=true'], ports: [METRICS] }, 'guarded'],
+  ['a variable, off', { env: ['SHOP_METRICS_REQUIRE_AUTH=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['a bearer token from a Secret', { secrets: ['SHOP_METRICS_BEARER_TOKEN'], ports: [METRICS] }, 'guarded'],
+  ['a bearer from a Secret', { secrets: ['SHOP_METRICS_BEARER'], ports: [METRICS] }, 'guarded'],
+  ['a user and a password from a Secret', { secrets: ['METRICS_BASIC_AUTH'], ports: [METRICS] }, 'guarded'],
+  ['neither', { env: ['METRICS_BASIC_AUTH=false'], ports: [METRICS] }, ':9100/metrics'],
+  ['basic authentication', { env: ['METRICS_BASIC_AUTH_ENABLED=true'], ports: [METRICS] }, 'guarded'],
+  ['a key for the metrics', { secrets: ['METRICS_API_KEY'], ports: [METRICS] }, 'guarded'],
+  ['a key of a service', { secrets: ['CLOUD_METRICS_API_KEY'], ports: [METRICS] }, ':9100/metrics'],
 ]);
