@@ -1,3 +1,5 @@
+import { DIALECT_NAMES, DIALECTS } from '../core/annotations/dialects/dialects.ts';
+import type { Dialect } from '../core/annotations/dialects/dialect.ts';
 import { DEFAULT_KEYS, readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
 import type { AnnotationKeys } from '../core/annotations/scrape-keys.ts';
 import { MARKER_KEY } from '../core/annotations/marker.ts';
@@ -46,6 +48,7 @@ export function remarksOn(
     notes: [
       ...onlyTheService(pod, decision, services),
       ...monitorNotes(pod, decision, related, services, namespace, keys),
+      ...dialectsOnServices(pod, decision, services),
       ...jobNotes(workload, decision),
     ],
   };
@@ -151,6 +154,23 @@ function monitorNotes(
             'does both, keep one of them: the pod label autoscrape.io/inject: disabled leaves the annotations away.',
         ]
       : [`${called} selects this pod: ${made}.`];
+  });
+}
+
+/** A Service with which the consumer of a dialect scrapes the pod once more. */
+function dialectsOnServices(pod: AskedPod, decision: Outcome, services: readonly JsonObject[]): string[] {
+  if (decision.outcome === 'skip') return [];
+  const { annotations } = decision;
+  return DIALECT_NAMES.flatMap((name) => {
+    const { consumer, onServices: key }: Dialect = DIALECTS[name];
+    if (key === undefined || !Object.hasOwn(annotations, key)) return [];
+    return selecting(services, pod)
+      .filter((service) => member(member(own(service, 'metadata'), 'annotations'), key) === 'true')
+      .map(
+        (service) =>
+          `Service ${nameOf(service)} has ${key}: "true" too, with which ${consumer} scrapes what is behind it once more: ` +
+          `take that off the Service, or ${name} out of dialects.`,
+      );
   });
 }
 

@@ -417,3 +417,19 @@ test('explain: the commonest case fits on a screen of 80×24, and its first thre
   assert.ok(all.length < 20);
   for (const line of all) assert.ok(line.length <= 80, line);
 });
+
+test('a Service that the consumer of a dialect reads too is named, where that dialect is written', () => {
+  const rules = rulesOf('dialects: [grafana, datadog, dynatrace, opentelemetry]');
+  for (const [key, consumer, name] of [
+    ['k8s.grafana.com/scrape', "Grafana's k8s-monitoring", 'grafana'],
+    ['metrics.dynatrace.com/scrape', 'Dynatrace', 'dynatrace'],
+  ] as const) {
+    const said = `Service till has ${key}: "true" too, with which ${consumer} scrapes what is behind it once more: take that off the Service, or ${name} out of dialects.`;
+    const both = workload({}) + service(`annotations: { ${key}: 'true' }`);
+    assert.ok(explained(both, false, rules).includes(said));
+    assert.ok(!explained(both, false, rulesOf('dialects: [datadog]')).includes('Service till'));
+    const ofOthers = workload({ labels: 'app: other' }) + service(`annotations: { ${key}: 'true' }`);
+    assert.ok(!explained(ofOthers, false, rules).includes('Service till'));
+    assert.ok(!explained(both.replace("'true'", "'false'"), false, rules).includes('Service till'));
+  }
+});

@@ -39,6 +39,8 @@ export interface Dialect {
   readonly isStated: (key: string) => boolean;
   /** The keys that are written, but for those of {@link pattern}. The chart has them too: templates/_dialects.tpl. */
   readonly keys: readonly string[];
+  /** The key of these with which the consumer, where it is "true" on a Service, scrapes what is behind that as well. */
+  readonly onServices?: string;
   /** The keys that are made from words of a pod. */
   readonly pattern?: RegExp;
   /** Returns what is added for the endpoints, of which the first one comes first, and there are at most eight. */

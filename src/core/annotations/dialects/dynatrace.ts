@@ -16,6 +16,7 @@ export const DYNATRACE: Dialect = {
   consumer: 'Dynatrace',
   prefixes: ['metrics.dynatrace.com/'],
   keys: KEYS,
+  onServices: SCRAPE,
   isStated: (key) => KEYS.includes(key),
   write: ([{ port, path, scheme }, ...others]) => ({
     annotations: {

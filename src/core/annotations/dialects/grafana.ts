@@ -25,6 +25,7 @@ export const GRAFANA: Dialect = {
   consumer: "Grafana's k8s-monitoring",
   prefixes: ['k8s.grafana.com/'],
   keys: [SCRAPE, PORT, PATH, SCHEME, GRAFANA_CONTAINER],
+  onServices: SCRAPE,
   isStated: (key) => STATEMENTS.some((statement) => isAlikeTo(statement, key)),
   write: ([{ container, port, path, scheme }, ...others], { regular: [first, ...more], has }) => {
     // Its rules drop init containers, and a native sidecar is one: another container's target has the same address.
