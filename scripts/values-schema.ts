@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { RulesFile } from '../src/core/rules/schema.ts';
-import { jsonSchema } from '../src/rules/rules-schema.ts';
+import { jsonSchema } from '../src/rules/json-schema.ts';
 import { readShipped } from '../src/rules/shipped.ts';
 
 // The chart's values; for `rules` the schema with which the program reads its rules file. Every field is required, because

@@ -9,7 +9,7 @@ import { decode } from '../manifest/decode.ts';
 import { readErrorMessage } from '../process/file-error.ts';
 import { UserError } from '../process/user-error.ts';
 import { loadRules } from '../rules/load.ts';
-import { rulesSchema } from '../rules/rules-schema.ts';
+import { rulesSchema } from '../rules/json-schema.ts';
 import { Command, nonEmpty, Option, several } from './options.ts';
 import { readInput } from './read-input.ts';
 import { compareRules, renderChanges } from './rules-diff.ts';

@@ -26,7 +26,7 @@ import { withoutOwned } from '../manifest/owners.ts';
 import { selectorsOfFlags } from '../manifest/release-selectors.ts';
 import type { Workload } from '../manifest/workload.ts';
 import { loadRules } from '../rules/load.ts';
-import { jsonSchema } from '../rules/rules-schema.ts';
+import { jsonSchema } from '../rules/json-schema.ts';
 import { VERSION } from '../process/version.ts';
 import {
   Command,

@@ -3,7 +3,7 @@ import { renderProblems } from '../core/problem.ts';
 import type { Found } from '../explain/examine.ts';
 import { namespaceProblems } from '../explain/namespaces.ts';
 import { parseManifest } from '../manifest/parse.ts';
-import { readSources } from '../manifest/source.ts';
+import { readSources } from '../manifest/read-files.ts';
 import { findSelectors, LABELS_ALONE } from '../manifest/release-selectors.ts';
 import type { SelectorsInForce } from '../manifest/release-selectors.ts';
 import { readWorkloads } from '../manifest/workload.ts';

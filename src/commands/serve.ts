@@ -13,7 +13,7 @@ import type { Watched } from '../process/file-watcher.ts';
 import { clientCaLoader, expiry, PAIR_FILES, pairLoader } from '../webhook/certificate-files.ts';
 import type { Pair } from '../webhook/certificate-files.ts';
 import { compactHeap } from '../webhook/garbage-collection.ts';
-import { CLOSE_MS } from '../webhook/limits.ts';
+import { CLOSE_MS } from '../webhook/request-limits.ts';
 import { answerReview } from '../webhook/handler.ts';
 import { initDecisionCounters, createWebhookMetrics } from '../webhook/metrics.ts';
 import { createWebhookServer } from '../webhook/server.ts';

@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { childController } from './abort.ts';
 import { leasePath, leasesPath } from './api-paths.ts';
-import { sleep } from './exponential-backoff.ts';
+import { sleep } from './retry.ts';
 import type { ApiRequest, Failure, Kube } from './client.ts';
 import { durationOf, holderOf, newLease, versionOf, withHolding } from './lease-object.ts';
 import { listWatch } from './list-watch.ts';

@@ -1,5 +1,5 @@
 import { isObject, member } from '../core/json.ts';
-import { createBackoff, sleep } from './exponential-backoff.ts';
+import { createBackoff, sleep } from './retry.ts';
 import { isOutage, readFailure } from './client.ts';
 import type { Failure, Kube } from './client.ts';
 import { listAll } from './list-pages.ts';

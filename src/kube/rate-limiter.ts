@@ -1,4 +1,4 @@
-import { sleep } from './exponential-backoff.ts';
+import { sleep } from './retry.ts';
 
 /** Limits how many requests are sent in a second. */
 export interface RateLimiter {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { createBackoff, sleep } from '../kube/exponential-backoff.ts';
+import { createBackoff, sleep } from '../kube/retry.ts';
 import { podPath } from '../kube/api-paths.ts';
 import { isOutage } from '../kube/client.ts';
 import type { Failure, Kube } from '../kube/client.ts';

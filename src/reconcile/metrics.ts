@@ -4,7 +4,7 @@ import { VERDICTS } from '../core/ask/verdict.ts';
 import { SUSPECTS } from '../core/suspect-annotations.ts';
 import type { SuspectKind } from '../core/suspect-annotations.ts';
 import type { VerdictKey } from '../core/ask/verdict.ts';
-import type { Applied } from './apply.ts';
+import type { Applied } from './patch-pod.ts';
 import type { Failure } from '../kube/client.ts';
 
 /** What the reconciler counts. Labels are few and bounded: never a namespace's or a pod's name. */

@@ -1,5 +1,5 @@
-import { createBackoff } from '../kube/exponential-backoff.ts';
-import type { Backoff } from '../kube/exponential-backoff.ts';
+import { createBackoff } from '../kube/retry.ts';
+import type { Backoff } from '../kube/retry.ts';
 import type { Failure } from '../kube/client.ts';
 import type { RateLimiter } from '../kube/rate-limiter.ts';
 import type { WorkItem, WorkQueue } from '../kube/work-queue.ts';

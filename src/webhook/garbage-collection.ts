@@ -1,4 +1,4 @@
-import { GC_AFTER_BYTES, UNSCANNED_BYTES } from './limits.ts';
+import { GC_AFTER_BYTES, UNSCANNED_BYTES } from './request-limits.ts';
 
 /**
  * Returns a function to call with the size of each body, in bytes, once it is answered. After

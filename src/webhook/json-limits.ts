@@ -1,4 +1,4 @@
-import { MAX_DEPTH, MAX_STRUCTURE, UNSCANNED_BYTES } from './limits.ts';
+import { MAX_DEPTH, MAX_STRUCTURE, UNSCANNED_BYTES } from './request-limits.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Result } from '../core/result.ts';
 import type { HttpError } from './http-error.ts';
-import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MAX_DISCARDED_BYTES } from './limits.ts';
+import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MAX_DISCARDED_BYTES } from './request-limits.ts';
 
 /** The bytes that all bodies together may hold. */
 export interface ByteBudget {

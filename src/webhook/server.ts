@@ -11,7 +11,7 @@ import type { Pair } from './certificate-files.ts';
 import { createGcTrigger } from './garbage-collection.ts';
 import type { ReviewAnswer, ReviewCall } from './handler.ts';
 import type { HttpError } from './http-error.ts';
-import * as limits from './limits.ts';
+import * as limits from './request-limits.ts';
 import { HTTP_ERROR_OUTCOMES } from './metrics.ts';
 import type { WebhookMetrics } from './metrics.ts';
 

@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { ClientRequest } from 'node:http';
 import { after, before, suite, test } from 'node:test';
 import { parse } from 'yaml';
-import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/webhook/limits.ts';
+import { MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/webhook/request-limits.ts';
 import { readFixtures } from '../harness/pods/fixtures.ts';
 import { podWithMetrics, reviewOf } from '../harness/autoscrape/admission-review.ts';
 import { post } from '../harness/autoscrape/client.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MAX_RULES_FILE } from '../../src/core/limits.ts';
 import { createAuthority } from '../../src/webhook/certificate-authority.ts';
-import { MAX_BODY_BYTES } from '../../src/webhook/limits.ts';
+import { MAX_BODY_BYTES } from '../../src/webhook/request-limits.ts';
 import { heapFlag, NODE_FLAGS } from '../../tools/node-flags.ts';
 import { podWithMetrics, reviewOf } from '../harness/autoscrape/admission-review.ts';
 import { post } from '../harness/autoscrape/client.ts';

@@ -1,6 +1,6 @@
 import type { AskedContainer, AskedPod, DeclaredPort } from './asked-pod.ts';
 import { debugPorts } from './debugger-arguments.ts';
-import { neverByName, neverByNumber } from './never-ask.ts';
+import { neverByName, neverByNumber } from './never-asked-ports.ts';
 import type { ServicePort } from './service-ports.ts';
 
 /**
@@ -32,7 +32,7 @@ export interface AskablePort {
 export interface NeverAskedPort {
   readonly number: number;
   /**
-   * A kind of {@link import('./never-ask.ts').NEVER_ASK}, or one of `configured`, `debugger`, `grpc
+   * A kind of {@link import('./never-asked-ports.ts').NEVER_ASK}, or one of `configured`, `debugger`, `grpc
    * probe`, `knative`.
    */
   readonly why: string;

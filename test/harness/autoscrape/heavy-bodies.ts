@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES, MAX_STRUCTURE } from '../../../src/webhook/limits.ts';
+import { MAX_BODY_BYTES, MAX_STRUCTURE } from '../../../src/webhook/request-limits.ts';
 import { reviewOf } from './admission-review.ts';
 
 /** A review that is as large as the limits let it be, whose object has the text in it: begun, repeated, ended. */

@@ -4,7 +4,7 @@ import { literalsOf } from '../../../src/core/rules/literal-prefilter.ts';
 import { compilePattern } from '../../../src/core/rules/re2-pattern.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
 import { startWork } from '../../../src/core/step-budget.ts';
-import { MAX_BODY_BYTES } from '../../../src/webhook/limits.ts';
+import { MAX_BODY_BYTES } from '../../../src/webhook/request-limits.ts';
 import { exceededJsonLimit } from '../../../src/webhook/json-limits.ts';
 
 /*

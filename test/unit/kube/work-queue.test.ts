@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createWakeUp } from '../../../src/kube/wake-up.ts';
 import { createRateLimiter } from '../../../src/kube/rate-limiter.ts';
-import { createBackoff } from '../../../src/kube/exponential-backoff.ts';
+import { createBackoff } from '../../../src/kube/retry.ts';
 import { createSemaphore } from '../../../src/kube/semaphore.ts';
 import { createWorkQueue } from '../../../src/kube/work-queue.ts';
 import type { WorkQueue } from '../../../src/kube/work-queue.ts';

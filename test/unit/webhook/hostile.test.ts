@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { MAX_BODY_BYTES, MAX_DEPTH, MAX_STRUCTURE } from '../../../src/webhook/limits.ts';
+import { MAX_BODY_BYTES, MAX_DEPTH, MAX_STRUCTURE } from '../../../src/webhook/request-limits.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import type { CallOptions } from '../../harness/autoscrape/client.ts';
 import { exchange } from './raw-socket.ts';

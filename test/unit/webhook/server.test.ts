@@ -9,7 +9,12 @@ import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { Worker } from 'node:worker_threads';
-import { GC_AFTER_BYTES, MAX_AGE_MS, MAX_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../../src/webhook/limits.ts';
+import {
+  GC_AFTER_BYTES,
+  MAX_AGE_MS,
+  MAX_BODY_BYTES,
+  MAX_BYTES_IN_FLIGHT,
+} from '../../../src/webhook/request-limits.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import type { Target } from '../../harness/autoscrape/client.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { readAskedPod } from '../../../../src/core/ask/asked-pod.ts';
 import { askablePorts, podRefusal } from '../../../../src/core/ask/askable-ports.ts';
 import type { AskMode } from '../../../../src/core/ask/askable-ports.ts';
-import { NEVER_ASK, neverByName, neverByNumber } from '../../../../src/core/ask/never-ask.ts';
+import { NEVER_ASK, neverByName, neverByNumber } from '../../../../src/core/ask/never-asked-ports.ts';
 import { annotatedService, servicePorts } from '../../../../src/core/ask/service-ports.ts';
 
 /** A port as `name:number`, `:number` or `name:number/UDP`. */

@@ -6,8 +6,8 @@ import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
-import { readSources } from '../../../src/manifest/source.ts';
-import type { Source, SourceOptions } from '../../../src/manifest/source.ts';
+import { readSources } from '../../../src/manifest/read-files.ts';
+import type { Source, SourceOptions } from '../../../src/manifest/read-files.ts';
 
 async function folder(t: TestContext, ...files: readonly string[]): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'autoscrape-'));
