@@ -58,11 +58,16 @@ const MAX_SPLIT = 16 * MAX_TEXT;
  */
 function split(argument: string, variables: () => ReadonlyMap<string, string>, limit: number): string[] {
   if (argument.length > MAX_TEXT) {
-    const pieces = argument.slice(0, MAX_SPLIT).split(/\s+/, limit);
+    const pieces = argument.slice(0, MAX_SPLIT).split(/\s+/, limit).map(unquote);
     return pieces.filter((piece) => piece !== '' && piece.length <= MAX_TEXT).map((piece) => expand(piece, variables));
   }
   const expanded = expand(argument, variables);
-  return /\s/.test(expanded) ? [expanded, ...expanded.split(/\s+/).filter(Boolean)] : [expanded];
+  return /\s/.test(expanded) ? [expanded, ...expanded.split(/\s+/).map(unquote).filter(Boolean)] : [expanded];
+}
+
+/** Returns the piece without its quotation marks, as a shell would: `--addr="127.0.0.1:80"` is an address on loopback. */
+function unquote(piece: string): string {
+  return /["']/.test(piece) ? piece.replaceAll(/["']/g, '') : piece;
 }
 
 function expand(argument: string, variables: () => ReadonlyMap<string, string>): string {

@@ -113,3 +113,10 @@ cases('the words of an address', [
   ['a listener on loopback', { args: ['--prometheus-listener-addr=127.0.0.1:1222'], ports: [HTTP] }, 'unreachable'],
   ['a listener on TLS', { args: ['--metrics-listener-port=8443'], ports: [HTTP] }, 'https_endpoint'],
 ]);
+
+cases('quotation marks in a script', [
+  ['around an address on loopback', { args: ['-c', 'exec app --metrics-addr "127.0.0.1:9100"'] }, 'unreachable'],
+  ['around another address', { args: ['-c', `exec app --metrics-addr=':9100'`] }, ':9100/metrics'],
+  ['around a switch', { args: ['-c', 'exec app --metrics-secure="true"'], ports: [METRICS] }, 'https_endpoint'],
+  ['around a switch, off', { args: ['-c', 'exec app --metrics-secure="false"'], ports: [METRICS] }, ':9100/metrics'],
+]);
