@@ -654,6 +654,11 @@ suite('the reconciler', () => {
       assert.deepEqual([name, ...others].filter(isNamed), [name]);
       for (const key of DIALECTS[name].keys) assert.ok(values.includes(`'${key}'`), key);
     }
+    const twice = one(
+      await render(['--set-json', 'rules.dialects=["grafana","grafana"]']),
+      'ValidatingAdmissionPolicy',
+    );
+    assert.match(String(at(list(twice, 'spec', 'validations').at(-1), 'message')), / says these to grafana$/);
   });
 
   test('is held by the guard to the namespaces and pods that the webhook selects', async () => {
