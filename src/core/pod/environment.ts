@@ -4,11 +4,11 @@ import { APPLICATION_JSON, MAX_APPLICATION_JSON } from './jvm-options.ts';
 import { spend } from '../step-budget.ts';
 import type { Work } from '../step-budget.ts';
 
-/** A container's variables with a literal value; those with `valueFrom` are not in the pod. */
+/** A container's variables. Their values are literal: those of `valueFrom` are not in the pod. */
 export interface Environment {
-  /** The names, in the order of the pod. */
+  /** The names of all variables, in the order of the pod, with those whose value is not in the pod. */
   readonly names: readonly string[];
-  /** A bit for each first letter of a name, in either case: bit 13 for M and m. */
+  /** A bit for each first letter of these names, in either case: bit 13 for M and m. */
   readonly initials: number;
   /** Whether a value can contain an option of a JVM, by its beginning. */
   readonly hasOptions: boolean;
@@ -32,7 +32,7 @@ const VARIABLE = 5;
  */
 export function readEnvironment(env: unknown, work: Work): Environment {
   const names: string[] = [];
-  const values: string[] = [];
+  const literal: string[] = []; // name, value, name, value …
   let initials = 0;
   let hasOptions = false;
   // Once for the variable, and once for the search through all names.
@@ -41,18 +41,18 @@ export function readEnvironment(env: unknown, work: Work): Environment {
       if (!isObject(variable)) continue;
       const name = variable.name;
       const value = variable.value;
-      if (typeof value !== 'string') continue;
-      if (value.length > MAX_TEXT && !(name === APPLICATION_JSON && value.length <= MAX_APPLICATION_JSON)) continue;
       if (typeof name !== 'string' || name.length > MAX_TEXT) continue;
       names.push(name);
-      values.push(value);
       initials |= initialOf(name);
+      if (typeof value !== 'string') continue;
+      if (value.length > MAX_TEXT && !(isApplicationJson(name) && value.length <= MAX_APPLICATION_JSON)) continue;
+      literal.push(name, value);
       hasOptions ||= beginsLikeOptions(value.charCodeAt(0)) || isApplicationJson(name);
     }
   }
   let byName: ReadonlyMap<string, string> | undefined;
   let assignments: readonly string[] | undefined;
-  const variables = (): ReadonlyMap<string, string> => (byName ??= mapOf(names, values));
+  const variables = (): ReadonlyMap<string, string> => (byName ??= mapOf(literal));
   return {
     names,
     initials,
@@ -62,9 +62,9 @@ export function readEnvironment(env: unknown, work: Work): Environment {
   };
 }
 
-function mapOf(names: readonly string[], values: readonly string[]): ReadonlyMap<string, string> {
+function mapOf(literal: readonly string[]): ReadonlyMap<string, string> {
   const map = new Map<string, string>();
-  for (const [at, name] of names.entries()) map.set(name, values[at] ?? '');
+  for (let at = 0; at < literal.length; at += 2) map.set(literal[at] ?? '', literal[at + 1] ?? '');
   return map;
 }
 

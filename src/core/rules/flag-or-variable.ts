@@ -86,23 +86,32 @@ export function fragmentsOf(names: readonly string[]): readonly string[] | undef
 }
 
 /**
- * Returns the source before the first "=" of a pattern on NAME=value, where only that part matches
- * the name. Undefined where the pattern has alternatives at its top level, an "=" in a group before
- * it, or anything that could match an "=".
+ * Returns the source of the names in a pattern on NAME=value: what stands before the first "=" of each of its alternatives, where
+ * only that part matches the name. Undefined where an alternative has an "=" in a group before it, or anything before it that could match
+ * an "=".
  */
 function nameOf(source: string): string | undefined {
+  const names: string[] = [];
   let depth = 0;
+  let begin = 0;
   let end: number | undefined;
   for (const { 0: token, index } of source.matchAll(/\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|./gs)) {
     if (token === '(') depth += 1;
     if (token === ')') depth -= 1;
-    if (token === '|' && depth === 0) return undefined;
+    if (token === '|' && depth === 0) {
+      if (end === undefined) return undefined;
+      names.push(source.slice(begin, end));
+      begin = index + 1;
+      end = undefined;
+      continue;
+    }
     if (end !== undefined) continue;
     if (token === '=' && depth === 0) end = index;
     else if (token === '=' || token === '.' || token.startsWith('\\') || token.startsWith('[^') || token.includes('='))
       return undefined;
   }
-  return end === undefined ? undefined : source.slice(0, end);
+  if (end === undefined) return undefined;
+  return [...names, source.slice(begin, end)].join('|');
 }
 
 /** Returns the container's variables that the setting may match, as `NAME=value`. */

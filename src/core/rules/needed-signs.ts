@@ -78,8 +78,7 @@ function signsOfConditions(when: Conditions): readonly Sign[] {
     when.image && containing('image', partsOf(when.image), ({ repository }) => [repository]),
     when.container && containing('container', partsOf(when.container), ({ name }) => [name]),
     argumentSign(when.argumentFragments),
-    // A variable from a Secret is not among those that are read.
-    when.env && !when.fromSecrets ? variableSign(when.env) : undefined,
+    when.env && variableSign(when.env),
   ];
   return signs.filter((sign) => sign !== undefined);
 }
