@@ -172,7 +172,7 @@ test('Istio merges our endpoint where its injector runs after us, and the pod ha
     { numRuns: 3000 },
   );
   assert.ok(merged > 100, `the generator makes pods that Istio merges (${merged})`);
-  assert.ok(several > 20, `and some of them have several endpoints (${several})`);
+  assert.ok(several > 3, `and some of them have several endpoints (${several})`);
 });
 
 test('decide skips a pod after Istio, whether it also ran before Istio or not', () => {
