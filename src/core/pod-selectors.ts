@@ -170,7 +170,8 @@ export function choiceOf({ namespace, pod }: PodSelector): SelectorChoice {
   };
 }
 
-function withName(name: string, labels: Labels): Labels {
+/** Returns the labels of a namespace with the one that the API server gives it. */
+export function withName(name: string, labels: Labels): Labels {
   return new Map([...labels, [NAME_LABEL, name]]);
 }
 

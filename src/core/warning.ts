@@ -1,3 +1,4 @@
+import { isDnsLabel } from './annotations/dns-label.ts';
 import * as optIn from './inject-label.ts';
 import { didYouMean } from './did-you-mean.ts';
 
@@ -53,15 +54,12 @@ export function notScraped(
   because: string,
   todo: string,
 ): string {
-  const named = endpoints.map(({ port, container }) => (isName(container) ? `${port} (${container})` : String(port)));
+  const named = endpoints.map(({ port, container }) =>
+    isDnsLabel(container) ? `${port} (${container})` : String(port),
+  );
   const which = named.length > 3 ? `${named.slice(0, 2).join(', ')} and ${named.length - 2} more` : named.join(', ');
   const [verb, noun] = named.length === 1 ? ['is', 'port'] : ['are', 'ports'];
   return fit(`autoscrape: ${noun} ${which} ${verb} not scraped, because ${because}: ${todo}`);
-}
-
-/** Returns whether the API server will accept this as a container's name: before that it may be anything. */
-function isName(text: string): boolean {
-  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
 }
 
 /** Returns the warning for a label that names an unknown rule. */

@@ -1,3 +1,4 @@
+import { nameOf } from '../core/metadata.ts';
 import { isObject, objectIn, text } from '../core/json.ts';
 import { readAskedPod } from '../core/ask/asked-pod.ts';
 import type { Rules } from '../core/rules/rule.ts';
@@ -16,7 +17,7 @@ import type { Unread } from './scraper/read-scraper.ts';
 import { noScraper } from './scraper/scrapers-section.ts';
 import type { SeriesOf } from './scraper/series.ts';
 import { stoppedContainer } from './pod/stopped-container.ts';
-import { nameOf, workloadOf } from './pod/select-pods.ts';
+import { workloadOf } from './pod/select-pods.ts';
 
 /** What diagnosing one pod needs. */
 export interface Diagnosing {

@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../core/metadata.ts';
 import { objectIn, text } from '../core/json.ts';
 import { ASK_LABEL } from '../core/ask-label.ts';
 import type { Rules } from '../core/rules/rule.ts';
@@ -19,7 +20,7 @@ import type { Named, PodReport } from './finding.ts';
 import { readOwner } from './pod/owner.ts';
 import type { Scrapers } from './scraper/read-scraper.ts';
 import { seriesReader } from './scraper/series.ts';
-import { nameOf, namespaceOf, workloadOf } from './pod/select-pods.ts';
+import { workloadOf } from './pod/select-pods.ts';
 
 /** What looking at many pods needs. */
 export interface DiagnosePodsOptions {

@@ -1,3 +1,4 @@
+import { nameOf } from '../core/metadata.ts';
 import { DIALECT_NAMES, DIALECTS } from '../core/annotations/dialects/dialects.ts';
 import type { Dialect } from '../core/annotations/dialects/dialect.ts';
 import { DEFAULT_KEYS, readScrapeAnnotations } from '../core/annotations/scrape-keys.ts';
@@ -196,11 +197,6 @@ function becomesTarget({ annotations }: AskedPod, decision: Outcome, keys: Annot
 function withPorts(service: JsonObject, ports: readonly unknown[]): JsonObject {
   const spec = own(service, 'spec');
   return { ...service, spec: { ...(isObject(spec) ? spec : {}), ports } };
-}
-
-function nameOf(object: JsonObject): string {
-  const name = member(own(object, 'metadata'), 'name');
-  return typeof name === 'string' ? name : '';
 }
 
 function joined(words: readonly string[]): string {

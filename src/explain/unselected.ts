@@ -1,5 +1,13 @@
 import type { Decision, Skip } from '../core/decision.ts';
-import { choiceOf, judgePod, labelChanges, NAME_LABEL, optInOf, SYSTEM_NAMESPACES } from '../core/pod-selectors.ts';
+import {
+  choiceOf,
+  judgePod,
+  labelChanges,
+  NAME_LABEL,
+  optInOf,
+  SYSTEM_NAMESPACES,
+  withName,
+} from '../core/pod-selectors.ts';
 import type { NamespaceJudged, PodJudged } from '../core/pod-selectors.ts';
 import { selectorText } from '../core/rules/selector-text.ts';
 import type { LabelRequirement } from '../core/rules/selector.ts';
@@ -151,8 +159,4 @@ function compare(unmet: readonly LabelRequirement[], labels: Labels): { readonly
   const keys = [...new Set(unmet.map(({ key }) => key))];
   const has = keys.map((key) => (labels.has(key) ? `${key}=${labels.get(key)}` : `no label ${key}`));
   return { wants: selectorText(unmet), has: has.join(' and ') };
-}
-
-function withName(name: string, labels: Labels): Labels {
-  return new Map([...labels, [NAME_LABEL, name]]);
 }

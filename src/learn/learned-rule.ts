@@ -1,3 +1,4 @@
+import { isDnsLabel } from '../core/annotations/dns-label.ts';
 import { createHash } from 'node:crypto';
 import { Document, isMap, isSeq } from 'yaml';
 import { evaluateRules } from '../core/rules/evaluate-rules.ts';
@@ -81,15 +82,12 @@ export function isPrintable(namespace: string, { kind, name }: Workload, rule: L
   const { podLabels, container, image } = rule.when;
   const labels = Object.entries(podLabels?.matchLabels ?? {}).flat();
   return (
-    [namespace, name, ...(container === undefined ? [] : [container])].every((text) => DNS_LABEL.test(text)) &&
+    [namespace, name, ...(container === undefined ? [] : [container])].every(isDnsLabel) &&
     /^[A-Za-z]{1,63}$/.test(kind) &&
     labels.every((text) => /^[\w./-]{0,317}$/.test(text)) &&
     (image === undefined || /^[\w./:\\-]{1,1024}$/.test(image))
   );
 }
-
-/** RFC 1123, as Kubernetes checks names: a label of the DNS. */
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /**
  * Returns what says whether the rule finds a pod of the namespace, or excludes one; undefined where

@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../core/metadata.ts';
 import { isObject, objectIn, objectsIn, text } from '../core/json.ts';
 import type { JsonObject } from '../core/json.ts';
 import { choiceOf, podSelector } from '../core/pod-selectors.ts';
@@ -148,12 +149,4 @@ function serviceNamespace(configuration: JsonObject): string {
 
 function labelOf(object: JsonObject, label: string): string {
   return text(objectIn(objectIn(object, 'metadata'), 'labels')[`app.kubernetes.io/${label}`]);
-}
-
-function nameOf(object: JsonObject): string {
-  return text(objectIn(object, 'metadata')['name']);
-}
-
-function namespaceOf(object: JsonObject): string {
-  return text(objectIn(object, 'metadata')['namespace']);
 }

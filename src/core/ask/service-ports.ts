@@ -1,3 +1,4 @@
+import { nameOf } from '../metadata.ts';
 import { isObject, objectIn, objectsIn, text, textEntries } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { isPort } from './asked-pod.ts';
@@ -57,8 +58,4 @@ function resolve(target: unknown, pod: AskedPod): number | undefined {
   if (isPort(target)) return target;
   if (typeof target !== 'string' || target === '') return undefined;
   return pod.containers.flatMap(({ ports }) => ports).find(({ name }) => name === target)?.number;
-}
-
-function nameOf(service: JsonObject): string {
-  return text(objectIn(service, 'metadata').name);
 }

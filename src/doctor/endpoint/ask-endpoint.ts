@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { objectIn } from '../../core/json.ts';
 import { askPod, choosePort } from '../../ask/ask-pod.ts';
 import { askPort } from '../../ask/ask-port.ts';
@@ -14,7 +15,6 @@ import type { PodProxy } from '../../kube/pod-proxy.ts';
 import { VERSION } from '../../process/version.ts';
 import { planAsk } from '../../reconcile/ask-plan.ts';
 import type { Stated } from '../pod/check-pod.ts';
-import { nameOf } from '../pod/select-pods.ts';
 
 /** What asking the endpoint through the API server has shown, or what it needs. */
 export type EndpointAsked =

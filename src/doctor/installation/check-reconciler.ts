@@ -1,4 +1,5 @@
-import { objectIn, text } from '../../core/json.ts';
+import { nameOf } from '../../core/metadata.ts';
+import { objectIn } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
@@ -95,8 +96,4 @@ export function checkGuard(
     `${name === undefined ? `There is no ValidatingAdmissionPolicy ${account}` : `ValidatingAdmissionPolicy ${name} has no binding that denies`}: without it the reconciler patches no pod, and its token may change more than it should.`,
     `To bring both back: ${upgradeOf(release)}`,
   );
-}
-
-function nameOf(object: JsonObject): string {
-  return text(objectIn(object, 'metadata')['name']);
 }

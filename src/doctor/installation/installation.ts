@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
@@ -10,7 +11,7 @@ import { releaseOf, upgradeOf } from './helm-release.ts';
 import type { Release } from './helm-release.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line, Section } from '../finding.ts';
-import { nameOf, ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';
+import { ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';
 import type { Installation, InstallationOptions } from './our-objects.ts';
 import { readOurMetrics } from './our-metrics.ts';
 import { readPage } from './read-page.ts';

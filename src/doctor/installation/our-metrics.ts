@@ -1,6 +1,7 @@
+import { nameOf } from '../../core/metadata.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { podProxyPath } from '../../kube/pod-proxy.ts';
-import { nameOf, portOf } from './our-objects.ts';
+import { portOf } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
 import { readPage } from './read-page.ts';
 

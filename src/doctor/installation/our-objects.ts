@@ -1,4 +1,4 @@
-import { objectIn, objectsIn, text } from '../../core/json.ts';
+import { objectIn, objectsIn } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
 import type { Rules } from '../../core/rules/rule.ts';
@@ -46,11 +46,6 @@ export function ofComponent(objects: readonly JsonObject[], component: string): 
   return objects.filter(
     (object) => objectIn(objectIn(object, 'metadata'), 'labels')['app.kubernetes.io/component'] === component,
   );
-}
-
-/** Returns the object's name; empty where it has none. */
-export function nameOf(object: JsonObject | undefined): string {
-  return text(objectIn(object, 'metadata')['name']);
 }
 
 /** Returns the number of a pod's port by its name. */

@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { member, objectIn, text } from '../../core/json.ts';
 import { flagOf } from '../../manifest/container-flag.ts';
 import { durationOf, holderOf } from '../../kube/lease-object.ts';
@@ -5,7 +6,7 @@ import { checkGuard, checkReconciler, isStale } from './check-reconciler.ts';
 import type { Right } from './check-reconciler.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import type { Line } from '../finding.ts';
-import { nameOf, ofComponent, unchecked } from './our-objects.ts';
+import { ofComponent, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
 import { metricsOf } from './our-metrics.ts';
 import { serverTime } from './server-time.ts';

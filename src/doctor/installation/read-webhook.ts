@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { isReady } from '../../core/ask/ready-to-ask.ts';
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -8,7 +9,7 @@ import { checkEndpoints } from './check-webhook-endpoints.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import { quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
-import { nameOf, ofComponent, portOf, unchecked } from './our-objects.ts';
+import { ofComponent, portOf, unchecked } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
 import { metricsOf } from './our-metrics.ts';
 import { readServedCertificate } from './tls-handshake.ts';

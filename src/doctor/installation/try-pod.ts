@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { decide } from '../../core/decide.ts';
 import { objectIn, textEntries } from '../../core/json.ts';
 import { OPT_IN_LABEL } from '../../core/inject-label.ts';
@@ -8,7 +9,7 @@ import { createAsDryRun, DRY_RUN_IMAGE, dryRunPod, findProblem } from '../../liv
 import { COLLECTIONS } from '../object-cache.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line } from '../finding.ts';
-import { nameOf, valueOf } from './our-objects.ts';
+import { valueOf } from './our-objects.ts';
 import type { Installation } from './our-objects.ts';
 
 /** In ms: the webhook's own limit is 3 s. */

@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { PodSelectors } from '../../core/pod-selectors.ts';
@@ -65,8 +66,4 @@ function isIstioInjector(object: JsonObject): boolean {
 
 function labelsOf(object: JsonObject): JsonObject {
   return objectIn(objectIn(object, 'metadata'), 'labels');
-}
-
-function nameOf(object: JsonObject): string {
-  return text(objectIn(object, 'metadata')['name']);
 }

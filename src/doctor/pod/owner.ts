@@ -1,7 +1,7 @@
+import { namespaceOf } from '../../core/metadata.ts';
 import { ownerOf } from '../../core/pod/owner.ts';
 import type { Collection } from '../../kube/api-paths.ts';
 import type { ClusterReader } from '../object-cache.ts';
-import { namespaceOf } from './select-pods.ts';
 
 /** What creates pods, by the kind of their controller: a ReplicaSet's name has its Deployment's in it, a Job's its CronJob's. */
 const OWNERS: Readonly<Record<string, { readonly kind: string; readonly collection: Collection }>> = {

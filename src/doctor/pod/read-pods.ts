@@ -1,3 +1,4 @@
+import { nameOf } from '../../core/metadata.ts';
 import { isObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
 import { namespacePath, podPath, podsPath } from '../../kube/api-paths.ts';
@@ -5,7 +6,7 @@ import type { Failure, Kube } from '../../kube/client.ts';
 import { isOutage } from '../../kube/client.ts';
 import { listAll } from '../../kube/list-pages.ts';
 import type { Selection } from '../../live/selection.ts';
-import { nameOf, selectPods } from './select-pods.ts';
+import { selectPods } from './select-pods.ts';
 import type { DoctorTarget } from './select-pods.ts';
 
 /** The selected pods, with sentences on targets that are not there. */

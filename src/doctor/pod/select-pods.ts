@@ -1,4 +1,5 @@
-import { objectIn, objectsIn, text } from '../../core/json.ts';
+import { nameOf } from '../../core/metadata.ts';
+import { objectIn, objectsIn } from '../../core/json.ts';
 import { ownerOf } from '../../core/pod/owner.ts';
 import type { Result } from '../../core/result.ts';
 import { groupPods } from '../../learn/workload.ts';
@@ -64,16 +65,6 @@ export function selectPods({ kind, name }: DoctorTarget, pods: readonly unknown[
   return groupPods(pods)
     .filter((workload) => workload.kind === kind && (name === undefined || workload.name === name))
     .flatMap((workload) => workload.pods);
-}
-
-/** Returns the name of an object. */
-export function nameOf(object: unknown): string {
-  return text(objectIn(object, 'metadata').name);
-}
-
-/** Returns the namespace of an object. */
-export function namespaceOf(object: unknown): string {
-  return text(objectIn(object, 'metadata').namespace);
 }
 
 /** Returns the workload of a pod, such as `Deployment orders`; empty for a pod without one. */

@@ -1,8 +1,8 @@
+import { nameOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Finding } from '../finding.ts';
-import { nameOf } from './select-pods.ts';
 
 /** In ms: an app that is not ready so soon after its start has probably not opened its port yet. */
 const STARTS_MS = 2 * 60_000;

@@ -1,8 +1,8 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, own, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { requirementsOf } from '../../core/rules/selector-json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 import { isMeshed } from './mesh-proxy.ts';
 
 // Istio's AuthorizationPolicies: https://istio.io/latest/docs/reference/config/security/authorization-policy/. CUSTOM comes before

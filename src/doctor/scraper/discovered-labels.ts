@@ -1,8 +1,8 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { ownerOf } from '../../core/pod/owner.ts';
 import type { Labels } from './relabel.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /**
  * Returns the labels of the targets that Prometheus' service discovery makes of a pod: one for each declared port of each

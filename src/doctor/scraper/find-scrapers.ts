@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
@@ -6,7 +7,6 @@ import { COLLECTIONS } from '../object-cache.ts';
 import type { ClusterReader } from '../object-cache.ts';
 import { atUrl, throughPod, throughService } from './scraper-api.ts';
 import type { ScraperApi } from './scraper-api.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /** A Prometheus or vmagent that can be asked. */
 export interface Scraper {

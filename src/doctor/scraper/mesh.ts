@@ -1,10 +1,10 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
 import { requirementsOf } from '../../core/rules/selector-json.ts';
 import { COLLECTIONS } from '../object-cache.ts';
 import type { ClusterReader } from '../object-cache.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 import { refusedBy } from './authorization-policies.ts';
 import type { Refusal, Scrape } from './authorization-policies.ts';
 

@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { KnownPod, PodInScraper } from './check-targets.ts';
@@ -10,7 +11,6 @@ import { droppingRule } from './relabel.ts';
 import type { DroppingRule, Labels } from './relabel.ts';
 import { annotationLabel, discoversPods, leavesOut, parseJob } from './loaded-configuration.ts';
 import type { ScrapeJob } from './loaded-configuration.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 const TITLE = 'no target';
 

@@ -1,10 +1,10 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { BlockList, isIP } from 'node:net';
 import { isObject, objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { satisfies } from '../../core/rules/selector.ts';
 import { requirementsOf } from '../../core/rules/selector-json.ts';
 import type { Labels } from './relabel.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 // NetworkPolicies of networking.k8s.io/v1 as Kubernetes documents them:
 // https://kubernetes.io/docs/concepts/services-networking/network-policies/. An empty selector is everything, a missing one nothing.

@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { isObject, objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { KnownPod } from './check-targets.ts';
@@ -9,7 +10,6 @@ import { kindOfPrometheus, monitorsOf, notReconciled } from './service-monitors.
 import type { MonitorFault, MonitorKind, OperatorObjects } from './service-monitors.ts';
 import { readNamespaceLabels } from '../pod/namespace-labels.ts';
 import type { ScraperState } from './read-scraper.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /**
  * Returns why no monitor of the Prometheus Operator makes a target of the pod, where one means it; nothing where none does.

@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, own, text } from '../../core/json.ts';
 import type { PodInScraper } from './check-targets.ts';
 import type { FoundScrapers, Scraper } from './find-scrapers.ts';
@@ -8,7 +9,6 @@ import { podKeyOf, readDroppedTarget, readTarget } from './prometheus-targets.ts
 import type { DroppedTarget, Target } from './prometheus-targets.ts';
 import { countTimeouts } from './timeouts.ts';
 import type { Timeouts } from './timeouts.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /** What one scraper says of itself. */
 export interface ScraperState {

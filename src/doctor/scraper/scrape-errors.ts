@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import type { VerdictKey } from '../../core/ask/verdict.ts';
 import { objectIn, text } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -11,7 +12,6 @@ import { readNamespaceLabels } from '../pod/namespace-labels.ts';
 import { forbiddenBy } from './network-policies.ts';
 import type { Target } from './prometheus-targets.ts';
 import { compareTimeouts, TIMEOUT } from './timeouts.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 import { stoppedContainer } from '../pod/stopped-container.ts';
 
 const OTHER_STATUS = [

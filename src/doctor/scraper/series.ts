@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, objectsIn, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
@@ -6,7 +7,6 @@ import type { Line } from '../finding.ts';
 import type { ScraperState } from './read-scraper.ts';
 import type { Labels } from './relabel.ts';
 import type { Target } from './prometheus-targets.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 /** What is stored of a target. */
 export interface SeriesChecked {

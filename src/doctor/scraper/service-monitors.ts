@@ -1,3 +1,4 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { readAskedPod } from '../../core/ask/asked-pod.ts';
 import { isObject, objectIn, objectsIn, text, textEntries } from '../../core/json.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -5,7 +6,6 @@ import { satisfies } from '../../core/rules/selector.ts';
 import { requirementsOf } from '../../core/rules/selector-json.ts';
 import { selecting, selectsNamespace, targetsOf } from '../../explain/monitor-targets.ts';
 import type { Labels } from './relabel.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 // Which objects of the Prometheus Operator make targets of a pod, and which of its Prometheuses take them up:
 // https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.CommonPrometheusFields

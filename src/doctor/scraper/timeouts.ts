@@ -1,7 +1,7 @@
+import { nameOf, namespaceOf } from '../../core/metadata.ts';
 import { objectIn, text } from '../../core/json.ts';
 import { ownerOf } from '../../core/pod/owner.ts';
 import type { Target } from './prometheus-targets.ts';
-import { nameOf, namespaceOf } from '../pod/select-pods.ts';
 
 // A timeout says neither "slow" nor "network". One replica or all of them, one node or all of them: that settles most of it.
 

@@ -1,4 +1,4 @@
-import { isContainerName } from './dialect.ts';
+import { isDnsLabel } from '../dns-label.ts';
 import type { Dialect, DialectEndpoint } from './dialect.ts';
 
 // Datadog's agent, Autodiscovery annotations v2 (since 7.36), with a list of instances for each container:
@@ -34,7 +34,7 @@ export const DATADOG: Dialect = {
     // All containers of a pod have one address, so that any of them can carry an endpoint whose container is unknown.
     for (const [container, served] of Map.groupBy(endpoints, (endpoint) => endpoint.container || first)) {
       const name = `${container}.checks`;
-      if (!isContainerName(container)) continue;
+      if (!isDnsLabel(container)) continue;
       if (name.length <= LONGEST_NAME) annotations[`${PREFIX}${name}`] = checks(served);
       else notes.push(tooLong(container, served));
     }

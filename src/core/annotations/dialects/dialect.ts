@@ -56,8 +56,3 @@ export interface Dialect {
 export function isPlainPath(path: string): boolean {
   return /^\/(?:[\w.~:@!*+,;=&/-]|%[0-9A-Fa-f]{2})*$/.test(path);
 }
-
-/** Returns whether the API server takes this as a container's name (RFC 1123): before admission's end it may be anything. */
-export function isContainerName(name: string): boolean {
-  return /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name);
-}

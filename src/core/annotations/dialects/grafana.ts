@@ -1,5 +1,5 @@
 import { isAlikeTo } from '../scrape-keys.ts';
-import { isContainerName } from './dialect.ts';
+import { isDnsLabel } from '../dns-label.ts';
 import type { Dialect } from './dialect.ts';
 
 // Grafana's chart k8s-monitoring, feature annotationAutodiscovery, whose README lists these annotations:
@@ -36,7 +36,7 @@ export const GRAFANA: Dialect = {
         [PORT]: String(port),
         [PATH]: path,
         ...(scheme === 'https' && { [SCHEME]: 'https' }),
-        ...(isContainerName(named) && !has(GRAFANA_CONTAINER) && { [GRAFANA_CONTAINER]: named }),
+        ...(isDnsLabel(named) && !has(GRAFANA_CONTAINER) && { [GRAFANA_CONTAINER]: named }),
       },
       notes:
         others.length === 0
