@@ -1,6 +1,6 @@
 import { createCatalogue } from './catalogue.ts';
 import type { ImageEntry } from './catalogue.ts';
-import { neededSigns, signsOf } from './needed-signs.ts';
+import { signsOf } from './needed-signs.ts';
 import { compilePattern } from './re2-pattern.ts';
 import type { Pattern } from './re2-pattern.ts';
 import type { Conditions, Rule, Rules } from './rule.ts';
@@ -17,20 +17,22 @@ export function compile(effective: RulesFile): Rules {
     ...rule,
     when: compileConditions(rule.when, rule.exclude === 'guarded'),
   }));
-  const signs = signsOf(compiled);
-  const rules = compiled.map(({ name, when, unless, scrape, exclude, proxy, continue: continues, confirm }): Rule => ({
-    name,
-    when,
-    signs: neededSigns(when, signs),
-    unless: unless && compileConditions(unless, false),
-    port: scrape?.port,
-    path: scrape?.path,
-    scheme: scrape?.scheme,
-    exclude: exclude === true ? 'switched_off' : exclude,
-    proxy: proxy ?? false,
-    continues: continues ?? false,
-    confirm: confirm ?? false,
-  }));
+  const { signs, needed } = signsOf(compiled.map(({ when }) => when));
+  const rules = compiled.map(
+    ({ name, when, unless, scrape, exclude, proxy, continue: continues, confirm }, at): Rule => ({
+      name,
+      when,
+      signs: needed[at] ?? 0,
+      unless: unless && compileConditions(unless, false),
+      port: scrape?.port,
+      path: scrape?.path,
+      scheme: scrape?.scheme,
+      exclude: exclude === true ? 'switched_off' : exclude,
+      proxy: proxy ?? false,
+      continues: continues ?? false,
+      confirm: confirm ?? false,
+    }),
+  );
   return {
     rules,
     names: rules.map((rule) => rule.name),

@@ -34,26 +34,19 @@ export function startSearch(container: Container): SearchedContainer {
 const MAX_SIGNS = 31;
 
 /**
- * Returns the signs that most of the rules need, at most {@link MAX_SIGNS}: those that are looked for
- * first have the lowest bits.
+ * Returns the signs that most of the rules need, at most {@link MAX_SIGNS}, and for each rule, given by its conditions, the bits of
+ * those that it needs. The signs that are looked for first have the lowest bits.
  */
-export function signsOf(rules: readonly { readonly when: Conditions }[]): readonly Sign[] {
-  const byKey = new Map<string, { readonly sign: Sign; rules: number }>();
-  for (const { when } of rules) {
-    for (const sign of signsOfConditions(when)) {
-      const known = byKey.get(sign.key);
-      if (known === undefined) byKey.set(sign.key, { sign, rules: 1 });
-      else known.rules += 1;
-    }
-  }
-  const all = [...byKey.values()].toSorted((a, b) => b.rules - a.rules);
-  return all.slice(0, MAX_SIGNS).map(({ sign }) => sign);
-}
-
-/** Returns the bits of those signs that the conditions need. */
-export function neededSigns(when: Conditions, signs: readonly Sign[]): number {
-  const keys = new Set(signsOfConditions(when).map(({ key }) => key));
-  return signs.reduce((bits, { key }, at) => (keys.has(key) ? bits | (1 << at) : bits), 0);
+export function signsOf(rules: readonly Conditions[]): {
+  readonly signs: readonly Sign[];
+  readonly needed: readonly number[];
+} {
+  const ofRules = rules.map(signsOfConditions);
+  const byKey = Map.groupBy(ofRules.flat(), ({ key }) => key);
+  const common = [...byKey.values()].toSorted((a, b) => b.length - a.length).slice(0, MAX_SIGNS);
+  const signs = common.flatMap(([sign]) => sign ?? []);
+  const bits = new Map(signs.map(({ key }, at) => [key, 1 << at]));
+  return { signs, needed: ofRules.map((own) => own.reduce((all, { key }) => all | (bits.get(key) ?? 0), 0)) };
 }
 
 /** Returns whether the container has all signs of the bits `needed`. */
