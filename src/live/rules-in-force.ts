@@ -1,3 +1,4 @@
+import { OURS } from './installed-objects.ts';
 import { isObject, member, own } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import { parseRules, renderProblems } from '../core/rules/parse.ts';
@@ -13,7 +14,7 @@ export interface RulesInForce {
 }
 
 /** The labels that the chart gives its ConfigMap of rules (chart/templates/rules.yaml). */
-const SELECTOR = 'app.kubernetes.io/name=autoscrape,app.kubernetes.io/component=rules';
+const SELECTOR = `${OURS},app.kubernetes.io/component=rules`;
 
 /** Where the ConfigMap is by the chart's README, for those who must not list ConfigMaps everywhere. */
 const USUAL_PATH = '/api/v1/namespaces/autoscrape/configmaps/autoscrape-rules';

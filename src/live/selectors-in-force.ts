@@ -3,17 +3,9 @@ import { collectionPath } from '../kube/api-paths.ts';
 import type { Collection } from '../kube/api-paths.ts';
 import type { Failure, Kube } from '../kube/client.ts';
 import { listAll } from '../kube/list-pages.ts';
+import { DEPLOYMENTS, OURS, WEBHOOK_CONFIGURATIONS } from './installed-objects.ts';
 import { describeChoice, findSelectors, LABELS_ALONE } from '../manifest/release-selectors.ts';
 import type { ReleaseSelector, SelectorsInForce } from '../manifest/release-selectors.ts';
-
-const CONFIGURATIONS: Collection = {
-  apiVersion: 'admissionregistration.k8s.io/v1',
-  plural: 'mutatingwebhookconfigurations',
-};
-const DEPLOYMENTS: Collection = { apiVersion: 'apps/v1', plural: 'deployments' };
-
-/** The labels of the chart's objects (chart/templates/_names.tpl). */
-const OURS = 'app.kubernetes.io/name=autoscrape';
 
 /** The selectors, with sentences on where they are from, where that is not the label alone, and on what is not known. */
 export interface SelectorsRead {
@@ -29,7 +21,7 @@ export interface SelectorsRead {
  */
 export async function selectorsInForce(kube: Pick<Kube, 'request'>, signal: AbortSignal): Promise<SelectorsRead> {
   const [configurations, reconcilers] = await Promise.all([
-    list(kube, CONFIGURATIONS, OURS, signal),
+    list(kube, WEBHOOK_CONFIGURATIONS, OURS, signal),
     list(kube, DEPLOYMENTS, `${OURS},app.kubernetes.io/component=reconciler`, signal),
   ]);
   const found = findSelectors([
@@ -52,7 +44,7 @@ export async function selectorsInForce(kube: Pick<Kube, 'request'>, signal: Abor
   return {
     inForce: LABELS_ALONE,
     notes: [`Not known whether other selectors are in force than the label autoscrape.io/inject: ${why}`],
-    needs: `list on ${configurations.ok ? DEPLOYMENTS.plural : CONFIGURATIONS.plural}`,
+    needs: `list on ${configurations.ok ? DEPLOYMENTS.plural : WEBHOOK_CONFIGURATIONS.plural}`,
   };
 }
 

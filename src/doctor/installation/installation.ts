@@ -6,12 +6,12 @@ import type { Rules } from '../../core/rules/rule.ts';
 import { VERSION } from '../../process/version.ts';
 import { flagOf } from '../../manifest/container-flag.ts';
 import { COLLECTIONS } from '../object-cache.ts';
-import type { Collection } from '../../kube/api-paths.ts';
 import { releaseOf, upgradeOf } from './helm-release.ts';
 import type { Release } from './helm-release.ts';
 import { finding, quoted } from '../finding.ts';
 import type { Line, Section } from '../finding.ts';
-import { ofComponent, OURS, unchecked, valueOf } from './our-objects.ts';
+import { DEPLOYMENTS, OURS, WEBHOOK_CONFIGURATIONS } from '../../live/installed-objects.ts';
+import { ofComponent, unchecked, valueOf } from './our-objects.ts';
 import type { Installation, InstallationOptions } from './our-objects.ts';
 import { readOurMetrics } from './our-metrics.ts';
 import { readPage } from './read-page.ts';
@@ -21,13 +21,10 @@ import { tryPod } from './try-pod.ts';
 import { findConfigurations, istioBefore } from './webhook-configuration.ts';
 import type { WebhookConfiguration } from './webhook-configuration.ts';
 
-const WEBHOOKS: Collection = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations' };
-const DEPLOYMENTS: Collection = { apiVersion: 'apps/v1', plural: 'deployments' };
-
 /** Returns what is found about the installation: webhook, rules and reconciler; of several releases each. Changes nothing. */
 export async function checkInstallation(options: InstallationOptions): Promise<Section> {
   const title = 'the installation of autoscrape';
-  const configurations = await options.cluster.list(WEBHOOKS);
+  const configurations = await options.cluster.list(WEBHOOK_CONFIGURATIONS);
   if (!configurations.ok)
     return { title, lines: [{ state: 'unchecked', title: 'the installation', needs: configurations.error }] };
   const releases = findConfigurations(configurations.value);

@@ -28,9 +28,6 @@ export interface Installation extends InstallationOptions {
   readonly deployments: readonly JsonObject[];
 }
 
-/** Selects all of the chart's objects. */
-export const OURS = 'app.kubernetes.io/name=autoscrape';
-
 /** Returns what was read; nothing where it could not be. */
 export function valueOf(read: Read<readonly JsonObject[]>): readonly JsonObject[] {
   return read.ok ? read.value : [];
