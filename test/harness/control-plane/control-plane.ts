@@ -1,6 +1,4 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { apiClient } from './api-client.ts';
 import type { ApiClient, ApiRequest } from './api-client.ts';
@@ -13,9 +11,9 @@ import type { ComponentName } from '../build/components.ts';
 import { ready, startDaemon } from '../process/daemon.ts';
 import type { Daemon, Place } from '../process/daemon.ts';
 import { freePort } from '../process/free-port.ts';
+import { temporaryFolder } from '../process/temporary-folder.ts';
 import { writeAuthority, writeServiceAccountKeys, writeTokens } from './identities.ts';
 import type { Users } from './identities.ts';
-import { onInterruption } from '../process/interruption.ts';
 import { kubebuilderAssets } from '../build/kubebuilder-assets.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 
@@ -85,9 +83,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const kubectlPath = await pathOf('kubectl');
   const managerPath = controllerManager ? await pathOf('kube-controller-manager') : undefined;
 
-  const directory = place?.directory ?? (await mkdtemp(join(tmpdir(), 'autoscrape-control-plane-')));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  const callOff = place === undefined ? onInterruption(remove) : () => undefined;
+  // Who names a place removes it.
+  const { directory, remove } =
+    place === undefined
+      ? await temporaryFolder('control-plane')
+      : { directory: place.directory, remove: () => undefined };
   const started: Daemon[] = [];
   let client: ApiClient | undefined;
 
@@ -100,8 +100,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     client?.disconnect();
     // Their data isn't needed any more, so they have nothing to bring to an end.
     for (const daemon of started.toReversed()) await daemon.kill();
-    callOff();
-    if (place === undefined) remove();
+    remove();
   };
 
   try {

@@ -1,10 +1,8 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { component } from '../build/components.ts';
 import { startDaemon } from '../process/daemon.ts';
-import { onInterruption } from '../process/interruption.ts';
+import { temporaryFolder } from '../process/temporary-folder.ts';
 
 /**
  * Starts the OpenTelemetry Collector with these scrape configurations in its Prometheus receiver. It sends its samples to the
@@ -12,9 +10,7 @@ import { onInterruption } from '../process/interruption.ts';
  */
 export async function startCollector(scrapeConfigs: unknown, remoteWrite: string): Promise<{ stop(): Promise<void> }> {
   const command = await component('opentelemetry-collector');
-  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-collector-'));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  const callOff = onInterruption(remove);
+  const { directory, remove } = await temporaryFolder('collector');
   const file = join(directory, 'collector.yaml');
   const configuration = {
     receivers: { prometheus: { config: { scrape_configs: scrapeConfigs } } },
@@ -29,7 +25,6 @@ export async function startCollector(scrapeConfigs: unknown, remoteWrite: string
   return {
     async stop() {
       await daemon.kill();
-      callOff();
       remove();
     },
   };

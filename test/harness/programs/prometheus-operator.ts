@@ -1,7 +1,3 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'yaml';
 import { component } from '../build/components.ts';
@@ -11,8 +7,8 @@ import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { ready, startDaemon } from '../process/daemon.ts';
 import type { Daemon } from '../process/daemon.ts';
 import { freePort } from '../process/free-port.ts';
-import { onInterruption } from '../process/interruption.ts';
 import { waitFor } from '../process/wait-for.ts';
+import { temporaryFolder } from '../process/temporary-folder.ts';
 
 /** A running Prometheus Operator. */
 export interface PrometheusOperator {
@@ -27,9 +23,7 @@ export interface PrometheusOperator {
 /** Installs the Prometheus Operator's CRDs and starts it beside the cluster; no Prometheus starts, for want of a node. */
 export async function startPrometheusOperator(cluster: ControlPlane): Promise<PrometheusOperator> {
   const [operator, kubectl] = [await component('prometheus-operator'), await component('kubectl')];
-  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-prometheus-operator-'));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  const callOff = onInterruption(remove);
+  const { directory, remove } = await temporaryFolder('prometheus-operator');
   const started: Daemon[] = [];
   const start = async (name: string, command: string, args: readonly string[], probed: string): Promise<void> => {
     const daemon = await startDaemon({ name, directory, command, args });
@@ -38,7 +32,6 @@ export async function startPrometheusOperator(cluster: ControlPlane): Promise<Pr
   };
   const stop = async (): Promise<void> => {
     for (const daemon of started.toReversed()) await daemon.kill();
-    callOff();
     remove();
   };
   try {

@@ -1,13 +1,11 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../../tools/command.ts';
 import type { CommandOptions, CommandResult } from '../../../tools/command.ts';
 import { component } from '../build/components.ts';
 import { ready, startDaemon } from '../process/daemon.ts';
 import { freePort } from '../process/free-port.ts';
-import { onInterruption } from '../process/interruption.ts';
+import { temporaryFolder } from '../process/temporary-folder.ts';
 
 /** A running Prometheus. */
 export interface Prometheus {
@@ -52,9 +50,7 @@ export async function startPrometheus(
   flags: readonly string[] = [],
 ): Promise<Prometheus> {
   const command = await component('prometheus');
-  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-prometheus-'));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  const callOff = onInterruption(remove);
+  const { directory, remove } = await temporaryFolder('prometheus');
   const file = join(directory, 'prometheus.json');
   await writeFile(file, JSON.stringify(configuration, undefined, 2));
   const address = place === undefined ? `127.0.0.1:${await freePort()}` : `${place.address}:9090`;
@@ -74,7 +70,6 @@ export async function startPrometheus(
   });
   const stop = async (): Promise<void> => {
     await daemon.kill();
-    callOff();
     remove();
   };
   try {

@@ -1,11 +1,9 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { component } from '../build/components.ts';
 import { ready, startDaemon } from '../process/daemon.ts';
 import { freePort } from '../process/free-port.ts';
-import { onInterruption } from '../process/interruption.ts';
+import { temporaryFolder } from '../process/temporary-folder.ts';
 import type { Targets } from './prometheus.ts';
 
 /** A running vmagent. */
@@ -27,9 +25,7 @@ export async function startVmagent(
   flags: readonly string[] = [],
 ): Promise<Vmagent> {
   const command = await component('vmagent');
-  const directory = await mkdtemp(join(tmpdir(), 'autoscrape-vmagent-'));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  const callOff = onInterruption(remove);
+  const { directory, remove } = await temporaryFolder('vmagent');
   const file = join(directory, 'vmagent.json');
   await writeFile(file, JSON.stringify(configuration, undefined, 2));
   const address = `127.0.0.1:${await freePort()}`;
@@ -50,7 +46,6 @@ export async function startVmagent(
   });
   const stop = async (): Promise<void> => {
     await daemon.kill();
-    callOff();
     remove();
   };
   try {
