@@ -8,6 +8,8 @@ import { renderPatch } from '../../src/core/patch.ts';
 import { parseRules } from '../../src/core/rules/parse.ts';
 import { readShipped } from '../../src/rules/shipped.ts';
 import type { Job } from '../harness/consumers/consumer.ts';
+import { image, port } from '../harness/consumers/several-endpoints.ts';
+import type { Situation } from '../harness/consumers/several-endpoints.ts';
 import { startControlPlane } from '../harness/control-plane/control-plane.ts';
 import type { ControlPlane } from '../harness/control-plane/control-plane.ts';
 import { waitFor } from '../harness/process/wait-for.ts';
@@ -24,17 +26,7 @@ const parsed = parseRules(
 assert.ok(parsed.ok);
 const RULES = parsed.value.rules;
 
-interface Situation {
-  readonly name: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly containers: readonly object[];
-  readonly initContainers?: readonly object[];
-  /** What follows the host, and the container that the samples are said to be of. */
-  readonly want: readonly string[];
-}
-
-const image = 'registry.example/app:1';
-const port = (name: string, containerPort: number) => ({ name, containerPort });
+// `want` is what follows the host, and the container that the samples are said to be of.
 const app = { name: 'app', image, ports: [port('http', 8080), port('metrics', 9464)] };
 
 const SITUATIONS: readonly Situation[] = [

@@ -14,7 +14,7 @@ import { runs } from '../../harness/length.ts';
 import type { Daemon } from '../../harness/process/daemon.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
 import { installCertManager } from '../../harness/programs/cert-manager.ts';
-import { runJobs } from '../../harness/programs/job-runner.ts';
+import { runJobs, usersOfJobs } from '../../harness/programs/job-runner.ts';
 
 // A release from its installation to its end, in each way to a certificate: on API servers alone, where no pod starts, with
 // cert-manager's controllers, and with a stand-in that runs Jobs. On a whole node cert-manager's own mode lives in
@@ -93,16 +93,9 @@ for (const [version, modes, helms] of TRIED) {
     let cluster: ControlPlane;
     let certManager: Daemon | undefined;
     before(async () => {
-      const accounts = modes.flatMap((mode) =>
-        helms.flatMap((helm) =>
-          ['certificate', 'ca-bundle'].map(
-            (name) => `system:serviceaccount:${namespaceOf(mode, helm)}:autoscrape-${name}`,
-          ),
-        ),
-      );
       cluster = await startControlPlane({
         version,
-        users: Object.fromEntries(accounts.map((account) => [account, []])),
+        users: usersOfJobs(modes.flatMap((mode) => helms.map((helm) => namespaceOf(mode, helm)))),
         // With this flag the API server looks for the webhook's endpoints itself and, finding none, calls nothing.
         apiServerFlags: ['--enable-aggregator-routing=true'],
       });

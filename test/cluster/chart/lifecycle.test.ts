@@ -12,7 +12,7 @@ import { at, CHART, ciFiles, HELMS, list, render } from '../../harness/chart/ren
 import type { Helm } from '../../harness/chart/render.ts';
 import { runs } from '../../harness/length.ts';
 import { enforceAsAks } from '../../harness/programs/aks-enforcer.ts';
-import { runJobs } from '../../harness/programs/job-runner.ts';
+import { runJobs, usersOfJobs } from '../../harness/programs/job-runner.ts';
 import type { JobRunner } from '../../harness/programs/job-runner.ts';
 
 // What only a live cluster shows, and needs no node: what Helm looks up, keeps and leaves behind.
@@ -22,10 +22,7 @@ const JOB = ['--set', 'certificates.mode=job'];
 suite('on a cluster without cert-manager', () => {
   let cluster: ControlPlane;
   before(async () => {
-    const accounts = HELMS.flatMap((helm) =>
-      ['certificate', 'ca-bundle'].map((name) => `system:serviceaccount:${helm}:autoscrape-${name}`),
-    );
-    cluster = await startControlPlane({ users: Object.fromEntries(accounts.map((account) => [account, []])) });
+    cluster = await startControlPlane({ users: usersOfJobs(HELMS) });
   });
   after(() => cluster.stop());
 

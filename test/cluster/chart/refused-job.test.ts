@@ -6,7 +6,7 @@ import type { ControlPlane } from '../../harness/control-plane/control-plane.ts'
 import { helmClient, RELEASE } from '../../harness/installation/helm.ts';
 import { apply, namespace } from '../../harness/installation/workload.ts';
 import { waitFor } from '../../harness/process/wait-for.ts';
-import { runJobs } from '../../harness/programs/job-runner.ts';
+import { runJobs, usersOfJobs } from '../../harness/programs/job-runner.ts';
 
 // docs/SECURITY.md says so: Helm deletes hooks that have run, and what it had created before one that can't be created stays.
 
@@ -17,10 +17,7 @@ const RIGHTS = 'serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindi
 suite('a Job that the API server refuses', () => {
   let cluster: ControlPlane;
   before(async () => {
-    const accounts = HELMS.flatMap((helm) =>
-      ['certificate', 'ca-bundle'].map((name) => `system:serviceaccount:${helm}:autoscrape-${name}`),
-    );
-    cluster = await startControlPlane({ users: Object.fromEntries(accounts.map((account) => [account, []])) });
+    cluster = await startControlPlane({ users: usersOfJobs(HELMS) });
   });
   after(() => cluster.stop());
 

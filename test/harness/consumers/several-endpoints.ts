@@ -15,12 +15,12 @@ export interface Situation {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly containers: readonly object[];
   readonly initContainers?: readonly object[];
-  /** The endpoints, `port/path container`, the first one first. */
+  /** What is found, in a form of the test's own: the endpoints, `port/path container`, the first one first. */
   readonly want: readonly string[];
 }
 
-const image = 'registry.example/app:1';
-const port = (name: string, containerPort: number) => ({ name, containerPort });
+export const image = 'registry.example/app:1';
+export const port = (name: string, containerPort: number) => ({ name, containerPort });
 
 /** Every situation, with ports that no other one has: their servers are on one machine. */
 export const SITUATIONS: readonly Situation[] = [

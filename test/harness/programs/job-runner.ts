@@ -21,6 +21,14 @@ export interface JobRunner {
   stop(): Promise<void>;
 }
 
+/** Returns the control plane's users for the Jobs of mode job, of a release called autoscrape in each of these namespaces. */
+export function usersOfJobs(namespaces: readonly string[]): Readonly<Record<string, readonly string[]>> {
+  const accounts = namespaces.flatMap((namespace) =>
+    ['certificate', 'ca-bundle'].map((name) => `system:serviceaccount:${namespace}:autoscrape-${name}`),
+  );
+  return Object.fromEntries(accounts.map((account) => [account, []]));
+}
+
 /**
  * Stands in for the Job controller and the kubelet where no node is: runs the program of a Job's container as its service
  * account, which must be one of the control plane's `users`, with the files that the pod would get from Secrets.

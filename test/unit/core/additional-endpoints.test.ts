@@ -9,6 +9,7 @@ import { MAX_ADDITIONAL_PATH, MAX_TEXT } from '../../../src/core/limits.ts';
 import { renderPatch } from '../../../src/core/patch.ts';
 import { readFixtures } from '../../harness/pods/fixtures.ts';
 import { validPods } from '../../harness/pods/generated-pods.ts';
+import { longestRules } from './longest-marker.ts';
 import { rulesOf } from './rules/rules-of.ts';
 
 const FIRST = rulesOf('');
@@ -222,25 +223,8 @@ test('in an Istio mesh a path of a rule with a comma in it is left out', () => {
   assert.deepEqual(left(decision), [undefined, 'bad_path', undefined]);
 });
 
-function longestKey(letter: string): string {
-  return `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}/${letter.repeat(61)}`;
-}
-
 test('the longest marker of eight endpoints is read again', () => {
-  const rules = rulesOf(
-    JSON.stringify({
-      endpoints: 'all',
-      https: true,
-      annotations: { scrape: longestKey('s'), port: longestKey('p'), path: longestKey('a'), scheme: longestKey('e') },
-      rules: [
-        {
-          name: 'r'.repeat(63),
-          when: { argument: '--p=(?P<path>.*)', portName: 'm.*' },
-          scrape: { path: '${path}', scheme: 'https' },
-        },
-      ],
-    }),
-  );
+  const rules = longestRules();
   const containers = Array.from({ length: 8 }, (_, i) => ({
     name: `c${i}`,
     args: [`--p=/${'"'.repeat((i === 0 ? MAX_TEXT : MAX_ADDITIONAL_PATH) - 5)}`],

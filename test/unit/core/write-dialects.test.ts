@@ -5,17 +5,9 @@ import { decide, decideByAnswer } from '../../../src/core/decide.ts';
 import type { Surroundings } from '../../../src/core/decide.ts';
 import { explain } from '../../../src/core/explain.ts';
 import { MAX_ADDITIONAL_PATH, MAX_MARKER } from '../../../src/core/limits.ts';
-import { parseRules } from '../../../src/core/rules/parse.ts';
 import type { Rules } from '../../../src/core/rules/parse.ts';
-import { readShipped } from '../../../src/rules/shipped.ts';
-
-const shipped = readShipped();
-
-function rulesOf(text: string): Rules {
-  const parsed = parseRules(text, shipped);
-  assert.ok(parsed.ok, JSON.stringify(parsed));
-  return parsed.value.rules;
-}
+import { longestRules } from './longest-marker.ts';
+import { rulesOf } from './rules/rules-of.ts';
 
 const NAMES = ['grafana', 'datadog', 'dynatrace', 'opentelemetry'] as const;
 const only = Object.fromEntries(NAMES.map((name) => [name, rulesOf(`dialects: [${name}]`)]));
@@ -398,10 +390,6 @@ suite('it is said why an endpoint that the author has written is not in the dial
   });
 });
 
-function longestKey(letter: string): string {
-  return `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}/${letter.repeat(61)}`;
-}
-
 test('dialects of a copied marker that claims what the author has written are not completed', () => {
   const marker = JSON.stringify({ rule: 'x', added: { [`${G}scrape`]: 'true', [`${D}port`]: '1' } });
   const pod = podOf([container('shop', metrics(9464))], {
@@ -412,21 +400,7 @@ test('dialects of a copied marker that claims what the author has written are no
 });
 
 test('the longest marker of eight endpoints in all dialects is read again', () => {
-  const rules = rulesOf(
-    JSON.stringify({
-      endpoints: 'all',
-      https: true,
-      dialects: NAMES,
-      annotations: { scrape: longestKey('s'), port: longestKey('p'), path: longestKey('a'), scheme: longestKey('e') },
-      rules: [
-        {
-          name: 'r'.repeat(63),
-          when: { argument: '--p=(?P<path>.*)', portName: 'm.*' },
-          scrape: { path: '${path}', scheme: 'https' },
-        },
-      ],
-    }),
-  );
+  const rules = longestRules({ dialects: NAMES });
   const containers = Array.from({ length: 8 }, (_, i) => ({
     name: `${'c'.repeat(55)}${i}`,
     args: [`--p=/${'a'.repeat(MAX_ADDITIONAL_PATH - 1)}`],
