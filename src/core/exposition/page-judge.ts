@@ -60,7 +60,8 @@ const READERS: Readonly<Record<Format, EntryReader>> = { text: readTextEntry, op
  */
 export function judgePage(format: Format): PageJudge {
   const read = READERS[format];
-  let held = new Uint8Array(PIECE);
+  // It grows with what is received: most answers are no page, and few bytes.
+  let held = new Uint8Array(0);
   let length = 0;
   // Parsing an entry again takes time in proportion to its size. Where single bytes arrive, its
   // size must double between two attempts.
