@@ -11,6 +11,7 @@ import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import type { PodPlan } from '../../../src/reconcile/plan.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { hostilePods, validPods } from '../../harness/pods/generated-pods.ts';
+import { remembered } from '../../harness/pods/remembered.ts';
 
 const rules = defaultRules();
 const NOW = Date.UTC(2026, 0, 2);
@@ -90,13 +91,18 @@ const silentPods = fc.record({
   }),
 });
 
-const pods = fc.oneof(validPods, hostilePods, silentPods).map(running);
-const paths = fc.constantFrom('/metrics', '/actuator/prometheus', `/${'x'.repeat(254)}`);
+const cases = remembered(
+  fc.record({
+    pod: fc.oneof(validPods, hostilePods, silentPods).map(running),
+    path: fc.constantFrom('/metrics', '/actuator/prometheus', `/${'x'.repeat(254)}`),
+  }),
+);
+const runs = { numRuns: 2000, seed: Math.floor(Math.random() * 2 ** 31) };
 
 test('a patch after an answer applies, only adds what the pod did not have, and leaves the pod as annotated', () => {
   let annotated = 0;
   fc.assert(
-    fc.property(pods, paths, (pod, path) => {
+    fc.property(cases, ({ pod, path }) => {
       const { after, again } = askedPlans(pod, path);
       if (after?.action !== 'annotate' || after.rule !== 'asked') return;
       annotated += 1;
@@ -110,14 +116,14 @@ test('a patch after an answer applies, only adds what the pod did not have, and 
       const plan = again(newDocument);
       assert.ok(plan?.action === 'skip' && plan.reason === 'already_injected');
     }),
-    { numRuns: 2000 },
+    runs,
   );
   assert.ok(annotated > 100, `${annotated} pods were annotated`);
 });
 
 test('nothing is planned to be asked but scrapable ports at paths that were checked, and no pod that a rule decides', () => {
   fc.assert(
-    fc.property(pods, (pod) => {
+    fc.property(cases, ({ pod }) => {
       const { before } = askedPlans(pod, '/metrics');
       if (before?.asking === undefined) return;
       const plain = annotatePlanner(rules, false)(pod);
@@ -129,6 +135,6 @@ test('nothing is planned to be asked but scrapable ports at paths that were chec
         assert.ok(paths.length <= 3 && paths.every(isAskablePath));
       }
     }),
-    { numRuns: 2000 },
+    runs,
   );
 });
