@@ -217,8 +217,17 @@ function cpu(run: () => void): number {
 }
 
 function podOf({ counts, texts }: Genes): object {
-  const of = (template: string, number: number, length: number): string =>
-    template.replaceAll('#', String(number)).replaceAll('~', fill(texts.script, length));
+  // A pod has up to 100,000 items, and few lengths.
+  const fillings = new Map<number, string>();
+  const filling = (length: number): string => {
+    const text = fillings.get(length) ?? fill(texts.script, length);
+    fillings.set(length, text);
+    return text;
+  };
+  const of = (template: string, number: number, length: number): string => {
+    const numbered = template.replaceAll('#', String(number));
+    return numbered.includes('~') ? numbered.replaceAll('~', filling(length)) : numbered;
+  };
   const all = counts.containers + counts.sidecars;
   const share = (total: number, index: number): number => Math.floor(total / all) + (index < total % all ? 1 : 0);
   const container = (index: number): object => {

@@ -131,16 +131,12 @@ const PRODUCTS: Readonly<Record<string, (count: number) => object>> = {
   }),
 };
 
-/** Returns the CPU time of a decision without a limit on steps, in milliseconds: the minimum of three, which other processes affect least. */
+/** Returns the CPU time of a decision without a limit on steps, in milliseconds. */
 function cpuTimeFor(pod: object): number {
-  return Math.min(
-    ...times(3, () => {
-      const before = process.threadCpuUsage();
-      decide(pod, rules, {}, startWork(COUNTED));
-      const { user, system } = process.threadCpuUsage(before);
-      return (user + system) / 1000;
-    }),
-  );
+  const before = process.threadCpuUsage();
+  decide(pod, rules, {}, startWork(COUNTED));
+  const { user, system } = process.threadCpuUsage(before);
+  return (user + system) / 1000;
 }
 
 /** A shorter time is too short to compare. */
@@ -161,8 +157,13 @@ for (const [title, make] of Object.entries(PRODUCTS)) {
   // The test above cannot see work that spends no steps. A pod of eight times the size takes eight times
   // as long, or twenty times where memory is short; quadratic work takes 64 times as long.
   test(`CPU time grows linearly with the pod: ${title}`, () => {
-    const [some, eightfold] = [cpuTimeFor(make(3000)), cpuTimeFor(make(24_000))];
-    assert.ok(eightfold < 24 * Math.max(some, SHORT_MS), `${some} and ${eightfold} ms`);
+    const [small, large] = [make(3000), make(24_000)];
+    // Other processes affect the minimum of three least. Where the first of the large pod is short enough, its minimum is too.
+    const some = Math.min(...times(3, () => cpuTimeFor(small)));
+    const isShort = (time: number): boolean => time < 24 * Math.max(some, SHORT_MS);
+    const eightfold: number[] = [];
+    while (eightfold.length < 3 && !eightfold.some(isShort)) eightfold.push(cpuTimeFor(large));
+    assert.ok(eightfold.some(isShort), `${some} and ${eightfold.join()} ms`);
   });
 
   test(`decide skips a pod as too_complex exactly where its steps run out: ${title}`, () => {
