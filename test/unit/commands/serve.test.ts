@@ -131,13 +131,13 @@ test('serve does not start without a valid certificate pair: it names the file a
   const folder = await temporaryFolder(t);
   await writePair(createAuthority(), folder);
   await writeFile(join(folder, 'tls.key'), createAuthority().issue({ names: ['x'] }).key);
-  assert.deepEqual(await run(['serve', '--cert-dir', folder, ...ANY_PORT]), {
+  assert.deepEqual(await runAutoscrape(['serve', '--cert-dir', folder, ...ANY_PORT]), {
     code: 1,
     stdout: '',
     stderr: `autoscrape: ${folder}/tls.key is not the key of ${folder}/tls.crt: both must come from the same issuance\n`,
   });
   await rm(join(folder, 'tls.crt'));
-  const missing = await run(['serve', '--cert-dir', folder, ...ANY_PORT]);
+  const missing = await runAutoscrape(['serve', '--cert-dir', folder, ...ANY_PORT]);
   assert.equal(missing.code, 1);
   assert.equal(missing.stderr, `autoscrape: ${folder}/tls.crt can't be read: no such file or directory (ENOENT)\n`);
 });
@@ -147,7 +147,7 @@ test('serve does not start with invalid rules, and lists all errors with their l
   await writePair(createAuthority(), folder);
   const rules = join(folder, 'rules.yaml');
   await writeFile(rules, 'htps: true\nrules:\n  - name: a\n    when: { portNmae: x }\n');
-  const { code, stderr } = await run(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
+  const { code, stderr } = await runAutoscrape(['serve', '--cert-dir', folder, '--rules', rules, ...ANY_PORT]);
   assert.equal(code, 1);
   assert.match(stderr, /rules\.yaml:1:[0-9]+: .*https/);
   assert.match(stderr, /rules\.yaml:4:[0-9]+: .*portName/);
