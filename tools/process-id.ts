@@ -42,6 +42,13 @@ export function hasEnded(pid: number): boolean {
   return state === undefined || state === 'Z' || state === 'X';
 }
 
+/** Returns the seconds of CPU that a process has taken so far, to a hundredth; NaN where it has ended, or /proc is not Linux's. */
+export function cpuSecondsOf(pid: number): number {
+  // Fields 14 and 15 of proc(5)'s stat are in hundredths.
+  const [user, system] = ofProcess(pid, 'stat').split(') ').at(-1)?.split(' ').slice(11, 13).map(Number) ?? [];
+  return ((user ?? Number.NaN) + (system ?? Number.NaN)) / 100;
+}
+
 function ofProcess(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');

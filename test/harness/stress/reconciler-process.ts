@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { heapFlag, MALLOC_VARIABLES, NODE_FLAGS } from '../../../tools/node-flags.ts';
+import { cpuSecondsOf } from '../../../tools/process-id.ts';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { temporaryFolder } from '../autoscrape/serving.ts';
 import type { Scope } from '../autoscrape/serving.ts';
@@ -84,10 +85,7 @@ export async function startReconciler(
     },
     cpuSeconds() {
       if (hasEnded()) return 0;
-      // Fields 14 and 15 of proc(5)'s stat are in hundredths.
-      const [, after = ''] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ');
-      const fields = after.split(' ');
-      return Math.round((Number(fields[11]) + Number(fields[12])) / 100);
+      return Math.round(cpuSecondsOf(child.pid ?? 0));
     },
     async stop() {
       if (hasEnded()) return;

@@ -7,9 +7,13 @@ import { test } from 'node:test';
 import { createAuthority } from '../../../src/webhook/certificate-authority.ts';
 import { podWithMetrics, reviewOf } from '../../harness/autoscrape/admission-review.ts';
 import { post } from '../../harness/autoscrape/client.ts';
+import { cpuSecondsOf } from '../../../tools/process-id.ts';
+import { hasCode } from '../../../tools/error-code.ts';
+import { HANDSHAKE_MS } from '../../../src/webhook/request-limits.ts';
 import { verifyAnswer } from '../../harness/autoscrape/verify-answer.ts';
 import { runAutoscrape } from '../../harness/autoscrape/run-autoscrape.ts';
 import { run, startServe, temporaryFolder, writePair } from '../../harness/autoscrape/serving.ts';
+import type { Serving } from '../../harness/autoscrape/serving.ts';
 
 const ANY_PORT = ['--host', '127.0.0.1', '--port', '0', '--health-port', '0'];
 
@@ -58,6 +62,23 @@ const IN_FLIGHT = 10;
 /** How long the API server waits for an answer: timeoutSeconds of the chart's webhook. */
 const TIMEOUT_SECONDS = 3;
 
+/**
+ * Makes a call, and once more on another connection where the machine did other things for so long that the webhook found the connection
+ * too slow. A webhook that is too slow itself has taken CPU time meanwhile, and fails the call.
+ */
+async function despiteBusyMachine<T>(serving: Serving, call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const [begun, cpu] = [performance.now(), cpuSecondsOf(serving.pid)];
+    try {
+      return await call();
+    } catch (error) {
+      const isLate = performance.now() - begun >= HANDSHAKE_MS;
+      const wasIdle = cpuSecondsOf(serving.pid) - cpu < TIMEOUT_SECONDS;
+      if (!hasCode(error, 'ECONNRESET') || !isLate || !wasIdle) throw error;
+    }
+  }
+}
+
 // Seconds on the clock say how busy the machine is. A neighbour is answered in time when it waits for no more than what was in
 // flight before it, and when all of that takes much less CPU time than the API server waits.
 test("a neighbour's review and /livez are answered while the most expensive pods come", async (t) => {
@@ -66,15 +87,20 @@ test("a neighbour's review and /livez are answered while the most expensive pods
     heavyReview((i) => ({ arg: `--metrics-port=${i + 1}` })),
     heavyReview((i) => ({ name: `A${i}_METRICS_PORT`, value: String(i + 1) })),
   ];
+  const health = async (path: string) => {
+    const page = await serving.health(path);
+    if (page.status === 0) throw Object.assign(new Error(`${path} is not answered`), { code: 'ECONNRESET' });
+    return page;
+  };
   const cpuSeconds = async () => {
-    const { body } = await serving.health('/metrics');
+    const { body } = await despiteBusyMachine(serving, () => health('/metrics'));
     return Number(/^process_cpu_seconds_total ([0-9.]+)$/m.exec(body)?.[1]);
   };
   const over = new AbortController();
   let heavy = 0;
   async function sendHeavy(sender: number): Promise<void> {
     while (!over.signal.aborted) {
-      const { status, body } = await post(serving, bodies[sender % bodies.length] ?? '');
+      const { status, body } = await despiteBusyMachine(serving, () => post(serving, bodies[sender % 2] ?? ''));
       assert.equal(status, 200);
       assert.match(body, /"allowed":true/);
       heavy += 1;
@@ -83,12 +109,14 @@ test("a neighbour's review and /livez are answered while the most expensive pods
   const before = await cpuSeconds();
   const senders = Promise.all(Array.from({ length: IN_FLIGHT }, (_, sender) => sendHeavy(sender)));
   for (let round = 0; round < 5; round++) {
-    const begun = heavy;
-    const review = reviewOf(podWithMetrics());
-    const [answer, live] = await Promise.all([post(serving, JSON.stringify(review)), serving.health('/livez')]);
-    assert.equal(verifyAnswer(answer, review.request.uid).patch.length, 1);
-    assert.equal(live.status, 200);
-    assert.ok(heavy - begun <= 3 * IN_FLIGHT, `waited for ${heavy - begun} heavy pods`);
+    await despiteBusyMachine(serving, async () => {
+      const begun = heavy;
+      const review = reviewOf(podWithMetrics());
+      const [answer, live] = await Promise.all([post(serving, JSON.stringify(review)), health('/livez')]);
+      assert.equal(verifyAnswer(answer, review.request.uid).patch.length, 1);
+      assert.equal(live.status, 200);
+      assert.ok(heavy - begun <= 3 * IN_FLIGHT, `waited for ${heavy - begun} heavy pods`);
+    });
   }
   over.abort();
   await senders;
