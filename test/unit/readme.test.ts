@@ -3,7 +3,7 @@ import test from 'node:test';
 import { runAutoscrape } from '../harness/autoscrape/run-autoscrape.ts';
 import { readTranscripts, timeless } from './transcript.ts';
 
-// What may stand before the program: a text for its standard input.
+// What may stand before the program: its standard input, by echo.
 const COMMAND = /^(?:echo '(?<input>[^']*)' \| )?npm run -s autoscrape -- (?<args>[-\w./ ]+)$/;
 
 // The demo's own test looks after its transcript.
