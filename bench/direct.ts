@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reviewOf } from '../test/harness/autoscrape/admission-review.ts';
 import { post } from '../test/harness/autoscrape/client.ts';
-import { annotated } from './pod.ts';
+import { reviewed } from './pod.ts';
 import { cpuOf } from './process-cost.ts';
 import { quantile, ratioOfMedians, ratioWithRange, shuffled, table } from './statistics.ts';
 import { inOrder, startWebhooks } from './webhooks.ts';
@@ -79,7 +79,7 @@ async function measureAfterPause(row: Row, kinds: number): Promise<void> {
 
 /** Makes one call, and returns its milliseconds. */
 async function call({ webhook, agent }: Row): Promise<number> {
-  const review = JSON.stringify(reviewOf(annotated));
+  const review = JSON.stringify(reviewOf(reviewed));
   const begin = performance.now();
   const { status } = await post(webhook.target, review, { agent });
   const end = performance.now();

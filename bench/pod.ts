@@ -35,3 +35,42 @@ export function podOf({ image = 'registry.example/team/app:1.4.2', port = { cont
 
 /** A pod whose metrics port is called by its name. */
 export const annotated = podOf({ port: { name: 'metrics', containerPort: 9464 } });
+
+/** The same pod as the API server sends it, which has written there who set which fields: they double its size. */
+export const reviewed = {
+  ...annotated,
+  metadata: {
+    ...annotated.metadata,
+    managedFields: [
+      {
+        manager: 'kube-controller-manager',
+        operation: 'Update',
+        apiVersion: 'v1',
+        time: '2026-01-31T12:00:00Z',
+        fieldsType: 'FieldsV1',
+        fieldsV1: fieldsOf({ metadata: annotated.metadata, spec: annotated.spec }),
+      },
+    ],
+  },
+};
+
+/** Returns the fields of a value as `fieldsV1` has them: objects by their keys, objects of a list by their name or port. */
+function fieldsOf(value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [
+      `f:${key}`,
+      Array.isArray(member) && typeof member[0] === 'object'
+        ? Object.fromEntries(member.map((item) => [`k:${JSON.stringify(keyOf(item))}`, { '.': {}, ...fieldsOf(item) }]))
+        : fieldsOf(member),
+    ]),
+  );
+}
+
+function keyOf({ name, mountPath, containerPort, protocol }: Readonly<Record<string, unknown>>): object {
+  return mountPath === undefined
+    ? containerPort === undefined
+      ? { name }
+      : { containerPort, protocol }
+    : { mountPath };
+}

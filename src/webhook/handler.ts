@@ -7,6 +7,7 @@ import type { Rules } from '../core/rules/parse.ts';
 import { withoutMessage } from '../process/log.ts';
 import type { HttpError } from './http-error.ts';
 import { exceededJsonLimit } from './json-limits.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 import type { Outcome, WebhookMetrics } from './metrics.ts';
 import { allowed, patched, readReview } from './review.ts';
 import type { ReviewRequest } from './review.ts';
@@ -111,7 +112,7 @@ function parse(body: Buffer): Result<ReviewRequest, string> {
   if (exceeded !== undefined) return { ok: false, error: `the body ${exceeded}` };
   let value: unknown;
   try {
-    value = JSON.parse(body.toString());
+    value = JSON.parse(withoutManagedFields(body));
   } catch {
     return { ok: false, error: 'the body is not JSON' };
   }

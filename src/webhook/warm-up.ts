@@ -63,7 +63,7 @@ const REVIEWS_OF_PODS = [
       operation: 'CREATE',
       namespace: 'default',
       object: {
-        metadata: { generateName: 'app-', labels: { app: 'app' }, annotations: {} },
+        metadata: { generateName: 'app-', labels: { app: 'app' }, annotations: {}, managedFields: [{ fieldsV1: {} }] },
         spec: { containers: [{ name: 'app', image: 'registry.example/app:1.0.0', ...container }] },
       },
     },
