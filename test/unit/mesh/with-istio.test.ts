@@ -10,6 +10,7 @@ import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 import { allScrapedByIstio, appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
 import type { PodObject } from '../../harness/mesh/istio.ts';
+import { remembered } from '../../harness/pods/remembered.ts';
 
 // What must hold of every pod that meets both of us, whatever it looks like. The rules annotate https: the harder case.
 
@@ -115,6 +116,11 @@ const anyNamespace = few(2, {
   'istio.io/rev': ['default'],
 });
 
+const cases = remembered(
+  fc.record({ pod: anyPod, namespace: anyNamespace, native: fc.boolean(), first: fc.boolean() }),
+);
+const runs = { numRuns: 3000, seed: Math.floor(Math.random() * 2 ** 31) };
+
 /** Returns the pod after Istio's injector; unchanged where Istio does not select it. */
 function meet(pod: PodObject, namespace: Labels, nativeSidecar: boolean): PodObject | 'rejected' {
   if (!isSelectedByIstio(namespace, pod.metadata.labels ?? {})) return pod;
@@ -130,7 +136,7 @@ function valueOf(pod: PodObject, key: string): string | undefined {
 test('our annotations never make Istio reject a pod, and contain no scheme where Istio selects it', () => {
   let annotated = 0;
   fc.assert(
-    fc.property(anyPod, anyNamespace, fc.boolean(), (pod, namespace, native) => {
+    fc.property(cases, ({ pod, namespace, native }) => {
       const ours = ask(pod, namespace);
       if (ours.decision.outcome === 'skip') return;
       annotated += 1;
@@ -146,7 +152,7 @@ test('our annotations never make Istio reject a pod, and contain no scheme where
       if (isSelectedByIstio(namespace, pod.metadata.labels ?? {}))
         assert.equal(ours.decision.annotations['prometheus.io/scheme'], undefined);
     }),
-    { numRuns: 3000 },
+    runs,
   );
   assert.ok(annotated > 300, `the generator makes pods that are annotated (${annotated})`);
 });
@@ -155,7 +161,7 @@ test('Istio merges our endpoint where its injector runs after us, and the pod ha
   let merged = 0;
   let several = 0;
   fc.assert(
-    fc.property(anyPod, anyNamespace, fc.boolean(), (pod, namespace, native) => {
+    fc.property(cases, ({ pod, namespace, native }) => {
       const ours = ask(pod, namespace);
       const after = meet(ours.pod, namespace, native);
       if (ours.decision.outcome === 'skip' || after === 'rejected' || after === ours.pod) return;
@@ -169,7 +175,7 @@ test('Istio merges our endpoint where its injector runs after us, and the pod ha
       several += targets.length > 1 ? 1 : 0;
       assert.notEqual(valueOf(after, 'prometheus.io/scheme'), 'https');
     }),
-    { numRuns: 3000 },
+    runs,
   );
   assert.ok(merged > 100, `the generator makes pods that Istio merges (${merged})`);
   assert.ok(several > 3, `and some of them have several endpoints (${several})`);
@@ -177,7 +183,7 @@ test('Istio merges our endpoint where its injector runs after us, and the pod ha
 
 test('decide skips a pod after Istio, whether it also ran before Istio or not', () => {
   fc.assert(
-    fc.property(anyPod, anyNamespace, fc.boolean(), fc.boolean(), (pod, namespace, native, first) => {
+    fc.property(cases, ({ pod, namespace, native, first }) => {
       const before = first ? ask(pod, namespace).pod : pod;
       const after = meet(before, namespace, native);
       if (
@@ -192,6 +198,6 @@ test('decide skips a pod after Istio, whether it also ran before Istio or not', 
       const reasons = first ? ['istio_merged', 'already_injected'] : ['istio_merged'];
       assert.ok(reasons.includes(again.decision.reason), again.decision.reason);
     }),
-    { numRuns: 3000 },
+    runs,
   );
 });
