@@ -7,15 +7,15 @@ import { run } from '../harness/autoscrape/serving.ts';
 
 test('--version and version print the version and nothing else', async () => {
   for (const args of [['--version'], ['version']])
-    assert.deepEqual(await run(args), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+    assert.deepEqual(await runAutoscrape(args), { code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
 });
 
 test('--help prints commands and examples; a command’s help prints its flags and their environment variables', async () => {
-  const help = await run(['--help']);
+  const help = await runAutoscrape(['--help']);
   assert.equal(help.code, 0);
   assert.match(help.stdout, /^ {2}serve .*run the admission webhook$/m);
   assert.match(help.stdout, /^Examples:$/m);
-  const serveHelp = await run(['serve', '--help']);
+  const serveHelp = await runAutoscrape(['serve', '--help']);
   assert.equal(serveHelp.code, 0);
   assert.match(serveHelp.stdout, /--cert-dir <dir>[^]*env: AUTOSCRAPE_CERT_DIR[^]*^Examples:\n {2}# /m);
 });

@@ -1,3 +1,4 @@
+// A process of its own: it starts processes, and waits for them.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
