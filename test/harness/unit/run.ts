@@ -41,6 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
       // One process works all the time, and the others wait a lot.
       '--test-concurrency=3',
       ...flags,
+      // A file whose tests are all left out does not run its hooks either, and what it opened when it was loaded would stay open.
+      ...(flags.some((flag) => /^--test-(name|skip)-pattern/.test(flag)) ? ['--test-force-exit'] : []),
       // First, because it takes longest.
       ...(shared.length > 0 ? [SHARED_PROCESS] : []),
       ...own,

@@ -24,6 +24,8 @@ process.exit = (code) => {
 };
 
 after(() => {
+  // With --test-force-exit the runner calls it.
+  process.exit = exit;
   // What is left open has been reported, and must not keep the process running. The runner reports the last suites until then.
   if (isAnythingLeftOpen) setTimeout(() => exit(process.exitCode ?? 1), 1_000);
 });

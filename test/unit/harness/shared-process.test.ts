@@ -72,8 +72,15 @@ test('an error that comes after its test has ended fails the run', async (t) => 
 });
 
 test('npm test runs the files that are named, and takes flags of node --test; a name without files is a usage error', async (t) => {
-  const folder = await filesOf(t, { one: '', two: '', three: '' });
-  const chosen = npmTest(join(folder, 'one.test.ts'), `${folder}/tw*.test.ts`, '--test-name-pattern=two');
+  const open = `import { after } from 'node:test';\nconst server = createServer().listen(0);\nafter(() => server.close());`;
+  const folder = await filesOf(t, {
+    one: open,
+    two: '',
+    three: '',
+    alone: `// A process of its own: it may.\n${open}`,
+  });
+  const files = ['one.test.ts', 'alone.test.ts', 'tw*.test.ts'].map((name) => join(folder, name));
+  const chosen = npmTest(...files, '--test-name-pattern=two');
   assert.equal(chosen.status, 0);
   assert.deepEqual(
     named('ok', chosen.stdout).filter((name) => name.endsWith(' ends')),
