@@ -7,7 +7,7 @@ import type { Rules } from '../core/rules/parse.ts';
 import { withoutMessage } from '../process/log.ts';
 import type { HttpError } from './http-error.ts';
 import { exceededJsonLimit } from './json-limits.ts';
-import { withoutManagedFields } from './managed-fields.ts';
+import { removeManagedFields } from './managed-fields.ts';
 import type { Outcome, WebhookMetrics } from './metrics.ts';
 import { allowed, patched, readReview } from './review.ts';
 import type { ReviewRequest } from './review.ts';
@@ -26,6 +26,7 @@ export interface Handler {
 
 /** One call of the webhook. */
 export interface ReviewCall {
+  /** Must not be read any more once the review is answered. */
   readonly body: Buffer;
   /** Whether the pod's namespace is in an Istio mesh, as the called path says. */
   readonly mesh: boolean;
@@ -112,7 +113,7 @@ function parse(body: Buffer): Result<ReviewRequest, string> {
   if (exceeded !== undefined) return { ok: false, error: `the body ${exceeded}` };
   let value: unknown;
   try {
-    value = JSON.parse(withoutManagedFields(body));
+    value = JSON.parse(removeManagedFields(body).toString());
   } catch {
     return { ok: false, error: 'the body is not JSON' };
   }

@@ -5,17 +5,20 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 
 /**
- * Returns the JSON of a review as a string, with the first list `managedFields` empty. The API server has written there which
- * fields the pod has (KEP-555), and no decision reads it: of a pod with 60 variables it is 44 % of the review and half of the
- * time of parsing it, because each of its keys is a new one. What is left out is not checked to be JSON.
+ * Returns the JSON of a review with the first list `managedFields` empty, in the same memory: the given buffer must not be read
+ * any more. The API server has written there which fields the pod has (KEP-555), and no decision reads it: of a pod with 60
+ * variables it is 44 % of the review and half of the time of parsing it, because each of its keys is a new one. What is left out is
+ * not checked to be JSON.
  */
-export function withoutManagedFields(json: Buffer): string {
+export function removeManagedFields(json: Buffer): Buffer {
   const key = json.indexOf(KEY);
   // In a string each quotation mark is escaped, so in JSON it is the key of a list; or its end: `"a\"managedFields":[`.
-  if (key < 0 || json[key - 1] === BACKSLASH) return json.toString();
+  if (key < 0 || json[key - 1] === BACKSLASH) return json;
   const begin = key + KEY.length;
   const end = endOfList(json, begin);
-  return end === undefined ? json.toString() : json.toString('utf8', 0, begin) + json.toString('utf8', end);
+  if (end === undefined) return json;
+  json.copyWithin(begin, end);
+  return json.subarray(0, json.length - (end - begin));
 }
 
 /** Returns where the list ends whose content begins there: the index of its bracket; undefined where it doesn't end. */
