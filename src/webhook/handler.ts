@@ -109,11 +109,13 @@ function answerPod(handler: Handler, call: ReviewCall, request: ReviewRequest): 
 /** Returns the request in a body, or an error that never repeats the JSON parser's message: that quotes the body. */
 function parse(body: Buffer): Result<ReviewRequest, string> {
   if (body.length === 0) return { ok: false, error: 'the body is empty: send an AdmissionReview' };
-  const exceeded = exceededJsonLimit(body);
+  // The limits are those of what is parsed: brackets in what is removed must not count against others.
+  const json = removeManagedFields(body);
+  const exceeded = exceededJsonLimit(json);
   if (exceeded !== undefined) return { ok: false, error: `the body ${exceeded}` };
   let value: unknown;
   try {
-    value = JSON.parse(removeManagedFields(body).toString());
+    value = JSON.parse(json.toString());
   } catch {
     return { ok: false, error: 'the body is not JSON' };
   }
