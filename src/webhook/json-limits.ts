@@ -1,13 +1,5 @@
+import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, endOfString, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-bytes.ts';
 import { MAX_DEPTH, MAX_STRUCTURE, UNSCANNED_BYTES } from './request-limits.ts';
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 
 /**
  * Returns which limit JSON exceeds, so that parsing it would cost too much memory; or undefined. It
@@ -18,17 +10,10 @@ export function exceededJsonLimit(body: Buffer): 'is nested too deeply' | 'has t
   if (body.length <= UNSCANNED_BYTES) return undefined;
   let depth = 0;
   let structure = 0;
-  let inString = false;
   for (let index = 0; index < body.length; index++) {
-    const byte = body[index] ?? 0;
-    if (inString) {
-      if (byte === QUOTE) inString = false;
-      else if (byte === BACKSLASH) index++;
-      continue;
-    }
-    switch (byte) {
+    switch (body[index] ?? 0) {
       case QUOTE:
-        inString = true;
+        index = endOfString(body, index + 1);
         break;
       case OPEN_ARRAY:
       case OPEN_OBJECT:

@@ -1,8 +1,6 @@
+import { BACKSLASH, CLOSE_ARRAY, endOfString, OPEN_ARRAY, QUOTE } from './json-bytes.ts';
+
 const KEY = Buffer.from('"managedFields":[');
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
 
 /**
  * Returns the JSON of a review with the first list `managedFields` empty, in the same memory: the given buffer must not be read
@@ -31,11 +29,4 @@ function endOfList(json: Buffer, begin: number): number | undefined {
     else if (byte === CLOSE_ARRAY && --depth === 0) return index;
   }
   return undefined;
-}
-
-/** Returns where the string ends whose content begins there. A loop of its own takes half of the time. */
-function endOfString(json: Buffer, begin: number): number {
-  let index = begin;
-  while (index < json.length && json[index] !== QUOTE) index += json[index] === BACKSLASH ? 2 : 1;
-  return index;
 }
