@@ -54,7 +54,7 @@ export const reviewed = {
   },
 };
 
-/** Returns the fields of a value as `fieldsV1` has them: objects by their keys, objects of a list by their name or port. */
+/** Returns the fields of a value as `fieldsV1` has them: objects by their keys, objects of a list by what tells them apart. */
 function fieldsOf(value: unknown): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   return Object.fromEntries(
@@ -68,9 +68,6 @@ function fieldsOf(value: unknown): object {
 }
 
 function keyOf({ name, mountPath, containerPort, protocol }: Readonly<Record<string, unknown>>): object {
-  return mountPath === undefined
-    ? containerPort === undefined
-      ? { name }
-      : { containerPort, protocol }
-    : { mountPath };
+  if (mountPath !== undefined) return { mountPath };
+  return containerPort === undefined ? { name } : { containerPort, protocol };
 }
