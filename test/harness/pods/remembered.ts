@@ -9,6 +9,11 @@ export function remembered<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return new Remembered(arbitrary);
 }
 
+/** Returns what makes properties share the values: so many runs of each, and one seed, which differs from test run to test run. */
+export function sharedRuns(numRuns: number): { readonly numRuns: number; readonly seed: number } {
+  return { numRuns, seed: Math.floor(Math.random() * 2 ** 31) };
+}
+
 class Remembered<T> extends fc.Arbitrary<T> {
   readonly #arbitrary: fc.Arbitrary<T>;
   readonly #values = new Map<string, fc.Value<T>>();

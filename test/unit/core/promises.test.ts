@@ -11,7 +11,7 @@ import { renderPatch } from '../../../src/core/patch.ts';
 import { parseRules } from '../../../src/core/rules/parse.ts';
 import { defaultRules, readShipped } from '../../../src/rules/shipped.ts';
 import { hostilePods, ROWS, rowOf, validPods } from '../../harness/pods/generated-pods.ts';
-import { remembered } from '../../harness/pods/remembered.ts';
+import { remembered, sharedRuns } from '../../harness/pods/remembered.ts';
 
 // The most important promise: our answer never makes the API server reject a valid pod.
 
@@ -47,7 +47,7 @@ const cases = remembered(
     hintOrNot: fc.constantFrom(RULES, HINTS),
   }),
 );
-const runs = { numRuns: 3000, seed: Math.floor(Math.random() * 2 ** 31) };
+const runs = sharedRuns(3000);
 
 function apply(object: unknown, patch: ReturnType<typeof renderPatch>): unknown {
   // An independent implementation of RFC 6902, which validates as the API server's does: missing parents are errors.

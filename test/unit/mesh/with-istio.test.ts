@@ -10,7 +10,7 @@ import { parseRules } from '../../../src/core/rules/parse.ts';
 import { readShipped } from '../../../src/rules/shipped.ts';
 import { allScrapedByIstio, appScrapedByIstio, injectByIstio, isSelectedByIstio } from '../../harness/mesh/istio.ts';
 import type { PodObject } from '../../harness/mesh/istio.ts';
-import { remembered } from '../../harness/pods/remembered.ts';
+import { remembered, sharedRuns } from '../../harness/pods/remembered.ts';
 
 // What must hold of every pod that meets both of us, whatever it looks like. The rules annotate https: the harder case.
 
@@ -119,7 +119,7 @@ const anyNamespace = few(2, {
 const cases = remembered(
   fc.record({ pod: anyPod, namespace: anyNamespace, native: fc.boolean(), first: fc.boolean() }),
 );
-const runs = { numRuns: 3000, seed: Math.floor(Math.random() * 2 ** 31) };
+const runs = sharedRuns(3000);
 
 /** Returns the pod after Istio's injector; unchanged where Istio does not select it. */
 function meet(pod: PodObject, namespace: Labels, nativeSidecar: boolean): PodObject | 'rejected' {

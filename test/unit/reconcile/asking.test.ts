@@ -11,7 +11,7 @@ import { annotatePlanner } from '../../../src/reconcile/plan-annotate.ts';
 import type { PodPlan } from '../../../src/reconcile/plan.ts';
 import { defaultRules } from '../../../src/rules/shipped.ts';
 import { hostilePods, validPods } from '../../harness/pods/generated-pods.ts';
-import { remembered } from '../../harness/pods/remembered.ts';
+import { remembered, sharedRuns } from '../../harness/pods/remembered.ts';
 
 const rules = defaultRules();
 const NOW = Date.UTC(2026, 0, 2);
@@ -97,7 +97,7 @@ const cases = remembered(
     path: fc.constantFrom('/metrics', '/actuator/prometheus', `/${'x'.repeat(254)}`),
   }),
 );
-const runs = { numRuns: 2000, seed: Math.floor(Math.random() * 2 ** 31) };
+const runs = sharedRuns(2000);
 
 test('a patch after an answer applies, only adds what the pod did not have, and leaves the pod as annotated', () => {
   let annotated = 0;
